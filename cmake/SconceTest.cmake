@@ -1,0 +1,15 @@
+# sconce_test_layer(<name> [LINK <library>...])
+# One GoogleTest program, test_<name>, from tests/<name>/**_test.cpp; every test in it is a ctest test.
+function(sconce_test_layer name)
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${name}/*_test.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(test_${name} ${sources})
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(test_${name} PRIVATE SCONCE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                                                  SCONCE_BINARY_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  target_link_libraries(test_${name} PRIVATE sconce_flags sconce::${name} ${arg_LINK} GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(test_${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 300)
+endfunction()

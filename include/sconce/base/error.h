@@ -1,0 +1,80 @@
+// The one error type of the library.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "sconce/base/text.h"
+
+namespace sconce {
+
+enum class ErrorCode : std::uint8_t {
+  kInvalidArgument,  // a value the caller gave makes no sense here
+  kShapeMismatch,    // shapes do not fit together
+  kDTypeMismatch,    // dtypes do not fit together
+  kIndexOutOfRange,  // an index or dimension is outside its range
+  kOverflow,         // integer arithmetic on sizes does not fit 64 bits
+  kNotFound,         // no such file, key, record or name
+  kExists,           // the output exists and replacing it was not asked for
+  kIo,               // the operating system refused to read or write
+  kNoSpace,          // disk full or quota reached
+  kPermission,       // not allowed to read or write
+  kTruncated,        // the file ends before what it promises
+  kCorrupt,          // the file contradicts itself or its format
+  kChecksum,         // a recorded checksum differs from the bytes
+  kUnsupported,      // well-formed, but not something this build handles
+  kUnsafe,           // refused because it could harm
+  kLimit,            // a configured limit was reached
+  kKeyMismatch,      // a state_dict does not fit the module or optimizer
+  kState,            // the call is not possible in this state (freed graph, overwritten tensor, ...)
+  kNumeric,          // a computation produced a value it must not (anomaly mode)
+  kInterrupted,      // stopped on request
+};
+
+// Name of a code, for example "truncated".
+std::string_view error_code_name(ErrorCode code);
+
+// Everything the library throws. what() is "path: [where] text"; tests check code(), people read what().
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, std::string_view where, std::string_view text);
+
+  ErrorCode code() const { return code_; }
+  const std::string& where() const { return where_; }              // the operation or codec: "conv2d", "zip"
+  const std::string& text() const { return text_; }                // what was expected and what was found
+  const std::string& path() const { return path_; }                // the file, empty when none
+  std::optional<std::uint64_t> offset() const { return offset_; }  // byte offset in the file or record
+
+  // The same error naming a file (kept when one is named already).
+  Error in_file(std::string_view path) const;
+  // The same error naming a byte offset, which is appended to the text.
+  Error at_offset(std::uint64_t offset) const;
+
+ private:
+  Error(ErrorCode code, std::string where, std::string text, std::string path,
+        std::optional<std::uint64_t> offset);
+
+  ErrorCode code_;
+  std::string where_;
+  std::string text_;
+  std::string path_;
+  std::optional<std::uint64_t> offset_;
+};
+
+// Throws Error{code, where, cat(parts...)}.
+template <class... Parts>
+[[noreturn]] void fail(ErrorCode code, std::string_view where, const Parts&... parts) {
+  throw Error(code, where, cat(parts...));
+}
+
+// Throws unless `condition`; the text is built only when it fails.
+template <class... Parts>
+void require(bool condition, ErrorCode code, std::string_view where, const Parts&... parts) {
+  if (!condition) [[unlikely]]
+    fail(code, where, parts...);
+}
+
+}  // namespace sconce

@@ -1,0 +1,25 @@
+// Building and escaping text.
+#pragma once
+
+#include <sstream>
+#include <string>
+#include <string_view>
+
+namespace sconce {
+
+// Concatenates everything that can be streamed: cat("expected ", 3, " channels").
+template <class... Parts>
+std::string cat(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return std::move(out).str();
+}
+
+// `text` with control characters, backslashes and invalid UTF-8 written as \n, \x1b, \\ ..., so that a name
+// read from a file cannot drive a terminal.
+std::string escaped(std::string_view text);
+
+// True when `text` is well-formed UTF-8 (no surrogates, no overlong forms).
+bool is_utf8(std::string_view text);
+
+}  // namespace sconce
