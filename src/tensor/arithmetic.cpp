@@ -26,8 +26,8 @@ Array cast(const Tensor& x, DType dtype) { return x.array().cast(dtype); }
 
 Tensor add(const Tensor& a, const Tensor& b, Scalar alpha) {
   const DType dtype = result_type(a, b);
-  require(is_floating(dtype) || is_complex(dtype) || alpha.dtype() != kFloat64, ErrorCode::kDTypeMismatch, "add",
-          "a fractional alpha needs floating tensors, these are ", dtype);
+  require(is_floating(dtype) || is_complex(dtype) || alpha.dtype() != kFloat64, ErrorCode::kDTypeMismatch,
+          "add", "a fractional alpha needs floating tensors, these are ", dtype);
   const double scale = alpha.to_double();
   Tensor out = scale == 1 ? kernels::add(cast(a, dtype), cast(b, dtype))
                           : kernels::add_scaled(cast(a, dtype), cast(b, dtype), scale);
@@ -45,8 +45,9 @@ Tensor add(const Tensor& a, const Tensor& b, Scalar alpha) {
 Tensor sub(const Tensor& a, const Tensor& b, Scalar alpha) {
   const DType dtype = result_type(a, b);
   if (alpha.to_double() != 1) {
-    return add(a, b, alpha.dtype() == kFloat64 ? Scalar(-alpha.to_double())
-                                               : Scalar(-static_cast<std::int64_t>(alpha.to_double())));
+    return add(a, b,
+               alpha.dtype() == kFloat64 ? Scalar(-alpha.to_double())
+                                         : Scalar(-static_cast<std::int64_t>(alpha.to_double())));
   }
   Tensor out = kernels::sub(cast(a, dtype), cast(b, dtype));
   if (needs_grad(a, b)) {
