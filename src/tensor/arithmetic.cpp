@@ -4,18 +4,10 @@
 #include "sconce/tensor/autograd.h"
 #include "sconce/tensor/elementwise.h"
 #include "sconce/tensor/promote.h"
-#include "sconce/tensor/reduce.h"
+#include "tensor/operand.h"
 
 namespace sconce {
 namespace {
-
-// A gradient as it left the promoted, broadcast operation, back in the dtype and shape of an operand.
-struct Operand {
-  explicit Operand(const Tensor& x) : shape(x.shape()), dtype(x.dtype()) {}
-  Tensor reduce(const Tensor& grad) const { return sum_to(grad, shape).to(dtype); }
-  Shape shape;
-  DType dtype;
-};
 
 // True division of integers happens in the default floating dtype.
 DType division_type(DType dtype) { return is_integral(dtype) ? kFloat32 : dtype; }
