@@ -41,7 +41,8 @@ Windows average_windows(const Shape& image, const AvgPool2dParams& params) {
   const Window& w = params.window;
   require(w.dilation == Pair(1), ErrorCode::kInvalidArgument, where, "expected no dilation, found (",
           w.dilation.h, ", ", w.dilation.w, ")");
-  require(params.divisor_override != 0, ErrorCode::kInvalidArgument, where, "expected a divisor other than 0");
+  require(params.divisor_override != 0, ErrorCode::kInvalidArgument, where,
+          "expected a divisor other than 0");
   const Pair out = pooled_size(image, w, params.ceil_mode, where);
   Windows windows{{}, {}, params.divisor_override};
   for (std::int64_t i = 0; i < out.h; ++i) {
@@ -58,8 +59,8 @@ Windows average_windows(const Shape& image, const AvgPool2dParams& params) {
 Windows adaptive_windows(const Shape& image, Pair out) {
   const char* const where = "adaptive_avg_pool2d";
   check_image(image, where);
-  require(out.h > 0 && out.w > 0, ErrorCode::kInvalidArgument, where, "expected a positive output size, found (",
-          out.h, ", ", out.w, ")");
+  require(out.h > 0 && out.w > 0, ErrorCode::kInvalidArgument, where,
+          "expected a positive output size, found (", out.h, ", ", out.w, ")");
   require(image[2] > 0 && image[3] > 0, ErrorCode::kShapeMismatch, where,
           "expected an image with pixels, found ", image.str());
   Windows windows;
@@ -95,7 +96,8 @@ Array average(const Array& image, const Windows& windows, const char* where) {
   return out;
 }
 
-Array average_backward(const Array& grad, const Shape& image_shape, const Windows& windows, const char* where) {
+Array average_backward(const Array& grad, const Shape& image_shape, const Windows& windows,
+                       const char* where) {
   const auto out_height = static_cast<std::int64_t>(windows.rows.size());
   const auto out_width = static_cast<std::int64_t>(windows.columns.size());
   const Shape expected{image_shape[0], image_shape[1], out_height, out_width};

@@ -42,8 +42,8 @@ void for_each_channel(const Sizes& s, Body&& body) {
   });
 }
 
-// Sum of term(index) over the elements of channel `c`, in double. Eight independent lanes let the compiler use
-// vector registers; the order does not depend on the number of threads.
+// Sum of term(index) over the elements of channel `c`, in double. Eight independent lanes let the compiler
+// use vector registers; the order does not depend on the number of threads.
 template <class Term>
 double channel_sum(const Sizes& s, std::int64_t c, Term&& term) {
   constexpr std::int64_t kLanes = 8;
@@ -65,8 +65,8 @@ double channel_sum(const Sizes& s, std::int64_t c, Term&& term) {
 
 BatchNormStatistics batch_norm_statistics(const Array& input, double eps) {
   const Sizes s = sizes_of(input);
-  require(s.count() > 0, ErrorCode::kInvalidArgument, kWhere, "expected at least one value per channel, found ",
-          input.shape().str());
+  require(s.count() > 0, ErrorCode::kInvalidArgument, kWhere,
+          "expected at least one value per channel, found ", input.shape().str());
   const Array x = input.contiguous();
   const auto per_channel = [&] { return Array::empty({s.channels}, input.dtype()); };
   BatchNormStatistics out{per_channel(), per_channel(), per_channel()};
@@ -77,7 +77,8 @@ BatchNormStatistics batch_norm_statistics(const Array& input, double eps) {
     T* inverses = out.inverse_deviation.mutable_data<T>();
     const auto count = static_cast<double>(s.count());
     for_each_channel(s, [&](std::int64_t c) {
-      const double mean = channel_sum(s, c, [&](std::int64_t i) { return static_cast<double>(in[i]); }) / count;
+      const double mean =
+          channel_sum(s, c, [&](std::int64_t i) { return static_cast<double>(in[i]); }) / count;
       const double variance = channel_sum(s, c,
                                           [&](std::int64_t i) {
                                             const double distance = static_cast<double>(in[i]) - mean;
@@ -115,8 +116,8 @@ void batch_norm_update(Array& running_mean, Array& running_variance, const Batch
   blend(running_variance, statistics.variance, unbias);
 }
 
-Array batch_norm_apply(const Array& input, const Array& mean, const Array& inverse_deviation, const Array& weight,
-                       const Array& bias) {
+Array batch_norm_apply(const Array& input, const Array& mean, const Array& inverse_deviation,
+                       const Array& weight, const Array& bias) {
   const Sizes s = sizes_of(input);
   check_channels(input, s.channels, {&mean, &inverse_deviation, &weight, &bias});
   const Array x = input.contiguous();

@@ -15,8 +15,8 @@ struct Span {
   std::int64_t begin, end, first_input;
 };
 
-Span valid_span(std::int64_t tap, std::int64_t in, std::int64_t out, std::int64_t stride, std::int64_t padding,
-                std::int64_t dilation) {
+Span valid_span(std::int64_t tap, std::int64_t in, std::int64_t out, std::int64_t stride,
+                std::int64_t padding, std::int64_t dilation) {
   const std::int64_t first = tap * dilation - padding;
   const std::int64_t begin = first >= 0 ? 0 : (-first + stride - 1) / stride;
   const std::int64_t end = first >= in ? 0 : std::min(out, (in - 1 - first) / stride + 1);
@@ -65,11 +65,11 @@ void forward(const ConvSizes& s, const T* image, const T* weight, const T* bias,
       for (std::int64_t c = 0; c < s.group_in(); ++c) {
         const T* source = image + (n * s.in_channels + first_channel + c) * in_plane;
         const T* kernel = weight + (o * s.group_in() + c) * taps;
-        for_each_row(s, [&](std::int64_t ky, std::int64_t kx, std::int64_t to, std::int64_t from,
-                            std::int64_t count) {
-          const T factor = kernel[ky * s.kernel.w + kx];
-          for (std::int64_t x = 0; x < count; ++x) target[to + x] += factor * source[from + x * step];
-        });
+        for_each_row(
+            s, [&](std::int64_t ky, std::int64_t kx, std::int64_t to, std::int64_t from, std::int64_t count) {
+              const T factor = kernel[ky * s.kernel.w + kx];
+              for (std::int64_t x = 0; x < count; ++x) target[to + x] += factor * source[from + x * step];
+            });
       }
     }
   });
@@ -93,11 +93,11 @@ void backward_input(const ConvSizes& s, const T* grad, const T* weight, T* image
       for (std::int64_t o = group * s.group_out(); o < (group + 1) * s.group_out(); ++o) {
         const T* source = grad + (n * s.out_channels + o) * out_plane;
         const T* kernel = weight + (o * s.group_in() + c) * taps;
-        for_each_row(s, [&](std::int64_t ky, std::int64_t kx, std::int64_t from, std::int64_t to,
-                            std::int64_t count) {
-          const T factor = kernel[ky * s.kernel.w + kx];
-          for (std::int64_t x = 0; x < count; ++x) target[to + x * step] += factor * source[from + x];
-        });
+        for_each_row(
+            s, [&](std::int64_t ky, std::int64_t kx, std::int64_t from, std::int64_t to, std::int64_t count) {
+              const T factor = kernel[ky * s.kernel.w + kx];
+              for (std::int64_t x = 0; x < count; ++x) target[to + x * step] += factor * source[from + x];
+            });
       }
     }
   });
@@ -119,14 +119,14 @@ void backward_weight(const ConvSizes& s, const T* grad, const T* image, T* weigh
       for (std::int64_t n = 0; n < s.batch; ++n) {
         const T* gradient = grad + (n * s.out_channels + o) * out_plane;
         const T* source = image + (n * s.in_channels + channel) * in_plane;
-        for_each_row(s, [&](std::int64_t ky, std::int64_t kx, std::int64_t at, std::int64_t from,
-                            std::int64_t count) {
-          double sum = 0;
-          for (std::int64_t x = 0; x < count; ++x) {
-            sum += static_cast<double>(gradient[at + x]) * static_cast<double>(source[from + x * step]);
-          }
-          sums[static_cast<std::size_t>(ky * s.kernel.w + kx)] += sum;
-        });
+        for_each_row(
+            s, [&](std::int64_t ky, std::int64_t kx, std::int64_t at, std::int64_t from, std::int64_t count) {
+              double sum = 0;
+              for (std::int64_t x = 0; x < count; ++x) {
+                sum += static_cast<double>(gradient[at + x]) * static_cast<double>(source[from + x * step]);
+              }
+              sums[static_cast<std::size_t>(ky * s.kernel.w + kx)] += sum;
+            });
       }
       std::transform(sums.begin(), sums.end(), weight_grad + item * taps,
                      [](double sum) { return static_cast<T>(sum); });

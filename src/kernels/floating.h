@@ -20,8 +20,8 @@ decltype(auto) visit_floating(DType dtype, const char* where, Visitor&& visitor)
 inline void check_same_dtype(const Array& first, std::initializer_list<const Array*> others,
                              const char* where) {
   for (const Array* other : others) {
-    require(!other->defined() || other->dtype() == first.dtype(), ErrorCode::kDTypeMismatch, where, "expected ",
-            first.dtype(), " everywhere, found ", other->dtype());
+    require(!other->defined() || other->dtype() == first.dtype(), ErrorCode::kDTypeMismatch, where,
+            "expected ", first.dtype(), " everywhere, found ", other->dtype());
   }
 }
 

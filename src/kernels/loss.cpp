@@ -13,7 +13,8 @@ struct Sizes {
 };
 
 Sizes check(const Shape& scores, const Array& target, const Array& weight) {
-  require(!scores.empty(), ErrorCode::kShapeMismatch, kWhere, "expected input of shape (C,) or (N, C, ...), found ()");
+  require(!scores.empty(), ErrorCode::kShapeMismatch, kWhere,
+          "expected input of shape (C,) or (N, C, ...), found ()");
   const std::size_t class_dim = scores.size() == 1 ? 0 : 1;
   Sizes sizes;
   Shape expected;
@@ -70,13 +71,14 @@ NllLossResult nll_loss(const Array& log_probabilities, const Array& target, cons
     T* loss = out.loss.mutable_data<T>();
     double sum = 0;
     double total = 0;
-    for_each_target(sizes, labels, ignore_index, [&](std::int64_t at, std::int64_t score, std::int64_t label) {
-      const T factor = factors != nullptr ? factors[label] : T(1);
-      const T value = -factor * in[score];
-      if (each) loss[at] = value;
-      sum += static_cast<double>(value);
-      total += static_cast<double>(factor);
-    });
+    for_each_target(sizes, labels, ignore_index,
+                    [&](std::int64_t at, std::int64_t score, std::int64_t label) {
+                      const T factor = factors != nullptr ? factors[label] : T(1);
+                      const T value = -factor * in[score];
+                      if (each) loss[at] = value;
+                      sum += static_cast<double>(value);
+                      total += static_cast<double>(factor);
+                    });
     // Nothing that counts gives 0 / 0, NaN, as in PyTorch.
     if (!each) *loss = static_cast<T>(reduction == Reduction::kMean ? sum / total : sum);
     *out.total_weight.mutable_data<T>() = static_cast<T>(total);
@@ -101,10 +103,11 @@ Array nll_loss_backward(const Array& grad, const Shape& shape, const Array& targ
     const T* factors = data_or_null<T>(weights);
     const T divisor = reduction == Reduction::kMean ? *total_weight.data<T>() : T(1);
     T* result = out.mutable_data<T>();
-    for_each_target(sizes, labels, ignore_index, [&](std::int64_t at, std::int64_t score, std::int64_t label) {
-      const T factor = factors != nullptr ? factors[label] : T(1);
-      result[score] = -factor * (gradient[each ? at : 0] / divisor);
-    });
+    for_each_target(sizes, labels, ignore_index,
+                    [&](std::int64_t at, std::int64_t score, std::int64_t label) {
+                      const T factor = factors != nullptr ? factors[label] : T(1);
+                      result[score] = -factor * (gradient[each ? at : 0] / divisor);
+                    });
   });
   return out;
 }

@@ -22,14 +22,15 @@ Pair pooled_size(const Shape& image, const Window& window, bool ceil_mode, const
   const Pair out{window_count(image[2], k.h, window.stride.h, p.h, d.h, ceil_mode),
                  window_count(image[3], k.w, window.stride.w, p.w, d.w, ceil_mode)};
   require(out.h > 0 && out.w > 0, ErrorCode::kShapeMismatch, where,
-          "expected an image at least as large as the kernel, found image ", image.str(), ", kernel (", k.h, ", ",
-          k.w, ")");
+          "expected an image at least as large as the kernel, found image ", image.str(), ", kernel (", k.h,
+          ", ", k.w, ")");
   return out;
 }
 
 namespace {
 
 constexpr const char* kWhere = "max_pool2d";
+constexpr std::int64_t kNoPlace = -1;
 
 struct Plane {
   std::int64_t height, width, out_height, out_width;
@@ -52,7 +53,8 @@ void pool_plane(const T* in, T* out, std::int64_t* where, const Plane& s, const 
       while (top < 0) top += w.dilation.h;
       while (left < 0) left += w.dilation.w;
       T best = -std::numeric_limits<T>::infinity();
-      std::int64_t place = top * s.width + left;
+      // Dilation can step over a small image: such a window has no pixel and no place.
+      std::int64_t place = top < bottom && left < right ? top * s.width + left : kNoPlace;
       for (std::int64_t y = top; y < bottom; y += w.dilation.h) {
         for (std::int64_t x = left; x < right; x += w.dilation.w) {
           const T value = in[y * s.width + x];
@@ -97,11 +99,11 @@ void pool_plane_2x2(const T* in, T* out, std::int64_t* where, const Plane& s) {
 void check_indices(const Array& indices, const Shape& like, std::int64_t plane) {
   require(indices.dtype() == kInt64, ErrorCode::kDTypeMismatch, kWhere, "expected int64 indices, found ",
           indices.dtype());
-  require(indices.shape() == like, ErrorCode::kShapeMismatch, kWhere, "expected indices of shape ", like.str(),
-          ", found ", indices.shape().str());
+  require(indices.shape() == like, ErrorCode::kShapeMismatch, kWhere, "expected indices of shape ",
+          like.str(), ", found ", indices.shape().str());
   const std::int64_t* index = indices.data<std::int64_t>();
   for (std::int64_t i = 0; i < indices.numel(); ++i) {
-    require(index[i] >= 0 && index[i] < plane, ErrorCode::kIndexOutOfRange, kWhere,
+    require(index[i] >= kNoPlace && index[i] < plane, ErrorCode::kIndexOutOfRange, kWhere,
             "expected indices inside a plane of ", plane, " elements, found ", index[i]);
   }
 }
@@ -153,7 +155,7 @@ Array max_pool2d_backward(const Array& grad, const Array& indices, const Shape& 
     T* target = out.mutable_data<T>();
     for_each_plane(image_shape, in_plane, [&](std::int64_t i) {
       for (std::int64_t k = i * out_plane; k < (i + 1) * out_plane; ++k) {
-        target[i * in_plane + place[k]] += source[k];
+        if (place[k] != kNoPlace) target[i * in_plane + place[k]] += source[k];
       }
     });
   });
@@ -176,7 +178,7 @@ Array max_pool2d_gather(const Array& image, const Array& indices) {
     T* target = out.mutable_data<T>();
     for_each_plane(shape, out_plane, [&](std::int64_t i) {
       for (std::int64_t k = i * out_plane; k < (i + 1) * out_plane; ++k) {
-        target[k] = source[i * in_plane + place[k]];
+        target[k] = place[k] != kNoPlace ? source[i * in_plane + place[k]] : T(0);
       }
     });
   });

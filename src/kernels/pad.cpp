@@ -105,7 +105,8 @@ Overlap overlap(const Array& padded, const Array& input, std::span<const std::in
     const std::int64_t crop_after = std::max<std::int64_t>(-pad.after, 0);
     const std::int64_t kept = std::max<std::int64_t>(input.size(dim) - crop_before - crop_after, 0);
     both.input = both.input.narrow(dim, std::min(crop_before, input.size(dim)), kept);
-    both.padded = both.padded.narrow(dim, std::min(std::max<std::int64_t>(pad.before, 0), padded.size(dim)), kept);
+    both.padded =
+        both.padded.narrow(dim, std::min(std::max<std::int64_t>(pad.before, 0), padded.size(dim)), kept);
   }
   return both;
 }
@@ -132,8 +133,8 @@ Shape padded_shape(const Shape& shape, std::span<const std::int64_t> pads, PadMo
               ") crop more than dimension ", dim, " of ", shape.str(), " has");
       continue;
     }
-    require(size > 0 && out[dim] > 0, ErrorCode::kShapeMismatch, kWhere, "expected elements in dimension ", dim,
-            ", found ", shape.str(), " with pads (", pad.before, ", ", pad.after, ")");
+    require(size > 0 && out[dim] > 0, ErrorCode::kShapeMismatch, kWhere, "expected elements in dimension ",
+            dim, ", found ", shape.str(), " with pads (", pad.before, ", ", pad.after, ")");
     const std::int64_t widest = mode == PadMode::kReflect    ? size - 1
                                 : mode == PadMode::kCircular ? size
                                                              : std::max(pad.before, pad.after);

@@ -59,7 +59,8 @@ Array map_lines(const Array& input, std::int64_t dim, const char* where, Kernel&
 
 // kernel(grad line, output line, result line) for every line.
 template <class Kernel>
-Array map_lines(const Array& grad, const Array& output, std::int64_t dim, const char* where, Kernel&& kernel) {
+Array map_lines(const Array& grad, const Array& output, std::int64_t dim, const char* where,
+                Kernel&& kernel) {
   require(grad.shape() == output.shape(), ErrorCode::kShapeMismatch, where, "expected a gradient of shape ",
           output.shape().str(), ", found ", grad.shape().str());
   check_same_dtype(output, {&grad}, where);
@@ -96,16 +97,17 @@ Array softmax(const Array& input, std::int64_t dim) {
 }
 
 Array log_softmax(const Array& input, std::int64_t dim) {
-  return map_lines(
-      input, dim, "log_softmax", []<class T>(const T* in, T* out, std::int64_t size, std::int64_t step) {
-        const T top = largest(in, size, step);
-        double sum = 0;
-        for (std::int64_t i = 0; i < size * step; i += step) sum += static_cast<double>(std::exp(in[i] - top));
-        const double log_sum = std::log(sum);
-        for (std::int64_t i = 0; i < size * step; i += step) {
-          out[i] = static_cast<T>(static_cast<double>(in[i] - top) - log_sum);
-        }
-      });
+  return map_lines(input, dim, "log_softmax",
+                   []<class T>(const T* in, T* out, std::int64_t size, std::int64_t step) {
+                     const T top = largest(in, size, step);
+                     double sum = 0;
+                     for (std::int64_t i = 0; i < size * step; i += step)
+                       sum += static_cast<double>(std::exp(in[i] - top));
+                     const double log_sum = std::log(sum);
+                     for (std::int64_t i = 0; i < size * step; i += step) {
+                       out[i] = static_cast<T>(static_cast<double>(in[i] - top) - log_sum);
+                     }
+                   });
 }
 
 Array softmax_backward(const Array& grad, const Array& output, std::int64_t dim) {

@@ -26,7 +26,8 @@ void check_window(const Window& window, const char* where) {
 
 std::int64_t window_count(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
                           std::int64_t dilation, bool ceil_mode) {
-  const std::int64_t reach = checked_add(checked_mul(dilation, kernel - 1, "window"), std::int64_t{1}, "window");
+  const std::int64_t reach =
+      checked_add(checked_mul(dilation, kernel - 1, "window"), std::int64_t{1}, "window");
   const std::int64_t room = checked_add(size, 2 * padding, "window") - reach;
   if (room < 0) return 0;
   std::int64_t count = room / stride + 1;

@@ -23,9 +23,9 @@ struct Case {
   Shape image, weight;
   Conv2dParams params;
   std::string str() const {
-    return cat("image ", image.str(), " weight ", weight.str(), " stride ", params.stride.h, ",", params.stride.w,
-               " padding ", params.padding.h, ",", params.padding.w, " dilation ", params.dilation.h, ",",
-               params.dilation.w, " groups ", params.groups);
+    return cat("image ", image.str(), " weight ", weight.str(), " stride ", params.stride.h, ",",
+               params.stride.w, " padding ", params.padding.h, ",", params.padding.w, " dilation ",
+               params.dilation.h, ",", params.dilation.w, " groups ", params.groups);
   }
 };
 
@@ -42,7 +42,8 @@ Case random_case(Random& random, std::int64_t channels, std::int64_t size) {
                 {random.integer(0, 3), random.integer(0, 3)},
                 random.coin() ? Pair(1) : Pair(random.integer(1, 3), random.integer(1, 3)),
                 groups};
-    const auto fits = [&](std::int64_t pixels, std::int64_t kernel, std::int64_t padding, std::int64_t dilation) {
+    const auto fits = [&](std::int64_t pixels, std::int64_t kernel, std::int64_t padding,
+                          std::int64_t dilation) {
       return pixels + 2 * padding >= dilation * (kernel - 1) + 1;
     };
     if (fits(c.image[2], c.weight[2], c.params.padding.h, c.params.dilation.h) &&
@@ -106,10 +107,12 @@ TEST(ConvReference, EqualsTheDefinition) {
     for (std::int64_t k = 0; k < out.numel(); ++k) y[k] += bias.data<double>()[k / plane % shape[1]];
 
     EXPECT_LT(relative_difference(kernels::conv2d(image, weight, bias, c.params), out), 1e-13);
-    EXPECT_LT(relative_difference(kernels::conv2d_backward_input(grad, weight, c.image, c.params), image_grad),
-              1e-13);
-    EXPECT_LT(relative_difference(kernels::conv2d_backward_weight(grad, image, c.weight, c.params), weight_grad),
-              1e-13);
+    EXPECT_LT(
+        relative_difference(kernels::conv2d_backward_input(grad, weight, c.image, c.params), image_grad),
+        1e-13);
+    EXPECT_LT(
+        relative_difference(kernels::conv2d_backward_weight(grad, image, c.weight, c.params), weight_grad),
+        1e-13);
   }
 }
 
@@ -123,9 +126,8 @@ void expect_fast_equals_reference(Random& random, const Case& c) {
   const Array grad = layout(random.normal(kernels::conv2d_shape(c.image, c.weight, c.params)));
   const auto wide = [](const Array& array) { return array.defined() ? array.cast(kFloat64) : array; };
 
-  EXPECT_LT(relative_difference(
-                kernels::conv2d(image, weight, bias, c.params),
-                kernels::reference::conv2d(wide(image), wide(weight), wide(bias), c.params)),
+  EXPECT_LT(relative_difference(kernels::conv2d(image, weight, bias, c.params),
+                                kernels::reference::conv2d(wide(image), wide(weight), wide(bias), c.params)),
             1e-6);
   EXPECT_LT(relative_difference(
                 kernels::conv2d_backward_input(grad, weight, c.image, c.params),
@@ -251,7 +253,8 @@ TEST(Conv, EmptyBatchGivesEmptyResults) {
   const Array out = kernels::conv2d(image, weight, {}, {});
   EXPECT_EQ(out.shape(), (Shape{0, 4, 6, 6}));
   EXPECT_EQ(kernels::conv2d_backward_input(out, weight, image.shape(), {}).shape(), image.shape());
-  EXPECT_TRUE(kernels::conv2d_backward_weight(out, image, weight.shape(), {}).same_bits(Array::zeros({4, 3, 3, 3})));
+  EXPECT_TRUE(
+      kernels::conv2d_backward_weight(out, image, weight.shape(), {}).same_bits(Array::zeros({4, 3, 3, 3})));
   EXPECT_TRUE(kernels::conv2d_backward_bias(out).same_bits(Array::zeros({4})));
 }
 

@@ -9,21 +9,21 @@ namespace sconce::kernels {
 // gathered in double. Errors: kShapeMismatch, kDTypeMismatch.
 
 struct BatchNormStatistics {
-  Array mean;      // of the batch
-  Array variance;  // biased: divided by the number of values per channel
+  Array mean;               // of the batch
+  Array variance;           // biased: divided by the number of values per channel
   Array inverse_deviation;  // 1 / sqrt(variance + eps), rounded once
 };
 // Statistics of `input` per channel. Error kInvalidArgument when a channel has no value.
 BatchNormStatistics batch_norm_statistics(const Array& input, double eps);
 
-// running = (1 - momentum) * running + momentum * value, with the unbiased variance (n / (n - 1)), n being the
-// number of values per channel.
+// running = (1 - momentum) * running + momentum * value, with the unbiased variance (n / (n - 1)), n being
+// the number of values per channel.
 void batch_norm_update(Array& running_mean, Array& running_variance, const BatchNormStatistics& statistics,
                        std::int64_t count, double momentum);
 
 // (input - mean) * inverse_deviation * weight + bias; weight and bias may be undefined.
-Array batch_norm_apply(const Array& input, const Array& mean, const Array& inverse_deviation, const Array& weight,
-                       const Array& bias);
+Array batch_norm_apply(const Array& input, const Array& mean, const Array& inverse_deviation,
+                       const Array& weight, const Array& bias);
 
 struct BatchNormGradients {
   Array input, weight, bias;

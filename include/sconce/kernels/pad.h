@@ -13,8 +13,8 @@ enum class PadMode : std::uint8_t { kConstant, kReflect, kReplicate, kCircular }
 
 namespace kernels {
 
-// `pads` counts from the last dimension, as in PyTorch: {left, right, top, bottom, ...}. Negative numbers crop.
-// Any dtype for kConstant, float32 and float64 otherwise.
+// `pads` counts from the last dimension, as in PyTorch: {left, right, top, bottom, ...}. Negative numbers
+// crop. Any dtype for kConstant, float32 and float64 otherwise.
 
 // Shape after padding. Errors: kInvalidArgument for an odd number of pads, kShapeMismatch for more pads than
 // dimensions, a negative size, or a border wider than the mode can fill.

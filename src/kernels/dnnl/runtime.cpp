@@ -22,9 +22,7 @@ dnnl::stream& stream() {
   return instance;
 }
 
-int thread_count(double work) {
-  return work < kWorkForThreads || omp_in_parallel() != 0 ? 1 : num_threads();
-}
+int thread_count(double work) { return work < kWorkForThreads || omp_in_parallel() != 0 ? 1 : num_threads(); }
 
 ThreadScope::ThreadScope(int threads) : before_(omp_get_max_threads()) {
   if (threads != before_) omp_set_num_threads(threads);
