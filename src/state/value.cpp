@@ -183,7 +183,7 @@ StateDict Value::as_state_dict() const {
     out.set(key.as_string(), StateValue::from_value(value));
   }
   if (const auto metadata = attribute("_metadata"); metadata && metadata->is_dict()) {
-    out.set_metadata({});
+    out.set_metadata(StateDict::Metadata{});
     for (const auto& [prefix, entry] : metadata->items()) {
       require(prefix.is_string(), ErrorCode::kDTypeMismatch, "value", "the keys of _metadata are str, found ",
               value_kind_name(prefix.kind()));
