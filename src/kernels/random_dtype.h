@@ -6,6 +6,7 @@
 
 #include "sconce/base/error.h"
 #include "sconce/core/visit_dtype.h"
+#include "sconce/kernels/random.h"
 
 namespace sconce::kernels {
 
@@ -24,6 +25,15 @@ void visit_drawn_dtype(DType dtype, const char* where, const Visitor& visitor) {
     default:
       fail(ErrorCode::kDTypeMismatch, where, "expected float64, float32, float16 or bfloat16, found ", dtype);
   }
+}
+
+// Uniform in [0, 1) with the bits PyTorch gives T: double or float.
+template <class T>
+T draw_uniform(Generator& generator) {
+  if constexpr (std::is_same_v<T, double>)
+    return generator.uniform53();
+  else
+    return generator.uniform24();
 }
 
 // `value` in the dtype of T; the 16-bit types round by way of float, as PyTorch does.

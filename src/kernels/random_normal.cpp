@@ -91,25 +91,17 @@ SCONCE_ALWAYS_INLINE inline void box_muller(double* data, double mean, double st
   }
 }
 
+// count >= 16 dense elements: the uniforms of the first `drawn` elements, then whole blocks. A tail draws 16
+// new uniforms into the last 16 elements, over values that are finished, because that is what PyTorch does.
 template <class T>
-T draw(Generator& generator) {
-  if constexpr (std::is_same_v<T, double>)
-    return generator.uniform53();
-  else
-    return generator.uniform24();
-}
-
-// count >= 16 dense elements: all uniforms first, then whole blocks. A tail draws 16 new uniforms into the
-// last 16 elements, over values that are finished, because that is what PyTorch does.
-template <class T>
-void normal_blocks(T* out, std::int64_t count, T mean, T std, Generator& generator) {
-  for (std::int64_t i = 0; i < count; ++i) out[i] = draw<T>(generator);
+void normal_blocks(T* out, std::int64_t count, std::int64_t drawn, T mean, T std, Generator& generator) {
+  for (std::int64_t i = 0; i < drawn; ++i) out[i] = draw_uniform<T>(generator);
   multiversion([=]() SCONCE_ALWAYS_INLINE {
     for (std::int64_t i = 0; i + kBlock <= count; i += kBlock) box_muller(out + i, mean, std);
   });
   if (count % kBlock == 0) return;
   T* const tail = out + count - kBlock;
-  for (std::int64_t i = 0; i < kBlock; ++i) tail[i] = draw<T>(generator);
+  for (std::int64_t i = 0; i < kBlock; ++i) tail[i] = draw_uniform<T>(generator);
   multiversion([=]() SCONCE_ALWAYS_INLINE { box_muller(tail, mean, std); });
 }
 
@@ -129,10 +121,12 @@ void normal(Array& out, double mean, double std, Generator& generator) {
         }
       });
     } else if constexpr (std::is_floating_point_v<T>) {
-      normal_blocks(first, count, static_cast<T>(mean), static_cast<T>(std), generator);
+      normal_blocks(first, count, count, static_cast<T>(mean), static_cast<T>(std), generator);
     } else {
+      // Half precision draws no uniforms for the incomplete block that the tail writes anyway.
+      const std::int64_t whole = count - count % kBlock;
       std::vector<float> wide(static_cast<std::size_t>(count));
-      normal_blocks(wide.data(), count, static_cast<float>(mean), static_cast<float>(std), generator);
+      normal_blocks(wide.data(), count, whole, static_cast<float>(mean), static_cast<float>(std), generator);
       for (std::int64_t i = 0; i < count; ++i) first[i] = T(wide[static_cast<std::size_t>(i)]);
     }
   });

@@ -12,14 +12,6 @@
 namespace sconce::kernels {
 namespace {
 
-template <class T>
-T draw(Generator& generator) {
-  if constexpr (std::is_same_v<T, double>)
-    return generator.uniform53();
-  else
-    return generator.uniform24();
-}
-
 // fma(u, high - low, low), with the difference rounded first.
 template <std::floating_point T>
 void uniform_run(T* out, std::int64_t step, std::int64_t count, T low, T high, Generator& generator) {
@@ -29,7 +21,7 @@ void uniform_run(T* out, std::int64_t step, std::int64_t count, T low, T high, G
   const T width = high - low;
   for (std::int64_t begin = 0; begin < count; begin += kBlock) {
     const std::int64_t n = std::min(kBlock, count - begin);
-    for (std::int64_t i = 0; i < n; ++i) values[i] = draw<T>(generator);
+    for (std::int64_t i = 0; i < n; ++i) values[i] = draw_uniform<T>(generator);
     T* const target = out + begin * step;
     multiversion([=]() SCONCE_ALWAYS_INLINE {
       for (std::int64_t i = 0; i < n; ++i) target[i * step] = std::fma(values[i], width, low);
