@@ -1,6 +1,6 @@
-// Reads Python pickles (protocols 0 to 5) into an inert graph of nodes. Nothing a pickle names is ever called:
-// globals stay names, and what Python would have called is kept as an object node for the layers above to
-// interpret or to leave alone. Aliases and cycles are kept.
+// Reads Python pickles (protocols 0 to 5) into an inert graph of nodes. Nothing a pickle names is ever
+// called: globals stay names, and what Python would have called is kept as an object node for the layers
+// above to interpret or to leave alone. Aliases and cycles are kept.
 #pragma once
 
 #include <bitset>
@@ -21,10 +21,10 @@ namespace sconce::pickle {
 enum class Kind : std::uint8_t {
   kNone,
   kBool,
-  kInt,        // fits int64
-  kBigInt,     // any other integer
+  kInt,     // fits int64
+  kBigInt,  // any other integer
   kFloat,
-  kString,     // UTF-8; lone surrogates, which Python allows, as three bytes each
+  kString,  // UTF-8; lone surrogates, which Python allows, as three bytes each
   kBytes,
   kByteArray,
   kList,
@@ -72,42 +72,43 @@ struct Entry {
 class NodeList;
 class PairList;
 
-// A handle to one node, valid as long as its Graph. An accessor that does not fit kind() throws kCorrupt with the
-// node's offset, so a reader can state what it expects simply by asking for it.
+// A handle to one node, valid as long as its Graph. An accessor that does not fit kind() throws kCorrupt with
+// the node's offset, so a reader can state what it expects simply by asking for it.
 class Node {
  public:
   Node() = default;
   Node(const detail::Arena* arena, std::uint32_t id) : arena_(arena), id_(id) {}
 
-  std::uint32_t id() const { return id_; }                 // equal ids of one graph are one Python object
-  std::uint64_t offset() const;                            // byte offset of the opcode that made it
+  std::uint32_t id() const { return id_; }  // equal ids of one graph are one Python object
+  std::uint64_t offset() const;             // byte offset of the opcode that made it
   Kind kind() const;
   bool is(Kind wanted) const { return kind() == wanted; }
   bool is_none() const { return is(Kind::kNone); }
   friend bool operator==(const Node& a, const Node& b) { return a.arena_ == b.arena_ && a.id_ == b.id_; }
 
   bool as_bool() const;
-  std::int64_t as_int() const;                             // kInt only; a bool is not an int here
-  double as_double() const;                                // kFloat or kInt
+  std::int64_t as_int() const;  // kInt only; a bool is not an int here
+  double as_double() const;     // kFloat or kInt
   std::string_view as_string() const;
-  std::span<const std::byte> as_bytes() const;             // kBytes or kByteArray
-  std::span<const std::byte> as_big_int() const;           // kBigInt: two's complement, little-endian, shortest
-  bool is_python2_string() const;                          // kString or kBytes written as Python 2's 8-bit str
+  std::span<const std::byte> as_bytes() const;    // kBytes or kByteArray
+  std::span<const std::byte> as_big_int() const;  // kBigInt: two's complement, little-endian, shortest
+  bool is_python2_string() const;                 // kString or kBytes written as Python 2's 8-bit str
 
-  std::size_t size() const;                                // items, or pairs of a dict
-  NodeList items() const;                                  // list, tuple, set, frozenset; appended to an object
-  PairList pairs() const;                                  // dict; set on an object with obj[key] = value
-  std::optional<Node> find(std::string_view key) const;    // value under a string key of pairs()
+  std::size_t size() const;                              // items, or pairs of a dict
+  NodeList items() const;                                // list, tuple, set, frozenset; appended to an object
+  PairList pairs() const;                                // dict; set on an object with obj[key] = value
+  std::optional<Node> find(std::string_view key) const;  // value under a string key of pairs()
 
   const Global& as_global() const;
   bool is_global(std::string_view module, std::string_view name) const;  // false for every other kind
 
   ObjectKind object_kind() const;
-  Node callable() const;                                   // function or class: a global, persistent or object node
+  Node callable() const;  // function or class: a global, persistent or object node
   NodeList args() const;
-  std::optional<Node> kwargs() const;                      // a dict, of kNewObjEx only
-  NodeList states() const;                                 // BUILD arguments, in order
-  bool is_call_of(std::string_view module, std::string_view name) const;  // object whose callable is that global
+  std::optional<Node> kwargs() const;  // a dict, of kNewObjEx only
+  NodeList states() const;             // BUILD arguments, in order
+  bool is_call_of(std::string_view module,
+                  std::string_view name) const;  // object whose callable is that global
 
   Node pid() const;
 
@@ -205,12 +206,12 @@ class Graph {
   Graph& operator=(Graph&&) noexcept;
   ~Graph();
 
-  Node root() const;                                  // Error kState when reading failed before STOP
+  Node root() const;  // Error kState when reading failed before STOP
   std::size_t node_count() const;
-  Node node(std::uint32_t id) const;                  // id < node_count()
-  int protocol() const;                               // of the last PROTO opcode; 0 when there is none
-  std::span<const Global> globals() const;            // each distinct global once, in order of first use
-  const std::bitset<256>& opcodes() const;            // which opcodes occur
+  Node node(std::uint32_t id) const;                      // id < node_count()
+  int protocol() const;                                   // of the last PROTO opcode; 0 when there is none
+  std::span<const Global> globals() const;                // each distinct global once, in order of first use
+  const std::bitset<256>& opcodes() const;                // which opcodes occur
   std::span<const std::uint32_t> duplicate_keys() const;  // key nodes whose dict already had an equal key
 
  private:

@@ -52,7 +52,8 @@ class Writer {
   void build();
   void persid();
 
-  // Memoises the top value under the next index, for recall(identity) or, without identity, only as Python does.
+  // Memoises the top value under the next index, for recall(identity) or, without identity, only as Python
+  // does.
   void memoize();
   void memoize(Identity identity);
   // Pushes the value memoised under `identity`; false when there is none.
@@ -70,13 +71,13 @@ class Writer {
   std::unordered_map<std::string, std::uint32_t> globals_;
 };
 
-// Fills a list or dict in batches of 1000 as Python does: call begin_item() before and end_item() after each of
-// the `count` items (key and value for a dict).
+// Fills a list or dict in batches of 1000 as Python does: call begin_item() before and end_item() after each
+// of the `count` items (key and value for a dict).
 class Batches {
  public:
   enum class Target { kList, kDict };
-  // Python's pickler closes the last batch of a plain list or dict with APPENDS/SETITEMS even when one item is left
-  // over; for subclasses and reduced objects (OrderedDict, deque) that item gets APPEND/SETITEM.
+  // Python's pickler closes the last batch of a plain list or dict with APPENDS/SETITEMS even when one item
+  // is left over; for subclasses and reduced objects (OrderedDict, deque) that item gets APPEND/SETITEM.
   enum class Source { kPlain, kReduced };
 
   Batches(Writer& writer, Target target, Source source, std::size_t count)
