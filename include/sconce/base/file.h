@@ -62,7 +62,7 @@ struct WriteOptions {
 // have no name before commit(), so a killed program leaves nothing behind. Without commit() nothing changes.
 class AtomicFile {
  public:
-  // Errors: kNotFound (no such folder), kPermission, kExists, kIo.
+  // Errors: kNotFound (no such folder), kPermission, kExists, kIo; not a file's name is kInvalidArgument.
   explicit AtomicFile(std::string path, const WriteOptions& options = {});
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -70,6 +70,7 @@ class AtomicFile {
 
   // Reserves `size` bytes on disk; Error kNoSpace at once instead of half-way.
   void reserve(std::uint64_t size);
+  // After an Error (kNoSpace, kIo) the file is given up: write and commit are then kState.
   void write(std::span<const std::byte> data);
   void write(std::string_view text);
   std::uint64_t position() const { return position_; }
@@ -77,6 +78,7 @@ class AtomicFile {
   void commit();
 
  private:
+  void abandon();
   void flush_buffer();
   void write_through(std::span<const std::byte> data);
   std::string path_;    // what the caller named
@@ -86,7 +88,6 @@ class AtomicFile {
   WriteOptions options_;
   int descriptor_ = -1;
   std::uint64_t position_ = 0;
-  std::uint64_t reserved_ = 0;
   std::vector<std::byte> buffer_;
 };
 

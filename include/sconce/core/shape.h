@@ -1,0 +1,129 @@
+// Shapes and strides: short lists of 64-bit integers, held inline up to six dimensions.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <iosfwd>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sconce {
+
+class Dims {
+ public:
+  using value_type = std::int64_t;
+
+  Dims() = default;
+  explicit Dims(std::size_t rank, std::int64_t value = 0) {
+    resize(rank);
+    std::fill(begin(), end(), value);
+  }
+  Dims(std::initializer_list<std::int64_t> values)
+      : Dims(std::span<const std::int64_t>(values.begin(), values.size())) {}
+  explicit Dims(std::span<const std::int64_t> values) {
+    resize(values.size());
+    std::copy(values.begin(), values.end(), begin());
+  }
+  Dims(const Dims& other) : Dims(std::span<const std::int64_t>(other)) {}
+  Dims(Dims&& other) noexcept { swap(other); }
+  Dims& operator=(const Dims& other) {
+    if (this != &other) {
+      resize(other.size());
+      std::copy(other.begin(), other.end(), begin());
+    }
+    return *this;
+  }
+  Dims& operator=(Dims&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Dims() = default;
+
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  std::int64_t* begin() { return heap_ ? heap_.get() : inline_; }
+  std::int64_t* end() { return begin() + size_; }
+  const std::int64_t* begin() const { return heap_ ? heap_.get() : inline_; }
+  const std::int64_t* end() const { return begin() + size_; }
+  std::int64_t& operator[](std::size_t i) { return begin()[i]; }
+  std::int64_t operator[](std::size_t i) const { return begin()[i]; }
+  std::int64_t front() const { return (*this)[0]; }
+  std::int64_t back() const { return (*this)[size_ - 1]; }
+
+  void push_back(std::int64_t value) {
+    resize(size_ + std::size_t{1});
+    (*this)[size_ - 1] = value;
+  }
+  void insert(std::size_t at, std::int64_t value) {
+    push_back(value);
+    std::rotate(begin() + at, end() - 1, end());
+  }
+  void erase(std::size_t at) {
+    std::rotate(begin() + at, begin() + at + 1, end());
+    --size_;
+  }
+  // Keeps the values that stay; new ones are unspecified.
+  void resize(std::size_t size) {
+    if (size > capacity()) {
+      auto grown = std::make_unique<std::int64_t[]>(size * 2);
+      std::copy(begin(), end(), grown.get());
+      heap_ = std::move(grown);
+      heap_capacity_ = static_cast<std::uint32_t>(size * 2);
+    }
+    size_ = static_cast<std::uint32_t>(size);
+  }
+  void swap(Dims& other) noexcept {
+    std::swap(inline_, other.inline_);
+    std::swap(size_, other.size_);
+    std::swap(heap_capacity_, other.heap_capacity_);
+    std::swap(heap_, other.heap_);
+  }
+  std::vector<std::int64_t> to_vector() const { return {begin(), end()}; }
+
+  friend bool operator==(const Dims& a, const Dims& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+  }
+
+ private:
+  static constexpr std::size_t kInline = 6;
+  std::size_t capacity() const { return heap_ ? heap_capacity_ : kInline; }
+
+  std::int64_t inline_[kInline] = {};
+  std::uint32_t size_ = 0;
+  std::uint32_t heap_capacity_ = 0;
+  std::unique_ptr<std::int64_t[]> heap_;
+};
+
+// Distances between neighbours along each dimension, in elements.
+using Strides = Dims;
+
+class Shape : public Dims {
+ public:
+  using Dims::Dims;
+  explicit Shape(Dims dims) : Dims(std::move(dims)) {}
+  friend bool operator==(const Shape& a, const Shape& b) {
+    return static_cast<const Dims&>(a) == static_cast<const Dims&>(b);
+  }
+  // Product of the sizes (1 for a scalar); Error kOverflow when it does not fit.
+  std::int64_t numel() const;
+  // "(6, 3, 5, 5)", "(6,)", "()".
+  std::string str() const;
+};
+
+// Prints as PyTorch does: torch.Size([6, 3, 5, 5]).
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
+
+// `dim` counted from the end when negative; Error kIndexOutOfRange unless -rank <= dim < rank (a scalar
+// counts as one dimension, as in PyTorch).
+std::size_t normalize_dim(std::int64_t dim, std::size_t rank, const char* where);
+// Row-major strides of `shape`.
+Strides contiguous_strides(const Shape& shape);
+// The shape both broadcast to by numpy's rules, or Error kShapeMismatch.
+Shape broadcast_shapes(const Shape& a, const Shape& b, const char* where);
+
+}  // namespace sconce
