@@ -6,6 +6,7 @@
 
 #include "nn/walk.h"
 #include "sconce/nn/module.h"
+#include "sconce/tensor/grad_mode.h"
 
 namespace sconce::nn {
 namespace {
