@@ -6,7 +6,7 @@
 #include "common/output.h"
 #include "file/inspect_report.h"
 #include "sconce/toolbox/digest.h"
-#include "sconce/toolbox/repr.h"
+#include "sconce/toolbox/glob.h"
 
 namespace sconce::cli {
 namespace {

@@ -9,8 +9,8 @@
 #include "common/terminal.h"
 #include "common/text_format.h"
 #include "sconce/base/text.h"
+#include "sconce/state/repr.h"
 #include "sconce/toolbox/leaves.h"
-#include "sconce/toolbox/repr.h"
 
 namespace sconce::cli {
 namespace {
@@ -39,7 +39,7 @@ Json path_json(const std::vector<Value>& path) {
     } else if (key.is_int() && !key.is_big_int()) {
       out.push_back(key.as_int());
     } else {
-      out.push_back(toolbox::value_repr(key));
+      out.push_back(value_repr(key));
     }
   }
   return out;
@@ -167,7 +167,7 @@ Json inspection_json(const Inspection& inspection) {
     out["tensors"].push_back(tensor_json(inspection, tensor));
   out["values"] = Json::object();
   toolbox::for_each_leaf(inspection.listing.tree, [&out](const checkpoint::NamedLeaf& leaf) {
-    if (is_plain(leaf.value)) out["values"][leaf.name] = toolbox::value_repr(leaf.value);
+    if (is_plain(leaf.value)) out["values"][leaf.name] = value_repr(leaf.value);
   });
   out["crc"] = inspection.data_was_read ? "checked" : "unchecked";
   out["objects"] = Json::object();
@@ -185,8 +185,8 @@ std::string inspection_text(const Inspection& inspection) {
   std::string values;
   toolbox::for_each_leaf(inspection.listing.tree, [&values](const checkpoint::NamedLeaf& leaf) {
     if (leaf.value.is_array() || leaf.value.is_sparse()) return;
-    values += fmt::format("  {}{}{}\n", escaped(leaf.name), leaf.name.empty() ? "" : " = ",
-                          toolbox::value_repr(leaf.value));
+    values +=
+        fmt::format("  {}{}{}\n", escaped(leaf.name), leaf.name.empty() ? "" : " = ", value_repr(leaf.value));
   });
   if (!values.empty()) text += "\n" + styled(Style::kBold, "other values") + "\n" + values;
   return text;
@@ -213,8 +213,7 @@ std::string inspection_tree(const Inspection& inspection) {
     text += std::string(2 * depth, ' ') + (keys.empty() ? "" : keys.back() + "  ") + what + "\n";
   };
   toolbox::for_each_leaf(inspection.listing.tree, [&](const checkpoint::NamedLeaf& leaf) {
-    if (!leaf.value.is_array() && !leaf.value.is_sparse())
-      return line(leaf.path, toolbox::value_repr(leaf.value));
+    if (!leaf.value.is_array() && !leaf.value.is_sparse()) return line(leaf.path, value_repr(leaf.value));
     const auto tensors = chosen.find(leaf.name);
     if (tensors == chosen.end()) return;
     for (const TensorInfo* info : tensors->second) {

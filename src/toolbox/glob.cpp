@@ -1,6 +1,6 @@
-#include <cstddef>
+#include "sconce/toolbox/glob.h"
 
-#include "sconce/toolbox/repr.h"
+#include <cstddef>
 
 namespace sconce::toolbox {
 namespace {

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <iosfwd>
 #include <string>
-#include <string_view>
 
 #include "sconce/state/value.h"
 
-namespace sconce::toolbox {
+namespace sconce {
 
 struct ReprLimits {
   std::size_t elements = 12;     // of each container, then "..."
@@ -20,7 +20,7 @@ struct ReprLimits {
 // long containers are cut.
 std::string value_repr(const Value& value, const ReprLimits& limits = {});
 
-// True when `text` matches `pattern`: * any run, ? any one character, [abc] [a-z] [!x] one of a set.
-bool glob_match(std::string_view pattern, std::string_view text);
+// value_repr with the default limits.
+std::ostream& operator<<(std::ostream& out, const Value& value);
 
-}  // namespace sconce::toolbox
+}  // namespace sconce

@@ -1,12 +1,13 @@
-#include "sconce/toolbox/repr.h"
+#include "sconce/state/repr.h"
 
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <ostream>
 
 #include "sconce/base/error.h"
 
-namespace sconce::toolbox {
+namespace sconce {
 namespace {
 
 // Python's repr of a float: the shortest text that reads back equal, always with a point or an exponent.
@@ -127,4 +128,6 @@ std::string value_repr(const Value& value, const ReprLimits& limits) {
   return Writer(limits).write(value, limits.depth);
 }
 
-}  // namespace sconce::toolbox
+std::ostream& operator<<(std::ostream& out, const Value& value) { return out << value_repr(value); }
+
+}  // namespace sconce
