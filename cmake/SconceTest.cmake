@@ -1,5 +1,7 @@
 # sconce_test_layer(<name> [LINK <library>...])
 # One GoogleTest program, test_<name>, from tests/<name>/**_test.cpp; every test in it is a ctest test.
+# Suites named *Threads carry the ctest label `threads` (run under the thread sanitizer), suites named *Long the
+# label `long` (scripts/test --long only).
 function(sconce_test_layer name)
   cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${name}/*_test.cpp)
@@ -11,5 +13,8 @@ function(sconce_test_layer name)
   target_compile_definitions(test_${name} PRIVATE SCONCE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                                   SCONCE_BINARY_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   target_link_libraries(test_${name} PRIVATE sconce_flags sconce::${name} ${arg_LINK} GTest::gmock GTest::gtest_main)
-  gtest_discover_tests(test_${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 300)
+  set(common TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 120)
+  gtest_discover_tests(test_${name} ${common} TEST_FILTER "-*Threads.*:*Long.*" PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(test_${name} ${common} TEST_FILTER "*Threads.*" PROPERTIES TIMEOUT 300 LABELS threads)
+  gtest_discover_tests(test_${name} ${common} TEST_FILTER "*Long.*" PROPERTIES TIMEOUT 3600 LABELS long)
 endfunction()

@@ -23,10 +23,15 @@ constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 
 // Through a symbolic link the file it points to is replaced, not the link.
 std::string resolve_links(const std::string& path) {
+  constexpr int kMostLinks = 40;  // as in Linux
+  std::filesystem::path target(path);
   std::error_code ignored;
-  if (!std::filesystem::is_symlink(std::filesystem::symlink_status(path, ignored))) return path;
-  const auto resolved = std::filesystem::weakly_canonical(path, ignored);
-  return ignored ? path : resolved.string();
+  for (int links = 0; links < kMostLinks; ++links) {
+    if (!std::filesystem::is_symlink(std::filesystem::symlink_status(target, ignored)))
+      return target.string();
+    target = target.parent_path() / std::filesystem::read_symlink(target, ignored);
+  }
+  fail_posix(ELOOP, "write", path);
 }
 
 std::string parent_of(const std::string& path) {
@@ -34,12 +39,29 @@ std::string parent_of(const std::string& path) {
   return parent.empty() ? "." : parent;
 }
 
-// A name beside the target that no other writer uses: process and a counter.
-std::string temporary_name(const std::string& target) {
+// Calls make(name) with names in `directory` until it returns 0 or an errno value other than EEXIST (another
+// machine or container may write there under our process number), which goes to `number`; returns the name.
+template <class Make>
+std::string make_temporary(const std::string& directory, int& number, const Make& make) {
   static std::atomic<unsigned> counter{0};
-  const std::filesystem::path path(target);
-  return (path.parent_path() / cat(".", path.filename().string(), ".", ::getpid(), "-", counter++, ".tmp"))
-      .string();
+  std::string name;
+  do {
+    name = cat(directory, "/.sconce-", ::getpid(), "-", counter++, ".tmp");
+    number = make(name.c_str()) < 0 ? errno : 0;
+  } while (number == EEXIST);
+  return name;
+}
+
+// linkat(2) gives a nameless file its name through /proc.
+bool has_proc() { return ::access("/proc/self/fd", X_OK) == 0; }
+
+// rename(2) that never replaces; link(2) does it where the file system cannot.
+int rename_to_free_name(const char* from, const char* to) {
+  if (::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return -1;
+  if (::link(from, to) != 0) return -1;
+  ::unlink(from);
+  return 0;
 }
 
 // A replaced file keeps its permissions; a new one has what open(2) gave it.
@@ -56,6 +78,10 @@ AtomicFile::AtomicFile(std::string path, const WriteOptions& options)
       target_(resolve_links(path_)),
       directory_(parent_of(target_)),
       options_(options) {
+  if (!std::filesystem::path(target_).has_filename()) {
+    throw Error(ErrorCode::kInvalidArgument, "file", "cannot write: expected the name of a file")
+        .in_file(path_);
+  }
   struct stat info {};
   if (::stat(target_.c_str(), &info) == 0) {
     if (S_ISDIR(info.st_mode)) {
@@ -72,30 +98,32 @@ AtomicFile::AtomicFile(std::string path, const WriteOptions& options)
     }
   }
 #ifdef O_TMPFILE
-  descriptor_ = ::open(directory_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  if (has_proc()) descriptor_ = ::open(directory_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
 #endif
   if (descriptor_ < 0) {  // not every file system has nameless files
-    temporary_ = temporary_name(target_);
-    descriptor_ = ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-    if (descriptor_ < 0) {
-      const int number = errno;
-      temporary_.clear();
-      fail_posix(number, "write", path_);
-    }
+    int number = 0;
+    std::string name = make_temporary(directory_, number, [this](const char* free_name) {
+      return descriptor_ = ::open(free_name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+    });
+    if (number != 0) fail_posix(number, "write", path_);
+    temporary_ = std::move(name);
   }
   buffer_.reserve(kBufferBytes);
 }
 
-AtomicFile::~AtomicFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+AtomicFile::~AtomicFile() { abandon(); }
+
+void AtomicFile::abandon() {
+  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  temporary_.clear();
 }
 
 void AtomicFile::reserve(std::uint64_t size) {
+  require(descriptor_ >= 0, ErrorCode::kState, "file", "reserve after commit or after a failed write");
   // File systems without preallocation say EOPNOTSUPP; writing then finds out by itself.
   const int number = ::posix_fallocate(descriptor_, 0, static_cast<off_t>(std::max<std::uint64_t>(size, 1)));
   if (number == ENOSPC || number == EFBIG || number == EDQUOT) fail_posix(number, "write", path_);
-  if (number == 0) reserved_ = std::max<std::uint64_t>(size, 1);
 }
 
 void AtomicFile::write_through(std::span<const std::byte> data) {
@@ -103,8 +131,10 @@ void AtomicFile::write_through(std::span<const std::byte> data) {
     const std::size_t want = std::min<std::size_t>(data.size(), std::size_t{1} << 30);
     const ssize_t put = ::write(descriptor_, data.data(), want);
     if (put < 0) {
-      if (errno == EINTR) continue;
-      fail_posix(errno, "write", path_);
+      const int number = errno;
+      if (number == EINTR) continue;
+      abandon();  // some of the bytes are missing: this file must never be committed
+      fail_posix(number, "write", path_);
     }
     data = data.subspan(static_cast<std::size_t>(put));
   }
@@ -116,7 +146,7 @@ void AtomicFile::flush_buffer() {
 }
 
 void AtomicFile::write(std::span<const std::byte> data) {
-  require(descriptor_ >= 0, ErrorCode::kState, "file", "write after commit");
+  require(descriptor_ >= 0, ErrorCode::kState, "file", "write after commit or after a failed write");
   if (data.size() > kBufferBytes - buffer_.size()) flush_buffer();
   if (data.size() >= kBufferBytes) {
     write_through(data);
@@ -129,36 +159,39 @@ void AtomicFile::write(std::span<const std::byte> data) {
 void AtomicFile::write(std::string_view text) { write(as_byte_span(text)); }
 
 void AtomicFile::commit() {
-  require(descriptor_ >= 0, ErrorCode::kState, "file", "commit called twice");
+  require(descriptor_ >= 0, ErrorCode::kState, "file", "commit after commit or after a failed write");
   flush_buffer();
-  if (reserved_ > position_ && ::ftruncate(descriptor_, static_cast<off_t>(position_)) != 0) {
+  struct stat created {};
+  if (::fstat(descriptor_, &created) != 0) fail_posix(errno, "stat", path_);
+  if (static_cast<std::uint64_t>(created.st_size) != position_ &&  // reserved more than was written
+      ::ftruncate(descriptor_, static_cast<off_t>(position_)) != 0) {
     fail_posix(errno, "write", path_);
   }
-  struct stat created {};
-  if (::fstat(descriptor_, &created) == 0) {
-    const mode_t wanted = permissions_for(target_, created.st_mode & 07777);
-    if (wanted != (created.st_mode & 07777) && ::fchmod(descriptor_, wanted) != 0) {
-      fail_posix(errno, "set the permissions", path_);
-    }
+  const mode_t wanted = permissions_for(target_, created.st_mode & 07777);
+  if (wanted != (created.st_mode & 07777) && ::fchmod(descriptor_, wanted) != 0) {
+    fail_posix(errno, "set the permissions", path_);
   }
   if (options_.durable && ::fsync(descriptor_) != 0) fail_posix(errno, "write", path_);
 
   if (temporary_.empty()) {
     // A nameless file can be given a free name only, so replacing takes a second step, as for named ones.
     const std::string link = cat("/proc/self/fd/", descriptor_);
-    const std::string name = options_.replace ? temporary_name(target_) : target_;
-    if (::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
-      fail_posix(errno, "write", path_);
+    const auto name_it = [&link](const char* name) {
+      return ::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+    };
+    int number = 0;
+    if (options_.replace) {
+      std::string name = make_temporary(directory_, number, name_it);
+      if (number == 0) temporary_ = std::move(name);
+    } else if (name_it(target_.c_str()) != 0) {
+      number = errno;
     }
-    if (options_.replace) temporary_ = name;
+    if (number != 0) fail_posix(number, "write", path_);
   }
   if (!temporary_.empty()) {
-    if (options_.replace) {
-      if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_posix(errno, "replace", path_);
-    } else {
-      if (::link(temporary_.c_str(), target_.c_str()) != 0) fail_posix(errno, "write", path_);
-      ::unlink(temporary_.c_str());
-    }
+    const int renamed = options_.replace ? ::rename(temporary_.c_str(), target_.c_str())
+                                         : rename_to_free_name(temporary_.c_str(), target_.c_str());
+    if (renamed != 0) fail_posix(errno, options_.replace ? "replace" : "write", path_);
     temporary_.clear();
   }
   if (::close(std::exchange(descriptor_, -1)) != 0) fail_posix(errno, "close", path_);

@@ -42,15 +42,16 @@ void set_num_threads(int n) {
 void parallel_for(std::int64_t count, std::int64_t grain,
                   const std::function<void(std::int64_t, std::int64_t)>& body) {
   if (count <= 0) return;
-  const std::int64_t pieces = std::min<std::int64_t>(
-      num_threads(), (count + std::max<std::int64_t>(grain, 1) - 1) / std::max<std::int64_t>(grain, 1));
+  const auto divide_up = [](std::int64_t a, std::int64_t b) { return (a - 1) / b + 1; };
+  const std::int64_t length = std::max({std::int64_t{1}, grain, divide_up(count, num_threads())});
+  const std::int64_t pieces = divide_up(count, length);
   if (pieces <= 1 || inside_parallel) return body(0, count);
 
   std::exception_ptr error;
   std::mutex error_mutex;
   run_team(static_cast<int>(pieces), [&](int piece) {
-    const std::int64_t begin = count * piece / pieces;
-    const std::int64_t end = count * (piece + 1) / pieces;
+    const std::int64_t begin = length * piece;
+    const std::int64_t end = begin + std::min(length, count - begin);
     inside_parallel = true;
     try {
       body(begin, end);

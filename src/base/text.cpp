@@ -36,10 +36,13 @@ void append_hex(std::string& out, std::uint8_t byte) {
   out += kHex[byte & 15];
 }
 
-// C1 controls (U+0080..U+009F) and the bidirectional and line separators, which also move a terminal's text.
+// C1 controls (U+0080..U+009F), the bidirectional marks (U+061C, U+200E..) and the line separators, which
+// also move a terminal's text.
 bool is_unprintable(std::string_view sequence) {
   auto byte = [&](std::size_t k) { return static_cast<std::uint8_t>(sequence[k]); };
-  if (sequence.size() == 2) return byte(0) == 0xC2 && byte(1) < 0xA0;
+  if (sequence.size() == 2) {
+    return (byte(0) == 0xC2 && byte(1) < 0xA0) || (byte(0) == 0xD8 && byte(1) == 0x9C);
+  }
   if (sequence.size() != 3 || byte(0) != 0xE2) return false;
   if (byte(1) == 0x80) return (byte(2) >= 0x8E && byte(2) <= 0x8F) || (byte(2) >= 0xA8 && byte(2) <= 0xAE);
   return byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9;

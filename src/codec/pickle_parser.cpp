@@ -25,8 +25,8 @@ namespace {
 
 constexpr int kHighestProtocol = 5;
 
-// Integer -> node. Indices usually count up from 0; a table holds those, a map the strays, so that a few large
-// indices cannot make the table large.
+// Integer -> node. Indices usually count up from 0; a table holds those, a map the strays, so that a few
+// large indices cannot make the table large.
 class Memo {
  public:
   void put(std::uint64_t index, NodeId node) {

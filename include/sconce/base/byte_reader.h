@@ -1,13 +1,16 @@
 // A cursor over bytes in memory that never reads past its end.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "sconce/base/error.h"
 
@@ -68,7 +71,7 @@ class ByteReader {
   // The text up to the next '\n', which is consumed and not returned; at most `limit` characters.
   std::string_view line(std::size_t limit) {
     const std::string_view rest = as_chars(bytes_.subspan(position_));
-    const std::size_t end = rest.substr(0, limit + 1).find('\n');
+    const std::size_t end = rest.substr(0, std::max(limit, limit + 1)).find('\n');
     if (end == std::string_view::npos) {
       if (rest.size() <= limit) truncated("a line that ends");
       throw Error(ErrorCode::kLimit, where_, cat("a text line is longer than ", limit, " characters"))

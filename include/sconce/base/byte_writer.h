@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstring>
+#include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sconce/base/byte_reader.h"
@@ -22,7 +23,7 @@ class ByteWriter {
     number(in_order(value, std::endian::big));
   }
   void u8(std::uint8_t value) { number(value); }
-  void bytes(std::span<const std::byte> data) { buffer_.insert(buffer_.end(), data.begin(), data.end()); }
+  void bytes(std::span<const std::byte> data) { append(data.data(), data.size()); }
   void chars(std::string_view text) { bytes(as_byte_span(text)); }
   void fill(std::size_t n, std::uint8_t value) { buffer_.insert(buffer_.end(), n, std::byte{value}); }
 
@@ -34,10 +35,9 @@ class ByteWriter {
  private:
   template <class T>
   void number(T value) {
-    const std::size_t at = buffer_.size();
-    buffer_.resize(at + sizeof(T));
-    std::memcpy(buffer_.data() + at, &value, sizeof(T));
+    append(&value, sizeof(T));
   }
+  void append(const void* data, std::size_t n);
 
   std::vector<std::byte> buffer_;
 };

@@ -1,9 +1,11 @@
 // Building and escaping text.
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sconce {
 
@@ -11,7 +13,8 @@ namespace sconce {
 template <class... Parts>
 std::string cat(const Parts&... parts) {
   std::ostringstream out;
-  (out << ... << parts);
+  out.imbue(std::locale::classic());  // numbers stay plain whatever the program's locale
+  ((out << parts), ...);
   return std::move(out).str();
 }
 

@@ -1,0 +1,67 @@
+#include "sconce/base/error.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+namespace sconce {
+namespace {
+
+TEST(Error, WhatNamesWhereAndText) {
+  const Error error(ErrorCode::kCorrupt, "zip", "central directory missing");
+  EXPECT_EQ(error.code(), ErrorCode::kCorrupt);
+  EXPECT_EQ(error.where(), "zip");
+  EXPECT_EQ(error.text(), "central directory missing");
+  EXPECT_EQ(error.path(), "");
+  EXPECT_FALSE(error.offset().has_value());
+  EXPECT_STREQ(error.what(), "[zip] central directory missing");
+  EXPECT_STREQ(Error(ErrorCode::kIo, "", "gone").what(), "gone");
+}
+
+TEST(Error, InFilePutsThePathInFrontOnce) {
+  const Error error = Error(ErrorCode::kCorrupt, "zip", "bad").in_file("net.pt");
+  EXPECT_STREQ(error.what(), "net.pt: [zip] bad");
+  EXPECT_EQ(error.path(), "net.pt");
+  EXPECT_EQ(error.code(), ErrorCode::kCorrupt);
+  EXPECT_EQ(error.in_file("other.pt").path(), "net.pt");
+}
+
+TEST(Error, PathIsEscapedInWhatOnly) {
+  const Error error = Error(ErrorCode::kNotFound, "file", "no").in_file("a\x1b[2J");
+  EXPECT_STREQ(error.what(), "a\\x1b[2J: [file] no");
+  EXPECT_EQ(error.path(), "a\x1b[2J");
+}
+
+TEST(Error, AtOffsetKeepsTheInnermostOffset) {
+  const Error error = Error(ErrorCode::kTruncated, "pickle", "cut").at_offset(17).at_offset(99);
+  EXPECT_EQ(error.offset(), 17U);
+  EXPECT_STREQ(error.what(), "[pickle] cut (at byte 17)");
+  EXPECT_EQ(error.in_file("a").offset(), 17U);
+}
+
+TEST(Error, FailAndRequireBuildTheText) {
+  try {
+    fail(ErrorCode::kLimit, "json", "depth ", 65);
+    FAIL() << "fail returned";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kLimit);
+    EXPECT_EQ(error.text(), "depth 65");
+  }
+  EXPECT_NO_THROW(require(true, ErrorCode::kLimit, "json", "unused"));
+  EXPECT_THROW(require(false, ErrorCode::kLimit, "json", "used"), Error);
+}
+
+TEST(Error, EveryCodeHasItsOwnName) {
+  std::set<std::string_view> names;
+  for (int code = 0; code <= static_cast<int>(ErrorCode::kInterrupted); ++code) {
+    names.insert(error_code_name(static_cast<ErrorCode>(code)));
+  }
+  EXPECT_EQ(names.size(), static_cast<std::size_t>(ErrorCode::kInterrupted) + 1);
+  EXPECT_EQ(error_code_name(ErrorCode::kInvalidArgument), "invalid_argument");
+  EXPECT_EQ(error_code_name(ErrorCode::kTruncated), "truncated");
+  EXPECT_EQ(error_code_name(ErrorCode::kInterrupted), "interrupted");
+}
+
+}  // namespace
+}  // namespace sconce

@@ -1,0 +1,180 @@
+"""What the interchange tests share: programs to drive, seeds, digests, and comparison to the last bit."""
+
+import hashlib
+import os
+import struct
+import subprocess
+import unittest
+from pathlib import Path
+
+import torch
+
+SOURCE_DIR = Path(__file__).resolve().parents[2]
+BIN_DIR = Path(os.environ.get("SCONCE_BIN", SOURCE_DIR / "build" / "release" / "bin"))
+SEED = int(os.environ.get("SCONCE_SEED") or int.from_bytes(os.urandom(4), "little"))
+TORCH_VERSION = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+
+
+def binary(name):
+    """Path of a built program; the test is skipped (failed with SCONCE_TORCH_STRICT=1) where it is missing."""
+    path = BIN_DIR / name
+    if not path.exists():
+        reason = f"{path} is not built"
+        if os.environ.get("SCONCE_TORCH_STRICT") == "1":
+            raise AssertionError(reason)
+        raise unittest.SkipTest(reason)
+    return path
+
+
+def needs_torch(major, minor):
+    """Decorator: skips where PyTorch is older."""
+    reason = f"needs PyTorch {major}.{minor}, this is {torch.__version__}"
+    return unittest.skipIf(TORCH_VERSION < (major, minor), reason)
+
+
+def run_sconce(*arguments, program="sconce", check=True, timeout=300):
+    """Runs `program arguments...`; with `check`, a status other than 0 is an AssertionError with its output."""
+    command = [str(binary(program)), *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+    if check and result.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}: status {result.returncode}\n{result.stdout}{result.stderr}")
+    return result
+
+
+def run_probe(*arguments, **options):
+    """Runs the test-only C++ program that builds and checks what the command line does not reach."""
+    return run_sconce(*arguments, program="sconce_probe", **options)
+
+
+def tensor_bytes(tensor):
+    """Contiguous little-endian bytes: conjugate and negative views resolved, quantized as integers."""
+    if tensor.is_quantized:
+        tensor = tensor.int_repr()
+    tensor = tensor.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    return tensor.view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+
+
+def digest(tensor):
+    """SHA-256 of tensor_bytes, as `sconce inspect --digest` prints it."""
+    return hashlib.sha256(tensor_bytes(tensor)).hexdigest()
+
+
+def storage_id(tensor):
+    """A number that two living tensors share exactly when they share their storage."""
+    if hasattr(tensor, "untyped_storage"):
+        return tensor.untyped_storage()._cdata
+    return tensor.storage()._storage._cdata
+
+
+def leaves(tree, path="root", seen=None):
+    """Every object of a tree with its path, depth first; a container met again is not entered again."""
+    seen = set() if seen is None else seen
+    yield path, tree
+    if not isinstance(tree, (dict, list, tuple)) or id(tree) in seen:
+        return
+    seen.add(id(tree))
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, value in items:
+        yield from leaves(value, f"{path}[{key!r}]", seen)
+
+
+def tensors(tree):
+    """(path, tensor) of every tensor in a tree, in order."""
+    return [(path, leaf) for path, leaf in leaves(tree) if isinstance(leaf, torch.Tensor)]
+
+
+def aliases(tree):
+    """For each tensor path, the first path that has the same storage."""
+    first = {}
+    return {path: first.setdefault(storage_id(tensor), path) for path, tensor in tensors(tree)}
+
+
+def _tensor_differences(expected, actual, path):
+    if expected.layout != actual.layout:
+        return [f"{path}: layout {actual.layout}, expected {expected.layout}"]
+    if expected.layout != torch.strided:
+        raise TypeError(f"{path}: compare the parts of a {expected.layout} tensor one by one")
+    found = []
+    names = ["dtype", "shape", "device", "requires_grad", "is_quantized"]
+    for name in names:
+        if getattr(expected, name) != getattr(actual, name):
+            found.append(f"{path}: {name} {getattr(actual, name)}, expected {getattr(expected, name)}")
+    for name in ("stride", "storage_offset", "is_conj", "is_neg"):
+        if getattr(expected, name)() != getattr(actual, name)():
+            found.append(f"{path}: {name} {getattr(actual, name)()}, expected {getattr(expected, name)()}")
+    if not found and tensor_bytes(expected) != tensor_bytes(actual):
+        found.append(f"{path}: the bytes differ")
+    return found
+
+
+def _scalar_differences(expected, actual, path):
+    if isinstance(expected, (float, complex)):
+        parts = lambda number: (complex(number).real, complex(number).imag)  # noqa: E731
+        same = struct.pack("<2d", *parts(expected)) == struct.pack("<2d", *parts(actual))
+    else:
+        same = expected == actual
+    return [] if same else [f"{path}: {actual!r}, expected {expected!r}"]
+
+
+def _node_differences(expected, actual, path, seen):
+    if type(expected) is not type(actual):
+        return [f"{path}: {type(actual).__name__}, expected {type(expected).__name__}"]
+    if isinstance(expected, torch.Tensor):
+        return _tensor_differences(expected, actual, path)
+    if not isinstance(expected, (dict, list, tuple)):
+        return _scalar_differences(expected, actual, path)
+    if id(expected) in seen:
+        return []
+    seen.add(id(expected))
+    found = []
+    if isinstance(expected, dict):
+        for mine, theirs in zip(expected, actual):
+            if type(mine) is not type(theirs) or mine != theirs:
+                found.append(f"{path}: key {theirs!r}, expected {mine!r} (order counts)")
+        if len(expected) != len(actual):
+            found.append(f"{path}: {len(actual)} keys, expected {len(expected)}")
+        if getattr(expected, "_metadata", None) != getattr(actual, "_metadata", None):
+            found.append(f"{path}: the _metadata differ")
+        pairs = [(key, expected[key], actual[key]) for key in expected if key in actual]
+    else:
+        if len(expected) != len(actual):
+            found.append(f"{path}: length {len(actual)}, expected {len(expected)}")
+        pairs = [(index, *pair) for index, pair in enumerate(zip(expected, actual))]
+    for key, mine, theirs in pairs:
+        found += _node_differences(mine, theirs, f"{path}[{key!r}]", seen)
+    return found
+
+
+def differences(expected, actual):
+    """What differs between two loaded objects: type, value, key order, _metadata, dtype, shape, stride, offset,
+    bytes, and which tensors share storage. Empty when nothing does."""
+    found = _node_differences(expected, actual, "root", set())
+    return found or [
+        f"{path}: shares the storage of {actual_first}, expected {first}"
+        for (path, first), actual_first in zip(aliases(expected).items(), aliases(actual).values())
+        if first != actual_first
+    ]
+
+
+class TestCase(unittest.TestCase):
+    """unittest.TestCase whose tests start from the run's seed, whatever ran before."""
+
+    def setUp(self):
+        torch.manual_seed(SEED)
+
+    def assert_same(self, expected, actual):
+        found = differences(expected, actual)
+        if found:
+            self.fail(f"(SCONCE_SEED={SEED})\n" + "\n".join(found))
+
+    def assert_close(self, expected, actual, tolerance, name="tensor"):
+        """Largest difference over largest reference value, per tensor."""
+        self.assertEqual(expected.shape, actual.shape, name)
+        if expected.numel() == 0:
+            return
+        expected, actual = expected.detach().double(), actual.detach().double()
+        scale = max(expected.abs().max().item(), 1e-30)
+        error = (expected - actual).abs().max().item() / scale
+        self.assertLessEqual(error, tolerance, f"{name} (SCONCE_SEED={SEED})")
+
+
