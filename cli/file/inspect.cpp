@@ -55,10 +55,10 @@ Inspection inspect(const Options& options) {
 int run(const Options& options) {
   const Inspection inspection = inspect(options);
   for (const auto& [name, type] : inspection.listing.objects) {
-    warn(inspection.path + ": " + (name.empty() ? "the object" : "'" + escaped(name) + "'") +
-         " is an object of class " + escaped(type) + ", kept inert");
+    const std::string what = name.empty() ? "the object" : cat("'", escaped(name), "'");
+    warn(cat(escaped(inspection.path), ": ", what, " is of class ", escaped(type), ", kept inert"));
   }
-  for (const std::string& note : inspection.listing.notes) warn(inspection.path + ": " + note);
+  for (const std::string& note : inspection.listing.notes) warn(cat(escaped(inspection.path), ": ", note));
   if (options.json) {
     out().print_json(inspection_json(inspection));
   } else if (options.tree) {

@@ -82,10 +82,10 @@ bool is_plain(const Value& value) { return !value.is_array() && !value.is_sparse
 // What deserves a word beside a tensor's row.
 std::string remarks(const Inspection& inspection, const TensorInfo& info) {
   std::string out;
-  const auto add = [&out](const std::string& text) { out += (out.empty() ? "" : ", ") + text; };
+  const auto add = [&out](const std::string& text) { out += cat(out.empty() ? "" : ", ", text); };
   if (!info.role.empty()) add(info.role);
-  if (info.alias_of) add("shares " + escaped(inspection.listing.tensors[*info.alias_of].name));
-  if (!info.geometry.is_contiguous()) add("strides " + Shape(info.geometry.strides).str());
+  if (info.alias_of) add(cat("shares ", escaped(inspection.listing.tensors[*info.alias_of].name)));
+  if (!info.geometry.is_contiguous()) add(cat("strides ", Shape(info.geometry.strides).str()));
   if (info.is_parameter) add("parameter");
   if (info.requires_grad && !info.is_parameter) add("requires grad");
   if (info.is_conj) add("conjugated");
@@ -181,14 +181,14 @@ Json inspection_json(const Inspection& inspection) {
 
 std::string inspection_text(const Inspection& inspection) {
   std::string text = headline(inspection);
-  if (!inspection.tensors.empty()) text += "\n" + tensor_table(inspection);
+  if (!inspection.tensors.empty()) text += cat("\n", tensor_table(inspection));
   std::string values;
   toolbox::for_each_leaf(inspection.listing.tree, [&values](const checkpoint::NamedLeaf& leaf) {
     if (leaf.value.is_array() || leaf.value.is_sparse()) return;
     values +=
         fmt::format("  {}{}{}\n", escaped(leaf.name), leaf.name.empty() ? "" : " = ", value_repr(leaf.value));
   });
-  if (!values.empty()) text += "\n" + styled(Style::kBold, "other values") + "\n" + values;
+  if (!values.empty()) text += cat("\n", styled(Style::kBold, "other values"), "\n", values);
   return text;
 }
 
