@@ -1,4 +1,4 @@
-#include "kernels/floating.h"
+#include "kernels/operands.h"
 #include "kernels/pool_planes.h"
 #include "sconce/kernels/pool.h"
 
@@ -75,7 +75,7 @@ Array average(const Array& image, const Windows& windows, const char* where) {
   const auto out_width = static_cast<std::int64_t>(windows.columns.size());
   Array out = Array::empty({shape[0], shape[1], out_height, out_width}, image.dtype());
   const Array x = image.contiguous();
-  visit_floating(image.dtype(), where, [&]<class T>(std::type_identity<T>) {
+  visit_floating(where, image.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* in = x.data<T>();
     T* result = out.mutable_data<T>();
     const std::int64_t plane = shape[2] * shape[3];
@@ -105,7 +105,7 @@ Array average_backward(const Array& grad, const Shape& image_shape, const Window
           expected.str(), ", found ", grad.shape().str());
   const Array g = grad.contiguous();
   Array out = Array::zeros(image_shape, grad.dtype());
-  visit_floating(grad.dtype(), where, [&]<class T>(std::type_identity<T>) {
+  visit_floating(where, grad.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* gradient = g.data<T>();
     T* result = out.mutable_data<T>();
     const std::int64_t plane = image_shape[2] * image_shape[3];

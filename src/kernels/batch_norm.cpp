@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/floating.h"
+#include "kernels/operands.h"
 #include "sconce/base/parallel.h"
 
 namespace sconce::kernels {
@@ -70,7 +70,7 @@ BatchNormStatistics batch_norm_statistics(const Array& input, double eps) {
   const Array x = input.contiguous();
   const auto per_channel = [&] { return Array::empty({s.channels}, input.dtype()); };
   BatchNormStatistics out{per_channel(), per_channel(), per_channel()};
-  visit_floating(input.dtype(), kWhere, [&]<class T>(std::type_identity<T>) {
+  visit_floating(kWhere, input.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* in = x.data<T>();
     T* means = out.mean.mutable_data<T>();
     T* variances = out.variance.mutable_data<T>();
@@ -101,7 +101,7 @@ void batch_norm_update(Array& running_mean, Array& running_variance, const Batch
           "expected more than one value per channel for the unbiased variance, found ", count);
   const double unbias = static_cast<double>(count) / static_cast<double>(count - 1);
   const auto blend = [&](Array& running, const Array& batch, double factor) {
-    visit_floating(batch.dtype(), kWhere, [&]<class T>(std::type_identity<T>) {
+    visit_floating(kWhere, batch.dtype(), [&]<class T>(std::type_identity<T>) {
       Array updated = running.contiguous().clone();
       T* values = updated.mutable_data<T>();
       const T* news = batch.data<T>();
@@ -126,7 +126,7 @@ Array batch_norm_apply(const Array& input, const Array& mean, const Array& inver
   const Array d = inverse_deviation.contiguous();
   const Array w = weight.defined() ? weight.contiguous() : weight;
   const Array b = bias.defined() ? bias.contiguous() : bias;
-  visit_floating(input.dtype(), kWhere, [&]<class T>(std::type_identity<T>) {
+  visit_floating(kWhere, input.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* in = x.data<T>();
     T* result = out.mutable_data<T>();
     const T* means = m.data<T>();
@@ -159,7 +159,7 @@ BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, co
   const Array w = weight.defined() ? weight.contiguous() : weight;
   const auto per_channel = [&] { return Array::empty({s.channels}, input.dtype()); };
   BatchNormGradients out{Array::empty(input.shape(), input.dtype()), per_channel(), per_channel()};
-  visit_floating(input.dtype(), kWhere, [&]<class T>(std::type_identity<T>) {
+  visit_floating(kWhere, input.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* in = x.data<T>();
     const T* gradient = g.data<T>();
     const T* means = m.data<T>();
@@ -197,7 +197,7 @@ BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, co
 Array inverse_deviation(const Array& variance, double eps) {
   const Array v = variance.contiguous();
   Array out = Array::empty(variance.shape(), variance.dtype());
-  visit_floating(variance.dtype(), kWhere, [&]<class T>(std::type_identity<T>) {
+  visit_floating(kWhere, variance.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* in = v.data<T>();
     std::transform(in, in + v.numel(), out.mutable_data<T>(), [eps](T value) {
       return static_cast<T>(1 / std::sqrt(static_cast<double>(value) + eps));

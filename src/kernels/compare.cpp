@@ -40,8 +40,8 @@ Array logical_or(const Array& a, const Array& b) {
 Array logical_not(const Array& x) { return eq(x, Array::zeros({}, x.dtype())); }
 
 Array where(const Array& condition, const Array& a, const Array& b) {
-  require(condition.dtype() == kBool, ErrorCode::kDTypeMismatch, "where", "the condition must be bool, it is ",
-          condition.dtype());
+  require(condition.dtype() == kBool, ErrorCode::kDTypeMismatch, "where",
+          "the condition must be bool, it is ", condition.dtype());
   require_same_dtype("where", a, b);
   const Shape shape =
       broadcast_shapes(condition.shape(), broadcast_shapes(a.shape(), b.shape(), "where"), "where");

@@ -4,7 +4,7 @@
 
 #include "kernels/conv_sizes.h"
 #include "kernels/dnnl/conv.h"
-#include "kernels/floating.h"
+#include "kernels/operands.h"
 #include "sconce/base/parallel.h"
 #include "sconce/kernels/backend.h"
 
@@ -102,7 +102,7 @@ Array conv2d_backward_bias(const Array& grad) {
   const std::int64_t plane = grad.shape()[2] * grad.shape()[3];
   Array out = Array::empty({channels}, grad.dtype());
   const Array g = grad.contiguous();
-  visit_floating(grad.dtype(), "conv2d", [&]<class T>(std::type_identity<T>) {
+  visit_floating("conv2d", grad.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* source = g.data<T>();
     T* target = out.mutable_data<T>();
     const std::int64_t grain = std::max<std::int64_t>(1, 65536 / std::max<std::int64_t>(batch * plane, 1));

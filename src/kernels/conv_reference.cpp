@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "kernels/conv_sizes.h"
-#include "kernels/floating.h"
+#include "kernels/operands.h"
 #include "sconce/base/parallel.h"
 #include "sconce/kernels/conv.h"
 
@@ -143,7 +143,7 @@ Array conv2d(const Array& image, const Array& weight, const Array& bias, const C
   const Array x = image.contiguous();
   const Array w = weight.contiguous();
   const Array b = bias.defined() ? bias.contiguous() : bias;
-  visit_floating(image.dtype(), "conv2d", [&]<class T>(std::type_identity<T>) {
+  visit_floating("conv2d", image.dtype(), [&]<class T>(std::type_identity<T>) {
     forward(sizes, x.data<T>(), w.data<T>(), data_or_null<T>(b), out.mutable_data<T>());
   });
   return out;
@@ -156,7 +156,7 @@ Array conv2d_backward_input(const Array& grad, const Array& weight, const Shape&
   Array out = Array::empty(image_shape, grad.dtype());
   const Array g = grad.contiguous();
   const Array w = weight.contiguous();
-  visit_floating(grad.dtype(), "conv2d", [&]<class T>(std::type_identity<T>) {
+  visit_floating("conv2d", grad.dtype(), [&]<class T>(std::type_identity<T>) {
     backward_input(sizes, g.data<T>(), w.data<T>(), out.mutable_data<T>());
   });
   return out;
@@ -169,7 +169,7 @@ Array conv2d_backward_weight(const Array& grad, const Array& image, const Shape&
   Array out = Array::empty(weight_shape, grad.dtype());
   const Array g = grad.contiguous();
   const Array x = image.contiguous();
-  visit_floating(grad.dtype(), "conv2d", [&]<class T>(std::type_identity<T>) {
+  visit_floating("conv2d", grad.dtype(), [&]<class T>(std::type_identity<T>) {
     backward_weight(sizes, g.data<T>(), x.data<T>(), out.mutable_data<T>());
   });
   return out;

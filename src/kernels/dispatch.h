@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "sconce/core/array.h"
 #include "kernels/loops.h"
+#include "sconce/core/array.h"
 
 namespace sconce::kernels {
 

@@ -19,10 +19,10 @@ inline constexpr std::int64_t kElementwiseGrain = 32768;
 // lies densely, so that most cases become one long row.
 template <std::size_t N>
 struct LoopNest {
-  Shape outer;                             // all but the innermost dimension
-  std::array<Strides, N> outer_strides;    // elements
-  std::int64_t inner = 1;                  // length of a row
-  std::array<std::int64_t, N> step{};      // inner strides
+  Shape outer;                           // all but the innermost dimension
+  std::array<Strides, N> outer_strides;  // elements
+  std::int64_t inner = 1;                // length of a row
+  std::array<std::int64_t, N> step{};    // inner strides
   std::int64_t rows = 1;
 
   LoopNest(const Shape& shape, const std::array<Strides, N>& strides) {

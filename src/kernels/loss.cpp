@@ -1,6 +1,6 @@
 #include "sconce/kernels/loss.h"
 
-#include "kernels/floating.h"
+#include "kernels/operands.h"
 
 namespace sconce::kernels {
 namespace {
@@ -65,7 +65,7 @@ NllLossResult nll_loss(const Array& log_probabilities, const Array& target, cons
   const bool each = reduction == Reduction::kNone;
   NllLossResult out{each ? Array::zeros(target.shape(), dtype) : Array::empty({}, dtype),
                     Array::empty({}, dtype)};
-  visit_floating(dtype, kWhere, [&]<class T>(std::type_identity<T>) {
+  visit_floating(kWhere, dtype, [&]<class T>(std::type_identity<T>) {
     const T* in = scores.data<T>();
     const T* factors = data_or_null<T>(weights);
     T* loss = out.loss.mutable_data<T>();
@@ -98,7 +98,7 @@ Array nll_loss_backward(const Array& grad, const Shape& shape, const Array& targ
   const Array labels = target.contiguous();
   const Array weights = weight.defined() ? weight.contiguous() : weight;
   Array out = Array::zeros(shape, grad.dtype());
-  visit_floating(grad.dtype(), kWhere, [&]<class T>(std::type_identity<T>) {
+  visit_floating(kWhere, grad.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* gradient = g.data<T>();
     const T* factors = data_or_null<T>(weights);
     const T divisor = reduction == Reduction::kMean ? *total_weight.data<T>() : T(1);

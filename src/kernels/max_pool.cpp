@@ -1,7 +1,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/floating.h"
+#include "kernels/operands.h"
 #include "kernels/pool_planes.h"
 #include "sconce/base/checked.h"
 #include "sconce/kernels/backend.h"
@@ -121,7 +121,7 @@ MaxPool2dResult max_pool2d(const Array& image, const Window& window, bool ceil_m
                             window.padding == Pair(0) && window.dilation == Pair(1) &&
                             size.h * 2 <= shape[2] && size.w * 2 <= shape[3];
   const bool simple = side_by_side && backend() == Backend::kDefault;
-  visit_floating(image.dtype(), kWhere, [&]<class T>(std::type_identity<T>) {
+  visit_floating(kWhere, image.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* in = x.data<T>();
     T* out = result.values.mutable_data<T>();
     auto* where = result.indices.mutable_data<std::int64_t>();
@@ -149,7 +149,7 @@ Array max_pool2d_backward(const Array& grad, const Array& indices, const Shape& 
   check_indices(places, grad.shape(), in_plane);
   const Array g = grad.contiguous();
   Array out = Array::zeros(image_shape, grad.dtype());
-  visit_floating(grad.dtype(), kWhere, [&]<class T>(std::type_identity<T>) {
+  visit_floating(kWhere, grad.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* source = g.data<T>();
     const auto* place = places.data<std::int64_t>();
     T* target = out.mutable_data<T>();
@@ -172,7 +172,7 @@ Array max_pool2d_gather(const Array& image, const Array& indices) {
   check_indices(places, {shape[0], shape[1], indices.shape()[2], indices.shape()[3]}, in_plane);
   const Array x = image.contiguous();
   Array out = Array::empty(indices.shape(), image.dtype());
-  visit_floating(image.dtype(), kWhere, [&]<class T>(std::type_identity<T>) {
+  visit_floating(kWhere, image.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* source = x.data<T>();
     const auto* place = places.data<std::int64_t>();
     T* target = out.mutable_data<T>();

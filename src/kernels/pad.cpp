@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/floating.h"
+#include "kernels/operands.h"
 #include "sconce/base/checked.h"
 
 namespace sconce::kernels {
@@ -56,7 +56,7 @@ Array pad_dimension(const Array& input, std::size_t dim, const std::vector<std::
   const Lines lines = lines_of(shape, dim);
   const Array x = input.contiguous();
   Array out = Array::empty(shape, input.dtype());
-  visit_floating(input.dtype(), kWhere, [&]<class T>(std::type_identity<T>) {
+  visit_floating(kWhere, input.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* in = x.data<T>();
     T* result = out.mutable_data<T>();
     for (std::int64_t o = 0; o < lines.outer; ++o) {
@@ -77,7 +77,7 @@ Array collect_dimension(const Array& grad, std::size_t dim, std::int64_t size,
   const Lines lines = lines_of(shape, dim);
   const Array g = grad.contiguous();
   Array out = Array::zeros(shape, grad.dtype());
-  visit_floating(grad.dtype(), kWhere, [&]<class T>(std::type_identity<T>) {
+  visit_floating(kWhere, grad.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* source = g.data<T>();
     T* result = out.mutable_data<T>();
     for (std::int64_t o = 0; o < lines.outer; ++o) {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/floating.h"
+#include "kernels/operands.h"
 #include "sconce/base/parallel.h"
 
 namespace sconce::kernels {
@@ -49,7 +49,7 @@ Array map_lines(const Array& input, std::int64_t dim, const char* where, Kernel&
   const Lines lines = lines_of(input.shape(), dim, where);
   const Array x = input.contiguous();
   Array out = Array::empty(input.shape(), input.dtype());
-  visit_floating(input.dtype(), where, [&]<class T>(std::type_identity<T>) {
+  visit_floating(where, input.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* in = x.data<T>();
     T* result = out.mutable_data<T>();
     for_each_line(lines, [&](std::int64_t at) { kernel(in + at, result + at, lines.size, lines.inner); });
@@ -68,7 +68,7 @@ Array map_lines(const Array& grad, const Array& output, std::int64_t dim, const 
   const Array g = grad.contiguous();
   const Array y = output.contiguous();
   Array out = Array::empty(output.shape(), output.dtype());
-  visit_floating(output.dtype(), where, [&]<class T>(std::type_identity<T>) {
+  visit_floating(where, output.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* gradient = g.data<T>();
     const T* values = y.data<T>();
     T* result = out.mutable_data<T>();

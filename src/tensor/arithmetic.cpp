@@ -4,18 +4,10 @@
 #include "sconce/tensor/autograd.h"
 #include "sconce/tensor/elementwise.h"
 #include "sconce/tensor/promote.h"
-#include "sconce/tensor/reduce.h"
+#include "tensor/operand.h"
 
 namespace sconce {
 namespace {
-
-// A gradient as it left the promoted, broadcast operation, back in the dtype and shape of an operand.
-struct Operand {
-  explicit Operand(const Tensor& x) : shape(x.shape()), dtype(x.dtype()) {}
-  Tensor reduce(const Tensor& grad) const { return sum_to(grad, shape).to(dtype); }
-  Shape shape;
-  DType dtype;
-};
 
 // True division of integers happens in the default floating dtype.
 DType division_type(DType dtype) { return is_integral(dtype) ? kFloat32 : dtype; }
@@ -26,8 +18,8 @@ Array cast(const Tensor& x, DType dtype) { return x.array().cast(dtype); }
 
 Tensor add(const Tensor& a, const Tensor& b, Scalar alpha) {
   const DType dtype = result_type(a, b);
-  require(is_floating(dtype) || is_complex(dtype) || alpha.dtype() != kFloat64, ErrorCode::kDTypeMismatch, "add",
-          "a fractional alpha needs floating tensors, these are ", dtype);
+  require(is_floating(dtype) || is_complex(dtype) || alpha.dtype() != kFloat64, ErrorCode::kDTypeMismatch,
+          "add", "a fractional alpha needs floating tensors, these are ", dtype);
   const double scale = alpha.to_double();
   Tensor out = scale == 1 ? kernels::add(cast(a, dtype), cast(b, dtype))
                           : kernels::add_scaled(cast(a, dtype), cast(b, dtype), scale);
@@ -45,8 +37,9 @@ Tensor add(const Tensor& a, const Tensor& b, Scalar alpha) {
 Tensor sub(const Tensor& a, const Tensor& b, Scalar alpha) {
   const DType dtype = result_type(a, b);
   if (alpha.to_double() != 1) {
-    return add(a, b, alpha.dtype() == kFloat64 ? Scalar(-alpha.to_double())
-                                               : Scalar(-static_cast<std::int64_t>(alpha.to_double())));
+    return add(a, b,
+               alpha.dtype() == kFloat64 ? Scalar(-alpha.to_double())
+                                         : Scalar(-static_cast<std::int64_t>(alpha.to_double())));
   }
   Tensor out = kernels::sub(cast(a, dtype), cast(b, dtype));
   if (needs_grad(a, b)) {

@@ -71,8 +71,8 @@ class Walk {
     Tensor gradient;
   };
   struct Visit {
-    Node* node;  // kept alive by the roots
-    std::size_t previous_index;
+    Node* node = nullptr;  // kept alive by the roots
+    std::size_t previous_index = 0;
     std::uint32_t pending = 0;  // links that have not delivered yet
     bool is_target = false;
     bool runs = false;    // its derivative is called
@@ -90,7 +90,9 @@ class Walk {
   }
 
   std::size_t visit(Node* node) {
-    Visit made{node, node->walk_index_};
+    Visit made;
+    made.node = node;
+    made.previous_index = node->walk_index_;
     if (node->num_outputs() > 1) made.many.resize(node->num_outputs());
     node->walk_index_ = visits_.size();
     visits_.push_back(std::move(made));
@@ -158,7 +160,8 @@ class Walk {
       static_cast<GradSlot&>(node).accumulate(std::move(visit.first));
       return;
     }
-    const bool has_gradient = std::any_of(grads.begin(), grads.end(), [](const Tensor& g) { return g.defined(); });
+    const bool has_gradient =
+        std::any_of(grads.begin(), grads.end(), [](const Tensor& g) { return g.defined(); });
     if (visit.runs && has_gradient) differentiate(visit, retain_graph);
     std::vector<Tensor> results = std::move(results_);
     for (std::size_t i = 0; i < edges.size(); ++i) {
@@ -197,8 +200,8 @@ class Walk {
     for (std::size_t i = 0; i < results_.size(); ++i) {
       if (!results_[i].defined() || !kernels::has_nan(results_[i].array())) continue;
       const std::string origin = node.origin().empty() ? "" : cat(" (", node.origin(), ")");
-      fail(ErrorCode::kNumeric, "anomaly", "the derivative of ", node.name(), " gave NaN in the gradient of input ",
-           i, ", shape ", results_[i].shape().str(), origin);
+      fail(ErrorCode::kNumeric, "anomaly", "the derivative of ", node.name(),
+           " gave NaN in the gradient of input ", i, ", shape ", results_[i].shape().str(), origin);
     }
   }
 
@@ -220,8 +223,8 @@ Tensor seed(const Tensor& output, const Tensor& gradient) {
   require(output.requires_grad(), ErrorCode::kState, "backward",
           "the tensor does not require grad and no recorded operation made it");
   if (!gradient.defined()) {
-    require(output.numel() == 1, ErrorCode::kShapeMismatch, "backward", "a tensor of shape ", output.shape().str(),
-            " needs a gradient of that shape; only one element has the default 1");
+    require(output.numel() == 1, ErrorCode::kShapeMismatch, "backward", "a tensor of shape ",
+            output.shape().str(), " needs a gradient of that shape; only one element has the default 1");
     return ones_like(output);
   }
   require(gradient.shape() == output.shape(), ErrorCode::kShapeMismatch, "backward", "the tensor has shape ",
@@ -264,8 +267,8 @@ std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor
   std::vector<Tensor> out;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     out.push_back(walk.target_gradient(i));
-    require(out.back().defined() || options.allow_unused, ErrorCode::kState, "grad", "the outputs do not depend on input ",
-            i, "; set allow_unused to get an undefined tensor for it");
+    require(out.back().defined() || options.allow_unused, ErrorCode::kState, "grad",
+            "the outputs do not depend on input ", i, "; set allow_unused to get an undefined tensor for it");
   }
   return out;
 }

@@ -8,7 +8,8 @@ namespace {
 // bool < integer < floating < complex.
 int rank_of(DType dtype) {
   const DTypeKind kind = dtype_info(dtype).kind;
-  require(kind != DTypeKind::kQuantized && kind != DTypeKind::kRaw && (itemsize(dtype) > 1 || !is_floating(dtype)),
+  require(kind != DTypeKind::kQuantized && kind != DTypeKind::kRaw &&
+              (itemsize(dtype) > 1 || !is_floating(dtype)),
           ErrorCode::kDTypeMismatch, "promote", dtype, " takes no part in arithmetic");
   return static_cast<int>(kind);
 }
@@ -22,13 +23,18 @@ DType promote_integers(DType a, DType b) {
   const DType with_sign = is_unsigned(a) ? b : a;
   const DType without = is_unsigned(a) ? a : b;
   // torch: only uint8 mixes with signed integers.
-  require(without == kUInt8, ErrorCode::kDTypeMismatch, "promote", "no integer dtype holds both ", a, " and ", b);
+  require(without == kUInt8, ErrorCode::kDTypeMismatch, "promote", "no integer dtype holds both ", a, " and ",
+          b);
   return with_sign == kInt8 ? kInt16 : with_sign;
 }
 
 DType promote_complex(DType a, DType b) {
-  const std::size_t part = std::max(is_complex(a) ? itemsize(a) / 2 : is_floating(a) ? itemsize(a) : 0,
-                                    is_complex(b) ? itemsize(b) / 2 : is_floating(b) ? itemsize(b) : 0);
+  const std::size_t part = std::max(is_complex(a)    ? itemsize(a) / 2
+                                    : is_floating(a) ? itemsize(a)
+                                                     : 0,
+                                    is_complex(b)    ? itemsize(b) / 2
+                                    : is_floating(b) ? itemsize(b)
+                                                     : 0);
   return part == 8 ? kComplex128 : part == 4 ? kComplex64 : kComplex32;
 }
 

@@ -31,7 +31,7 @@ Tensor& Tensor::set_requires_grad(bool on) {
   }
   require(is_floating(dtype()), ErrorCode::kDTypeMismatch, "requires_grad",
           "only floating-point tensors have gradients, this one is ", dtype());
-  if (!impl_->slot) impl_->slot = make_ref<GradSlot>(shape(), dtype());
+  if (!impl_->slot) impl_->slot = Ref<Node>(new GradSlot(shape(), dtype()));
   impl_->edge = Edge(impl_->slot, 0);
   return *this;
 }
@@ -43,7 +43,7 @@ Tensor Tensor::grad() const {
 }
 
 void Tensor::set_grad(const Tensor& grad) {
-  if (!impl_->slot) impl_->slot = make_ref<GradSlot>(shape(), dtype());
+  if (!impl_->slot) impl_->slot = Ref<Node>(new GradSlot(shape(), dtype()));
   static_cast<GradSlot&>(*impl_->slot).set_grad(grad);
 }
 

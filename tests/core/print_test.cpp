@@ -37,7 +37,8 @@ TEST(Print, MatchesPyTorch) {
     const std::string header = lines[i++];
     std::string expected;
     for (; i < lines.size() && lines[i].starts_with("| "); ++i) {
-      expected += (expected.empty() ? "" : "\n") + lines[i].substr(2);
+      if (!expected.empty()) expected += '\n';
+      expected += lines[i].substr(2);
     }
     EXPECT_EQ(array_of_header(test::words_of(header)).str(), expected) << header;
   }

@@ -152,7 +152,7 @@ void backward(std::span<const Tensor> outputs, std::span<const Tensor> gradients
               const BackwardOptions& options = {});
 
 struct GradOptions {
-  std::optional<bool> retain_graph;  // default: create_graph
+  std::optional<bool> retain_graph = std::nullopt;  // default: create_graph
   bool create_graph = false;
   bool allow_unused = false;  // an input that the outputs do not depend on gives an undefined tensor
 };

@@ -19,8 +19,9 @@ namespace sconce {
 class GradSlot;
 
 struct BackwardOptions {
-  std::optional<bool> retain_graph;  // keep the graph for another backward; default: create_graph
-  bool create_graph = false;         // record the backward pass itself, for second derivatives
+  std::optional<bool> retain_graph =
+      std::nullopt;           // keep the graph for another backward; default: create_graph
+  bool create_graph = false;  // record the backward pass itself, for second derivatives
 };
 
 // A cheap handle: copies refer to the same tensor. Only defined(), assignment and destruction are allowed on
