@@ -140,9 +140,11 @@ std::unique_ptr<IndexStream> WeightedRandomSampler::start() const {
 
 DistributedSampler::DistributedSampler(std::int64_t n, const DistributedSamplerOptions& options)
     : n_(n), options_(options) {
-  require(n >= 0, ErrorCode::kInvalidArgument, "distributed_sampler", "expected 0 or more examples, found ", n);
+  require(n >= 0, ErrorCode::kInvalidArgument, "distributed_sampler", "expected 0 or more examples, found ",
+          n);
   require(options.rank >= 0 && options.rank < options.replicas, ErrorCode::kInvalidArgument,
-          "distributed_sampler", "expected a rank from 0 to ", options.replicas - 1, ", found ", options.rank);
+          "distributed_sampler", "expected a rank from 0 to ", options.replicas - 1, ", found ",
+          options.rank);
 }
 
 std::int64_t DistributedSampler::size() const {
