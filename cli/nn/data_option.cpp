@@ -57,7 +57,8 @@ data::Transform picture_transform(const Shape& image, std::vector<double> mean, 
   if (mean.size() == 1) mean.resize(channels, mean.front());
   if (std.size() == 1) std.resize(channels, std.front());
   require(mean.size() == channels && std.size() == channels, ErrorCode::kInvalidArgument, "data",
-          "expected --mean and --std of 1 or ", channels, " numbers, found ", mean.size(), " and ", std.size());
+          "expected --mean and --std of 1 or ", channels, " numbers, found ", mean.size(), " and ",
+          std.size());
 
   std::vector<data::Transform> steps;
   if (augment) {

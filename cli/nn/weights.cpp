@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "sconce/base/error.h"
-#include "sconce/state/load_report.h"
 
 namespace sconce::cli {
 namespace {
@@ -11,8 +10,10 @@ namespace {
 bool is_state_dict(const Value& value) {
   if (!value.is_dict()) return false;
   const auto items = value.items();
-  return std::all_of(items.begin(), items.end(), [](const Value::Pair& item) { return item.first.is_string(); }) &&
-         std::any_of(items.begin(), items.end(), [](const Value::Pair& item) { return item.second.is_array(); });
+  return std::all_of(items.begin(), items.end(),
+                     [](const Value::Pair& item) { return item.first.is_string(); }) &&
+         std::any_of(items.begin(), items.end(),
+                     [](const Value::Pair& item) { return item.second.is_array(); });
 }
 
 }  // namespace
@@ -30,13 +31,17 @@ StateDict find_state_dict(const Value& content, const std::string& path) {
       .in_file(path);
 }
 
+Error explained(const LoadError& error, const nn::Module& model, const std::string& path) {
+  std::string text = error.report().str(model.class_name());
+  for (const std::string& hint : error.report().hints()) text += cat("\n  hint: ", hint);
+  return Error(error.code(), "weights", text).in_file(path);
+}
+
 void load_weights(nn::Module& model, const Value& content, const std::string& path) {
   try {
     model.load_state_dict(find_state_dict(content, path));
   } catch (const LoadError& error) {
-    std::string text = error.report().str(model.class_name());
-    for (const std::string& hint : error.report().hints()) text += cat("\n  hint: ", hint);
-    throw Error(error.code(), "weights", text).in_file(path);
+    throw explained(error, model, path);
   }
 }
 

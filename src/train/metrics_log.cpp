@@ -77,8 +77,8 @@ std::string step_record(std::int64_t step, std::int64_t epoch, double loss) {
 }
 
 std::string epoch_record(std::int64_t epoch, double loss, double accuracy) {
-  return cat("{\"epoch\": ", epoch, ", \"val_loss\": ", number(loss), ", \"val_accuracy\": ", number(accuracy),
-             "}");
+  return cat("{\"epoch\": ", epoch, ", \"val_loss\": ", number(loss),
+             ", \"val_accuracy\": ", number(accuracy), "}");
 }
 
 std::vector<MetricsRecord> parse_metrics(std::string_view text) {

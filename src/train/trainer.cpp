@@ -147,8 +147,7 @@ void Trainer::load_state_dict(const Value& state) {
   const Array rng_state = generator_state(entry(state, "rng_state"));
   const std::optional<Value> epoch_rng_state = present(state, "epoch_rng_state");
   const std::optional<Value> best = present(state, "best_accuracy");
-  const std::optional<double> best_accuracy =
-      best ? std::optional<double>(best->as_float()) : std::nullopt;
+  const std::optional<double> best_accuracy = best ? std::optional<double>(best->as_float()) : std::nullopt;
 
   const bool is_scheduled = options_.scheduler != nullptr;
   require(scheduler.has_value() == is_scheduled, ErrorCode::kKeyMismatch, kWhere, "the checkpoint has ",

@@ -13,8 +13,8 @@ namespace sconce::train {
 struct Evaluation {
   double loss = 0;  // mean cross entropy over the samples
   std::int64_t total = 0;
-  std::int64_t correct = 0;       // the largest score is the label's
-  std::int64_t top5_correct = 0;  // the label's score is among the five largest
+  std::int64_t correct = 0;                          // the largest score is the label's
+  std::int64_t top5_correct = 0;                     // the label's score is among the five largest
   std::vector<std::vector<std::int64_t>> confusion;  // samples by [label][predicted class]
 
   // Shares of the samples; 0 when there are none.

@@ -38,13 +38,13 @@ struct EpochReport {
 };
 
 struct TrainerOptions {
-  std::int64_t epochs = 1;                 // in all, those before a resume included
-  std::optional<std::int64_t> max_steps;   // in all; an epoch that ends with the last of them is completed
-  optim::LRScheduler* scheduler = nullptr; // stepped at the end of each epoch
-  const data::DataLoader* validation = nullptr;  // must have a generator of its own
-  std::function<void(const StepReport&)> on_step;              // after each step
-  std::function<void(const EpochReport&)> on_epoch;            // after each complete epoch
-  std::function<void(std::int64_t batches)> on_validation;     // after each batch of a validation
+  std::int64_t epochs = 1;                  // in all, those before a resume included
+  std::optional<std::int64_t> max_steps;    // in all; an epoch that ends with the last of them is completed
+  optim::LRScheduler* scheduler = nullptr;  // stepped at the end of each epoch
+  const data::DataLoader* validation = nullptr;             // must have a generator of its own
+  std::function<void(const StepReport&)> on_step;           // after each step
+  std::function<void(const EpochReport&)> on_epoch;         // after each complete epoch
+  std::function<void(std::int64_t batches)> on_validation;  // after each batch of a validation
 };
 
 enum class Outcome : std::uint8_t {
