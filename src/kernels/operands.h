@@ -9,7 +9,8 @@
 namespace sconce::kernels {
 
 // Error kDTypeMismatch unless every defined array of `others` has the dtype of `first`.
-inline void check_same_dtype(const Array& first, std::initializer_list<const Array*> others, const char* where) {
+inline void check_same_dtype(const Array& first, std::initializer_list<const Array*> others,
+                             const char* where) {
   for (const Array* other : others) {
     if (other->defined()) require_same_dtype(where, first, *other);
   }

@@ -9,8 +9,8 @@
 namespace sconce {
 namespace {
 
-// An array of x's shape whose memory has x's order of dimensions: random fills follow memory, so the mask of a
-// permuted tensor must be permuted too.
+// An array of x's shape whose memory has x's order of dimensions: random fills follow memory, so the mask of
+// a permuted tensor must be permuted too.
 Array empty_in_order_of(const Array& x) {
   std::vector<std::size_t> order(x.rank());
   std::iota(order.begin(), order.end(), std::size_t{0});

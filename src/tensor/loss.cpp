@@ -22,13 +22,13 @@ struct Pick {
     Array total_weight;
   };
   Result loss(const Tensor& log_probabilities) const {
-    const auto result =
-        kernels::nll_loss(log_probabilities.array(), target, weight, reduction, ignore_index);
+    const auto result = kernels::nll_loss(log_probabilities.array(), target, weight, reduction, ignore_index);
     Tensor out = result.loss;
     if (needs_grad(log_probabilities)) {
       record(out, "nll_loss", {log_probabilities},
-             [self = *this, shape = log_probabilities.shape(),
-              total = result.total_weight](Backward& pass) { pass.set(0, self.spread(pass.grad(), shape, total)); });
+             [self = *this, shape = log_probabilities.shape(), total = result.total_weight](Backward& pass) {
+               pass.set(0, self.spread(pass.grad(), shape, total));
+             });
     }
     return {out, result.total_weight};
   }
@@ -75,14 +75,15 @@ Tensor weighted(const Tensor& scores, const Tensor& weight) {
   return weight.defined() ? scores * broadcast_weight(weight, scores) : scores;
 }
 
-Tensor cross_entropy_of_indices(const Tensor& scores, const Tensor& target, const CrossEntropyOptions& options) {
+Tensor cross_entropy_of_indices(const Tensor& scores, const Tensor& target,
+                                const CrossEntropyOptions& options) {
   const Pick pick{target.array(), weight_array(options.weight, kWhere), options.reduction,
                   options.ignore_index};
   const auto [hard, total_weight] = pick.loss(scores);
   if (options.label_smoothing == 0) return hard;
   const std::int64_t dim = class_dim(scores);
-  Tensor smooth = masked_fill(-sum(weighted(scores, options.weight), dim),
-                              target == options.ignore_index, 0.0);
+  Tensor smooth =
+      masked_fill(-sum(weighted(scores, options.weight), dim), target == options.ignore_index, 0.0);
   if (options.reduction != Reduction::kNone) smooth = sum(smooth);
   if (options.reduction == Reduction::kMean) smooth = smooth / Tensor(total_weight);
   const auto classes = static_cast<double>(scores.size(dim));
@@ -99,10 +100,9 @@ Tensor cross_entropy_of_probabilities(const Tensor& scores, const Tensor& target
           "expected a weight for each of ", scores.size(dim), " classes, found shape ",
           weight.defined() ? weight.shape().str() : "");
   const auto classes = static_cast<double>(scores.size(dim));
-  const Tensor wanted =
-      options.label_smoothing == 0
-          ? target
-          : target * (1 - options.label_smoothing) + options.label_smoothing / classes;
+  const Tensor wanted = options.label_smoothing == 0
+                            ? target
+                            : target * (1 - options.label_smoothing) + options.label_smoothing / classes;
   const Tensor each = -sum(weighted(scores, options.weight) * wanted, dim);
   // The mean is per sample (and pixel): weights do not enter it.
   return reduce(each, options.reduction);

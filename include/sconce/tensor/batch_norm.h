@@ -14,9 +14,9 @@ struct BatchNormOptions {
 // (input - mean) / sqrt(variance + eps) * weight + bias per channel of input (N, C, ...), float32 or float64.
 // weight and bias are (C,) or undefined. The running statistics are (C,); undefined ones are not kept, and
 // without them the batch's statistics are needed. In training they are written to: the mean, and the unbiased
-// variance. Twice differentiable. Errors: kShapeMismatch, kDTypeMismatch, kInvalidArgument (a single value per
-// channel in training, no statistics outside it).
-Tensor batch_norm(const Tensor& input, Tensor running_mean, Tensor running_variance, const Tensor& weight = {},
-                  const Tensor& bias = {}, const BatchNormOptions& options = {});
+// variance. Twice differentiable. Errors: kShapeMismatch, kDTypeMismatch, kInvalidArgument (a single value
+// per channel in training, no statistics outside it).
+Tensor batch_norm(const Tensor& input, Tensor running_mean, Tensor running_variance,
+                  const Tensor& weight = {}, const Tensor& bias = {}, const BatchNormOptions& options = {});
 
 }  // namespace sconce

@@ -6,10 +6,11 @@
 
 namespace sconce {
 
-// image (N, C, H, W) or (C, H, W), weight (O, C / groups, KH, KW), bias (O,) or undefined -> (N, O, OH, OW) or
-// (O, OH, OW); float32 or float64, all alike. Twice differentiable. Errors: kShapeMismatch, kDTypeMismatch,
-// kInvalidArgument.
-Tensor conv2d(const Tensor& image, const Tensor& weight, const Tensor& bias = {}, const Conv2dParams& params = {});
+// image (N, C, H, W) or (C, H, W), weight (O, C / groups, KH, KW), bias (O,) or undefined -> (N, O, OH, OW)
+// or (O, OH, OW); float32 or float64, all alike. Twice differentiable. Errors: kShapeMismatch,
+// kDTypeMismatch, kInvalidArgument.
+Tensor conv2d(const Tensor& image, const Tensor& weight, const Tensor& bias = {},
+              const Conv2dParams& params = {});
 
 // The gradients of conv2d, for batches only: operations like any other, since they are convolutions too.
 Tensor conv2d_backward_input(const Tensor& grad, const Tensor& weight, const Shape& image_shape,

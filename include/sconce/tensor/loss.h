@@ -11,8 +11,8 @@ struct NllLossOptions {
   std::int64_t ignore_index = kIgnoreIndex;
   Reduction reduction = Reduction::kMean;
 };
-// -weight[target] * input[target]: input (N, C, ...) or (C,) of log probabilities, target int64 (N, ...) or ().
-// The mean divides by the weights of the targets that count. Errors: kShapeMismatch, kDTypeMismatch,
+// -weight[target] * input[target]: input (N, C, ...) or (C,) of log probabilities, target int64 (N, ...) or
+// (). The mean divides by the weights of the targets that count. Errors: kShapeMismatch, kDTypeMismatch,
 // kIndexOutOfRange for a target that is no class.
 Tensor nll_loss(const Tensor& input, const Tensor& target, const NllLossOptions& options = {});
 
