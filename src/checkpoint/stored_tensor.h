@@ -16,7 +16,7 @@ struct StorageInfo {
   std::string key;             // names the record data/<key>
   std::optional<DType> dtype;  // nullopt: untyped, the tensors say what the bytes are
   std::uint64_t bytes = 0;
-  std::string location;        // "cpu", "cuda:0": a hint where PyTorch would put it
+  std::string location;  // "cpu", "cuda:0": a hint where PyTorch would put it
 };
 
 // A tensor over a storage. Lazily conjugated or negated views say so: their values are those of the storage

@@ -11,8 +11,9 @@ struct TrustRow {
   Trust trust;
 };
 
-// formats.md B.5, B.7 and B.10. Dtypes are added from their own table. Making an object of these calls no code
-// of the file's choosing; functools.partial, getattr and every class of other packages are missing on purpose.
+// formats.md B.5, B.7 and B.10. Dtypes are added from their own table. Making an object of these calls no
+// code of the file's choosing; functools.partial, getattr and every class of other packages are missing on
+// purpose.
 constexpr TrustRow kTrust[] = {
     {"torch", "Size", Trust::kPlain},
     {"torch", "device", Trust::kPlain},

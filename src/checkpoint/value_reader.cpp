@@ -243,8 +243,8 @@ std::size_t ValueReader::storage(Node persistent) {
   const std::uint64_t present = backend_.storage_size(info.key);
   if (present != info.bytes) {
     refuse(present < info.bytes ? ErrorCode::kTruncated : ErrorCode::kCorrupt, pid,
-           cat("storage '", escaped(info.key), "' has ", info.bytes, " bytes by its description, the file has ",
-               present));
+           cat("storage '", escaped(info.key), "' has ", info.bytes,
+               " bytes by its description, the file has ", present));
   }
   storages_.push_back(std::move(info));
   return storages_.size() - 1;
@@ -256,7 +256,8 @@ Value ValueReader::tensor(const Node& at, StoredTensor stored, TensorLeaf leaf) 
   const DTypeKind kind = dtype_info(stored.dtype).kind;
   if ((stored.is_conj && kind != DTypeKind::kComplex) ||
       (stored.is_neg && kind != DTypeKind::kComplex && kind != DTypeKind::kFloating)) {
-    refuse(ErrorCode::kCorrupt, at, cat("a tensor of ", dtype_name(stored.dtype), " cannot be a conjugate or negative view"));
+    refuse(ErrorCode::kCorrupt, at,
+           cat("a tensor of ", dtype_name(stored.dtype), " cannot be a conjugate or negative view"));
   }
   leaf.device = info.location;
   leaf.array = backend_.make(stored, info);

@@ -231,7 +231,7 @@ Result sparse(ValueReader& reader, const Call& call) {
   if (data.size() < tensors + 1 || data.size() > 4) call.args[1].unexpected("the parts of a sparse tensor");
   static constexpr std::array<std::string_view, 3> kCooRoles = {"indices", "values", ""};
   static constexpr std::array<std::string_view, 3> kCompressedRoles = {"compressed_indices", "plain_indices",
-                                                                      "values"};
+                                                                       "values"};
   std::vector<std::pair<std::string, Value>> parts;
   for (std::size_t i = 0; i < tensors; ++i) {
     if (const Value* part = reader.get(data[i])) {
@@ -356,7 +356,8 @@ std::optional<Value> ValueReader::make_call(const Call& call, bool& known) {
   });
   known = row != std::end(kRows);
   if (!known) return std::nullopt;
-  if (!row->takes_state && !(call.node.states().empty() && call.node.items().empty() && call.node.pairs().empty())) {
+  if (!row->takes_state &&
+      !(call.node.states().empty() && call.node.items().empty() && call.node.pairs().empty())) {
     call.node.unexpected(cat(call.function.module, ".", call.function.name, " without a state or items"));
   }
   return row->make(*this, call);

@@ -104,7 +104,8 @@ void ValueWriter::finish(Frame frame) {
     case After::kNothing:
       return;
     case After::kTuple:
-      require(!out_.recall(identity), ErrorCode::kUnsupported, "save", "a tuple contains itself, at ", path());
+      require(!out_.recall(identity), ErrorCode::kUnsupported, "save", "a tuple contains itself, at ",
+              path());
       out_.tuple(frame.values.size());
       return out_.memoize(identity);
     case After::kSet:
@@ -252,7 +253,8 @@ void ValueWriter::emit_array(const Value& value) {
   const auto type = std::find_if(attributes.begin(), attributes.end(),
                                  [](const auto& attribute) { return attribute.first == "__class__"; });
   if (type != attributes.end()) {
-    if (type->second.is_object() && keeps(type->second, cat(path(), " (its class; written as torch.Tensor)"))) {
+    if (type->second.is_object() &&
+        keeps(type->second, cat(path(), " (its class; written as torch.Tensor)"))) {
       module = type->second.global_module();
       name = type->second.global_name();
     }
@@ -305,8 +307,8 @@ void ValueWriter::dense_arguments(const TensorLeaf& leaf, bool requires_grad) {
   dims(array.shape());
   dims(array.strides());
   if (is_quantized(array.dtype())) {
-    require(leaf.quantization.has_value(), ErrorCode::kInvalidArgument, "save",
-            "a tensor of ", array.dtype(), " without quantization parameters, at ", path());
+    require(leaf.quantization.has_value(), ErrorCode::kInvalidArgument, "save", "a tensor of ", array.dtype(),
+            " without quantization parameters, at ", path());
     quantization(*leaf.quantization);
   }
   out_.boolean(requires_grad);
@@ -445,7 +447,8 @@ bool ValueWriter::is_writable(const Value& object) {
       for (const Value& element : value.elements()) open.push_back(element);
     } else if (value.is_object()) {
       const bool is_global = value.object_kind() == ObjectKind::kGlobal;
-      writable = trust_of(value.global_module(), value.global_name()) >= least && (is_global || value.object_kwargs().is_none());
+      writable = trust_of(value.global_module(), value.global_name()) >= least &&
+                 (is_global || value.object_kwargs().is_none());
       if (!is_global) open.push_back(value.object_args());
     }
   }
@@ -456,8 +459,9 @@ bool ValueWriter::is_writable(const Value& object) {
 std::vector<Value> ValueWriter::kept(std::vector<Value> values, bool fill_with_none) {
   std::size_t left = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const bool keep = !values[i].is_object() ||
-                      keeps(values[i], cat(path(), " (item ", i, fill_with_none ? ", None in its place)" : ")"));
+    const bool keep =
+        !values[i].is_object() ||
+        keeps(values[i], cat(path(), " (item ", i, fill_with_none ? ", None in its place)" : ")"));
     if (!keep && !fill_with_none) continue;
     if (!keep) values[i] = Value();
     if (left != i) values[left] = values[i];

@@ -59,7 +59,8 @@ class ValueWriter {
   void push(After after, const Value& owner, std::vector<Value> values);
   void push_list(After after, const Value& owner, std::vector<Value> values, Source source);
   void push_dict(After after, const Value& owner, std::vector<Value::Pair> pairs, Source source);
-  void push_state_dict(After after, const Value& owner, std::vector<std::pair<std::string, Value>> attributes);
+  void push_state_dict(After after, const Value& owner,
+                       std::vector<std::pair<std::string, Value>> attributes);
   void run();
   void finish(Frame frame);
   std::string path() const;
