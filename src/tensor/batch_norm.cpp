@@ -74,33 +74,32 @@ Tensor batch_norm(const Tensor& input, Tensor running_mean, Tensor running_varia
           input.shape().str());
   require(running_mean.defined() == running_variance.defined(), ErrorCode::kInvalidArgument, kWhere,
           "expected both running statistics or none");
-  Array batch_mean, inverse;
+  kernels::BatchNormStatistics statistics;
+  const std::int64_t count = input.size(1) == 0 ? 0 : input.numel() / input.size(1);
   if (options.training) {
-    const std::int64_t channels = input.size(1);
-    const std::int64_t count = channels == 0 ? 0 : input.numel() / channels;
     require(count != 1, ErrorCode::kInvalidArgument, kWhere,
             "Expected more than 1 value per channel when training, got input size ", input.shape());
-    const auto statistics = kernels::batch_norm_statistics(input.array(), options.eps);
-    if (running_mean.defined()) {
-      kernels::batch_norm_update(running_mean.mutable_array(), running_variance.mutable_array(), statistics,
-                                 count, options.momentum);
-    }
-    batch_mean = statistics.mean;
-    inverse = statistics.inverse_deviation;
+    statistics = kernels::batch_norm_statistics(input.array(), options.eps);
   } else {
     require(running_mean.defined(), ErrorCode::kInvalidArgument, kWhere,
             "expected running statistics outside training, found none");
-    batch_mean = running_mean.array();
-    inverse = kernels::inverse_deviation(running_variance.array(), options.eps);
+    statistics.mean = running_mean.array();
+    statistics.inverse_deviation = kernels::inverse_deviation(running_variance.array(), options.eps);
   }
-  Tensor out = kernels::batch_norm_apply(input.array(), batch_mean, inverse, array_or_none(weight),
-                                         array_or_none(bias));
+  Tensor out = kernels::batch_norm_apply(input.array(), statistics.mean, statistics.inverse_deviation,
+                                         array_or_none(weight), array_or_none(bias));
+  if (options.training && running_mean.defined()) {
+    kernels::batch_norm_update(running_mean.mutable_array(), running_variance.mutable_array(), statistics,
+                               count, options.momentum);
+  }
   if (needs_grad(input, weight, bias)) {
     // The running statistics may move on before backward; what this call used must stay.
-    if (!options.training) batch_mean = batch_mean.clone();
+    if (!options.training) statistics.mean = statistics.mean.clone();
     record(out, kWhere, {input, weight, bias},
-           [kept = Kept{Saved(input), Saved(weight, weight.defined()), batch_mean, inverse, weight.defined(),
-                        options}](Backward& pass) { differentiate(pass, kept); });
+           [kept = Kept{Saved(input), Saved(weight, weight.defined()), statistics.mean,
+                        statistics.inverse_deviation, weight.defined(), options}](Backward& pass) {
+             differentiate(pass, kept);
+           });
   }
   return out;
 }

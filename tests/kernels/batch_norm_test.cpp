@@ -7,11 +7,11 @@
 namespace sconce {
 namespace {
 
-using testing::code_of;
-using testing::PoisonScope;
-using testing::Random;
-using testing::relative_difference;
-using testing::ThreadsScope;
+using test::code_of;
+using test::PoisonScope;
+using test::Random;
+using test::relative_difference;
+using test::ThreadsScope;
 
 constexpr double kEps = 1e-5;
 

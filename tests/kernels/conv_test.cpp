@@ -12,12 +12,12 @@ namespace sconce {
 namespace {
 
 using kernels::Backend;
-using testing::BackendScope;
-using testing::code_of;
-using testing::PoisonScope;
-using testing::Random;
-using testing::relative_difference;
-using testing::ThreadsScope;
+using test::BackendScope;
+using test::code_of;
+using test::PoisonScope;
+using test::Random;
+using test::relative_difference;
+using test::ThreadsScope;
 
 struct Case {
   Shape image, weight;

@@ -7,9 +7,9 @@
 namespace sconce {
 namespace {
 
-using testing::code_of;
-using testing::PoisonScope;
-using testing::Random;
+using test::code_of;
+using test::PoisonScope;
+using test::Random;
 
 const Array kScores = Array::from<double>({-1, -2, -3, -4, -5, -6}, {2, 3});
 const Array kWeight = Array::from<double>({1, 2, 4}, {3});

@@ -7,9 +7,9 @@
 namespace sconce {
 namespace {
 
-using testing::code_of;
-using testing::PoisonScope;
-using testing::Random;
+using test::code_of;
+using test::PoisonScope;
+using test::Random;
 
 using Pads = std::vector<std::int64_t>;
 constexpr PadMode kAllModes[] = {PadMode::kConstant, PadMode::kReflect, PadMode::kReplicate,

@@ -9,11 +9,11 @@ namespace {
 
 using kernels::Backend;
 using kernels::Window;
-using testing::BackendScope;
-using testing::code_of;
-using testing::PoisonScope;
-using testing::Random;
-using testing::relative_difference;
+using test::BackendScope;
+using test::code_of;
+using test::PoisonScope;
+using test::Random;
+using test::relative_difference;
 
 Window random_window(Random& random) {
   Window w{{random.integer(1, 4), random.integer(1, 4)}, {random.integer(1, 3), random.integer(1, 3)}, 0, 1};

@@ -7,10 +7,10 @@
 namespace sconce {
 namespace {
 
-using testing::code_of;
-using testing::PoisonScope;
-using testing::Random;
-using testing::relative_difference;
+using test::code_of;
+using test::PoisonScope;
+using test::Random;
+using test::relative_difference;
 
 TEST(Softmax, LinesAddUpToOneAlongAnyDimension) {
   const PoisonScope poison;

@@ -1,100 +1,94 @@
-// Compares derivatives with finite differences, in float64.
+// Derivatives against central differences, in float64.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 #include <random>
-#include <string>
 #include <vector>
 
-#include "sconce/tensor/ops.h"
+#include "sconce/tensor/autograd.h"
+#include "sconce/tensor/elementwise.h"
+#include "sconce/tensor/grad_mode.h"
+#include "sconce/tensor/reduce.h"
 
-namespace sconce::testing {
+namespace sconce::test {
 
-using Function = std::function<Tensor(const std::vector<Tensor>&)>;
-
-// Values in +-[0.3, 1.5], away from the kinks of abs, relu and the like; a fixed stream per seed.
-inline Tensor random_tensor(const Shape& shape, unsigned seed, bool positive = false) {
+// A fixed pseudo-random tensor: the direction in which outputs are weighed.
+inline Tensor direction(const Shape& shape, unsigned seed) {
   std::mt19937 engine(seed);
-  std::uniform_real_distribution<double> magnitude(0.3, 1.5);
+  std::uniform_real_distribution<double> distribution(-1, 1);
   std::vector<double> values(static_cast<std::size_t>(shape.numel()));
-  for (double& v : values) v = magnitude(engine) * (positive || engine() % 2 == 0 ? 1 : -1);
-  return tensor(values, shape);
+  for (double& value : values) value = distribution(engine);
+  return Array::from(values, shape);
 }
 
-// The same numbers behind other strides: every second column of a transposed tensor of twice the size.
-inline Tensor strided(const Tensor& x) {
-  if (x.rank() == 0 || x.numel() == 0) return x;
-  Shape doubled = x.shape();
-  doubled[doubled.size() - 1] *= 2;
-  Array wide = Array::zeros(Geometry::contiguous(doubled).transpose(0, -1).shape, kFloat64).transpose(0, -1);
-  Array view = wide.slice(-1, {.start = 1, .stop = {}, .step = 2});
-  view.copy_from(x.array());
-  return view;
+// Copies of `inputs` that require grad.
+inline std::vector<Tensor> leaves_of(const std::vector<Tensor>& inputs) {
+  std::vector<Tensor> leaves;
+  for (const Tensor& input : inputs) {
+    Tensor leaf(input.array().clone());
+    leaves.push_back(leaf.set_requires_grad());
+  }
+  return leaves;
 }
 
-// A scalar that depends on every element of y with its own weight.
-inline Tensor weighted_sum(const Tensor& y, unsigned seed = 99) {
-  return sum(y * random_tensor(y.shape(), seed));
-}
+// Expects the gradients of f(inputs) (float64 tensors, all differentiated) to equal central differences.
+template <class Function>
+void expect_gradients(const Function& f, const std::vector<Tensor>& inputs, double tolerance = 1e-6) {
+  const std::vector<Tensor> leaves = leaves_of(inputs);
+  const Tensor out = f(leaves);
+  const Tensor weights = direction(out.shape(), 1);
+  const std::vector<Tensor> outputs = {sum(out * weights)};
+  GradOptions options;
+  options.allow_unused = true;
+  const std::vector<Tensor> gradients = grad(outputs, leaves, {}, options);
 
-namespace detail {
-
-inline void check_once(const Function& f, const std::vector<Tensor>& values, const std::string& what) {
-  std::vector<Tensor> inputs;
-  for (const Tensor& v : values) inputs.push_back(v.detach().set_requires_grad());
-  const Tensor loss = weighted_sum(f(inputs));
-  const std::vector<Tensor> grads = grad(std::vector<Tensor>{loss}, inputs, {}, {.allow_unused = true});
-  const NoGradGuard no_grad;
-  constexpr double kStep = 1e-5;
+  const double step = 1e-6;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].numel() == 0) continue;
-    const Tensor found = grads[i].defined() ? grads[i] : zeros_like(inputs[i]);
-    ASSERT_EQ(found.shape(), inputs[i].shape()) << what << ", input " << i;
-    const std::vector<double> slopes = found.to_vector<double>();
-    std::vector<double> plain = inputs[i].to_vector<double>();
-    for (std::size_t k = 0; k < plain.size(); ++k) {
-      const auto loss_at = [&](double value) {
-        std::vector<double> moved = plain;
+    const std::vector<double> values = inputs[i].to_vector();
+    const std::vector<double> found =
+        gradients[i].defined() ? gradients[i].to_vector() : std::vector<double>(values.size(), 0.0);
+    ASSERT_EQ(found.size(), values.size()) << "input " << i;
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      const auto objective = [&](double value) {
+        const NoGradGuard no_grad;
+        std::vector<double> moved = values;
         moved[k] = value;
-        std::vector<Tensor> at = values;
-        at[i] = Tensor(Array::from(moved, inputs[i].shape()));
-        return weighted_sum(f(at)).item<double>();
+        std::vector<Tensor> arguments = leaves_of(inputs);
+        arguments[i] = Tensor(Array::from(moved, inputs[i].shape()));
+        return sum(f(arguments) * weights).item();
       };
-      const double expected = (loss_at(plain[k] + kStep) - loss_at(plain[k] - kStep)) / (2 * kStep);
-      ASSERT_NEAR(slopes[k], expected, 1e-7 * std::max(1.0, std::fabs(expected)) + 1e-8)
-          << what << ", input " << i << ", element " << k;
+      const double expected = (objective(values[k] + step) - objective(values[k] - step)) / (2 * step);
+      EXPECT_NEAR(found[k], expected, tolerance * (1 + std::abs(expected)))
+          << "input " << i << ", element " << k;
     }
   }
 }
 
-}  // namespace detail
-
-// Checks the first derivative of f at `values` and, unless `orders` is 1, the derivative of that derivative.
-inline void gradcheck(const std::string& name, const Function& f, const std::vector<Tensor>& values,
-                      int orders = 2) {
-  detail::check_once(f, values, name);
-  std::vector<Tensor> views;
-  for (const Tensor& v : values) views.push_back(strided(v));
-  detail::check_once(f, views, name + " (strided)");
-  if (orders < 2) return;
-  const Function slope = [&](const std::vector<Tensor>& at) {
-    const EnableGradGuard enable;
-    std::vector<Tensor> inputs;
-    for (const Tensor& x : at) inputs.push_back(x.requires_grad() ? x : x.detach().set_requires_grad());
-    const std::vector<Tensor> first = grad(std::vector<Tensor>{weighted_sum(f(inputs))}, inputs, {},
-                                           {.create_graph = true, .allow_unused = true});
-    Tensor total = zeros({}, {.dtype = kFloat64});
-    for (std::size_t i = 0; i < first.size(); ++i) {
-      if (first[i].defined()) total = total + weighted_sum(first[i], 7 + static_cast<unsigned>(i));
+// The same for second derivatives: the gradient of f, weighed in a fixed direction, is differentiated again.
+template <class Function>
+void expect_second_gradients(const Function& f, const std::vector<Tensor>& inputs, double tolerance = 1e-5) {
+  const auto weighed_gradient = [&f](const std::vector<Tensor>& arguments) {
+    const GradModeGuard recording(true);
+    std::vector<Tensor> points;
+    for (const Tensor& argument : arguments) {
+      points.push_back(argument.requires_grad() ? argument : leaves_of({argument})[0]);
     }
-    // A linear f has a constant derivative; the term keeps it a function of its inputs.
-    for (const Tensor& x : inputs) total = total + sum(mul(x, 0.0));
+    const Tensor out = f(points);
+    const std::vector<Tensor> outputs = {sum(out * direction(out.shape(), 1))};
+    GradOptions options;
+    options.create_graph = true;
+    options.allow_unused = true;
+    const std::vector<Tensor> gradients = grad(outputs, points, {}, options);
+    Tensor total(Array::zeros({}, kFloat64));
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      if (!gradients[i].defined()) continue;
+      total = total + sum(gradients[i] * direction(gradients[i].shape(), 2 + static_cast<unsigned>(i)));
+    }
     return total;
   };
-  detail::check_once(slope, values, name + " (second derivative)");
+  expect_gradients(weighed_gradient, inputs, tolerance);
 }
 
-}  // namespace sconce::testing
+}  // namespace sconce::test

@@ -14,7 +14,7 @@
 #include "sconce/core/array.h"
 #include "sconce/kernels/backend.h"
 
-namespace sconce::testing {
+namespace sconce::test {
 
 // Fills every storage it supplies with 0xFF bytes, which are NaN in float32 and float64: an element that a
 // kernel forgets to write shows.
@@ -144,4 +144,4 @@ ErrorCode code_of(Action&& action) {
   return ErrorCode::kInterrupted;
 }
 
-}  // namespace sconce::testing
+}  // namespace sconce::test

@@ -9,21 +9,23 @@
 #include <string_view>
 #include <vector>
 
+#include "sconce/base/byte_source.h"
+
 namespace sconce {
 
 // A file opened for reading. Reads name their position, so one File may be read from several threads.
-class File {
+class File : public ByteSource {
  public:
   // Errors: kNotFound, kPermission, kIo; a directory is kInvalidArgument.
   static File open(const std::string& path);
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
-  ~File();
+  ~File() override;
 
   const std::string& path() const { return path_; }
-  std::uint64_t size() const { return size_; }
+  std::uint64_t size() const override { return size_; }
   // Fills `out` from `offset`; Error kTruncated when the file ends first.
-  void read_at(std::span<std::byte> out, std::uint64_t offset) const;
+  void read_at(std::span<std::byte> out, std::uint64_t offset) const override;
   // The n bytes at `offset`; the size is checked against the file before memory is taken.
   std::vector<std::byte> read_at(std::uint64_t offset, std::uint64_t n) const;
 
@@ -60,18 +62,18 @@ struct WriteOptions {
 
 // Writes a file that appears under its name whole or not at all. Where the file system allows it the bytes
 // have no name before commit(), so a killed program leaves nothing behind. Without commit() nothing changes.
-class AtomicFile {
+class AtomicFile : public ByteSink {
  public:
   // Errors: kNotFound (no such folder), kPermission, kExists, kIo; not a file's name is kInvalidArgument.
   explicit AtomicFile(std::string path, const WriteOptions& options = {});
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
-  ~AtomicFile();
+  ~AtomicFile() override;
 
   // Reserves `size` bytes on disk; Error kNoSpace at once instead of half-way.
   void reserve(std::uint64_t size);
   // After an Error (kNoSpace, kIo) the file is given up: write and commit are then kState.
-  void write(std::span<const std::byte> data);
+  void write(std::span<const std::byte> data) override;
   void write(std::string_view text);
   std::uint64_t position() const { return position_; }
   // Makes the file appear under its name; keeps the permissions of a file it replaces.

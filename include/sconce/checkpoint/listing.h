@@ -1,0 +1,71 @@
+// Looking into a checkpoint without reading its tensors: time and memory depend on the number of tensors, not
+// on their size.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sconce/checkpoint/format.h"
+#include "sconce/checkpoint/load.h"
+#include "sconce/core/array.h"
+#include "sconce/state/value.h"
+
+namespace sconce::checkpoint {
+
+// One tensor of a file, or one part of a sparse or quantized one.
+struct TensorInfo {
+  std::string name;         // dotted: model.conv1.weight, optimizer.state.0.momentum_buffer
+  std::vector<Value> path;  // the keys and indices that lead to it, exactly
+  std::string role;         // "" for a tensor; of a part: "indices", "values", "scales", ...
+  DType dtype = kFloat32;
+  Geometry geometry;  // in elements of dtype, within the storage
+  bool requires_grad = false;
+  bool is_parameter = false;
+  bool is_conj = false;                      // the stored elements are still to be conjugated (read() does)
+  bool is_neg = false;                       // ... negated
+  std::string device;                        // as written
+  std::optional<Quantization> quantization;  // without the arrays of per-channel parameters
+  std::size_t storage = 0;                   // tensors with equal numbers share memory
+  std::optional<std::size_t> alias_of;  // the first tensor of the listing in the same storage, if another
+  std::string record;                   // where the storage lies: the zip record; empty for safetensors
+  std::uint64_t file_offset = 0;        // of the storage's bytes
+  std::uint64_t storage_bytes = 0;      // of the whole storage
+  std::uint64_t bytes() const { return static_cast<std::uint64_t>(geometry.numel()) * itemsize(dtype); }
+};
+
+// A global that a pickle names.
+struct GlobalInfo {
+  std::string module;
+  std::string name;
+};
+
+namespace detail {
+class TensorStore;
+}
+
+struct Listing {
+  Format format = Format::kTorchZip;
+  std::uint64_t file_size = 0;
+  std::vector<TensorInfo> tensors;  // in the order of the file's tree; a tied tensor under each of its names
+  Value tree;                       // everything else in its place; arrays are undefined, see index_of()
+  std::vector<GlobalInfo> globals;  // what the pickle names, in order of first use
+  std::vector<std::pair<std::string, std::string>> objects;  // dotted name -> class, of values kept inert
+  std::vector<std::string> notes;  // what is unusual: records without a checksum, duplicate keys
+
+  // The elements of tensors[index] in row-major order, conjugated or negated as the file asks, from one
+  // ordinary read of its record, whose CRC is checked. Errors: kChecksum, kTruncated, kIo.
+  Array read(std::size_t index) const;
+
+  std::shared_ptr<detail::TensorStore> store;
+};
+
+// Lists a checkpoint. Errors as load().
+Listing describe(const std::string& path, const LoadOptions& options = {});
+Listing describe(std::span<const std::byte> bytes, const LoadOptions& options = {});
+
+}  // namespace sconce::checkpoint

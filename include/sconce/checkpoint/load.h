@@ -1,0 +1,40 @@
+// Reading checkpoints.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "sconce/codec/pickle.h"
+#include "sconce/state/value.h"
+
+namespace sconce::checkpoint {
+
+struct LoadOptions {
+  // Compare each record's CRC-32 with its bytes as they are read.
+  bool check_crc = true;
+  // Map the file instead of reading it: tensors refer to the file, pages are read when they are first
+  // touched, nothing is checked, and loading takes no time. A file that another program truncates while it is
+  // mapped kills the process (SIGBUS): map only what nobody else writes. Changing a mapped tensor changes
+  // memory only. Records that cannot be mapped (deflated, unaligned, byte-swapped) are read.
+  bool map = false;
+
+  pickle::Limits pickle;
+  std::uint64_t pickle_bytes = std::uint64_t{1} << 30;     // of data.pkl
+  std::uint64_t inflated_bytes = std::uint64_t{4} << 30;   // of all deflated records together
+  std::uint64_t resolved_bytes = std::uint64_t{16} << 30;  // of one lazily conjugated or negated tensor
+  std::uint64_t safetensors_header = 100'000'000;          // bytes, as the reference implementation
+};
+
+// Reads a checkpoint whose format is found from its content. A torch-zip gives what torch.load would; tensors
+// that shared a storage still do. safetensors gives a dict of tensors with the attribute `__metadata__`.
+// Python objects that sconce does not know stay inert Objects; nothing in a file is ever run. Errors:
+// kNotFound, kPermission, kIo; kUnsupported names what the file is instead; kTruncated, kCorrupt, kChecksum,
+// kLimit, kUnsafe for damaged or lying files, each with path and place.
+Value load(const std::string& path, const LoadOptions& options = {});
+
+// The same from memory, which is copied from; `map` does not apply.
+Value load(std::span<const std::byte> bytes, const LoadOptions& options = {});
+
+}  // namespace sconce::checkpoint

@@ -1,0 +1,36 @@
+// The names of the arrays in a tree: dict keys and list indices joined with dots.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sconce/state/value.h"
+
+namespace sconce::checkpoint {
+
+// A leaf and how to reach it.
+struct NamedLeaf {
+  std::string name;         // model.conv1.weight; empty for a bare array
+  std::vector<Value> path;  // keys and indices, exactly: two leaves may have one name, never one path
+  Value value;
+};
+
+struct NamedLimits {
+  std::uint64_t visits = 10'000'000;  // of values, counted every time they are reached; Error kLimit
+};
+
+// Every dense and sparse array in `root`, depth first in order, through dicts, lists, tuples and the parts of
+// inert objects. An array that is reached twice is listed twice; a container is not entered within itself.
+std::vector<NamedLeaf> named_arrays(const Value& root, const NamedLimits& limits = {});
+
+// The inert objects, the same way.
+std::vector<NamedLeaf> named_objects(const Value& root, const NamedLimits& limits = {});
+
+// The leaves that are neither containers nor arrays: numbers, strings, None, bytes and inert objects.
+std::vector<NamedLeaf> named_scalars(const Value& root, const NamedLimits& limits = {});
+
+// Text of a key in a dotted name: a str as it is, an int in decimal, others as Python prints them.
+std::string key_name(const Value& key);
+
+}  // namespace sconce::checkpoint

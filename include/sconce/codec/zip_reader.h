@@ -1,0 +1,83 @@
+// Reads zip archives the way a checkpoint needs it: strictly, at random, and touching only what is asked for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "sconce/base/byte_source.h"
+
+namespace sconce::zip {
+
+enum class Method : std::uint16_t { kStored = 0, kDeflated = 8 };
+
+// One record, from the central directory.
+struct Entry {
+  std::string name;
+  Method method = Method::kStored;
+  std::uint16_t flags = 0;
+  std::uint64_t compressed_size = 0;
+  std::uint64_t size = 0;
+  std::uint32_t crc = 0;
+  std::uint64_t header_offset = 0;  // of the local header
+  std::uint64_t next_offset = 0;    // where the next record or the central directory begins
+
+  bool is_directory() const { return name.ends_with('/'); }
+  // False when the writer left the checksum out (it is 0 although there are bytes).
+  bool crc_recorded() const { return crc != 0 || size == 0; }
+};
+
+struct ReaderLimits {
+  std::uint64_t entries = 1'000'000;
+  std::uint64_t inflated_bytes = std::uint64_t{4} << 30;  // of all deflated records together
+};
+
+// What to do with a recorded checksum.
+enum class Check : std::uint8_t { kCrc, kNone };
+
+class Reader {
+ public:
+  using Chunk = std::function<void(std::span<const std::byte>)>;
+
+  // Reads the end records and the central directory and checks everything that they can show. Errors:
+  // kTruncated, kCorrupt, kUnsupported, kUnsafe (record names, overlapping records), kLimit.
+  explicit Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& limits = {});
+
+  const ByteSource& source() const { return *source_; }
+  // In the order of the central directory.
+  std::span<const Entry> entries() const { return entries_; }
+  // By name, ignoring the case of ASCII letters as PyTorch does; null when there is none.
+  const Entry* find(std::string_view name) const;
+
+  // Where the bytes of the record begin. Reads the local header and holds it against the central entry.
+  std::uint64_t payload_offset(const Entry& entry) const;
+
+  // The record's bytes, inflated when they are deflated. Errors: kChecksum, kCorrupt, kTruncated.
+  std::vector<std::byte> read(const Entry& entry, Check check = Check::kCrc) const;
+  // The same into `out`, which has entry.size bytes.
+  void read_into(const Entry& entry, std::span<std::byte> out, Check check = Check::kCrc) const;
+  // The same in pieces of at most 1 MiB; the checksum is compared after the last one.
+  void read_chunks(const Entry& entry, const Chunk& chunk, Check check = Check::kCrc) const;
+
+ private:
+  std::shared_ptr<const ByteSource> source_;
+  std::vector<Entry> entries_;
+  std::unordered_map<std::string, std::size_t> index_;  // by lower-case name
+};
+
+// Throws kUnsafe for a record name that could escape a folder or be read as another: empty, NUL, backslash,
+// leading
+// '/', drive letter, empty, "." or ".." component, invalid UTF-8. A trailing '/' (a directory) is fine.
+void check_record_name(std::string_view name);
+
+// `name` with its ASCII letters in lower case: names that are equal so are the same record to PyTorch.
+std::string fold_case(std::string_view name);
+
+}  // namespace sconce::zip

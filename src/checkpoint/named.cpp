@@ -1,0 +1,141 @@
+#include "sconce/checkpoint/named.h"
+
+#include <unordered_set>
+#include <utility>
+
+#include "sconce/base/error.h"
+
+namespace sconce::checkpoint {
+namespace {
+
+using Children = std::vector<Value::Pair>;
+
+void add_elements(Children& out, const std::vector<Value>& elements) {
+  for (std::size_t i = 0; i < elements.size(); ++i) out.emplace_back(Value(i), elements[i]);
+}
+
+// What lies below a value, with the key or index of each.
+Children children_of(const Value& value) {
+  Children out;
+  switch (value.kind()) {
+    case ValueKind::kDict:
+      return value.items();
+    case ValueKind::kList:
+    case ValueKind::kTuple:
+    case ValueKind::kSet:
+      add_elements(out, value.elements());
+      return out;
+    case ValueKind::kObject: {
+      if (value.object_kind() == ObjectKind::kGlobal) return out;
+      if (value.object_args().is_tuple()) add_elements(out, value.object_args().elements());
+      add_elements(out, value.object_elements());
+      for (auto& item : value.object_items()) out.push_back(std::move(item));
+      // A state is the object's attributes, or attributes and slots.
+      for (const Value& state : value.object_states()) {
+        if (state.is_dict()) {
+          for (auto& item : state.items()) out.push_back(std::move(item));
+        } else if (state.is_tuple() || state.is_list()) {
+          add_elements(out, state.elements());
+        } else {
+          out.emplace_back(Value("state"), state);
+        }
+      }
+      return out;
+    }
+    default:
+      return out;
+  }
+}
+
+template <class Wanted>
+std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted wanted) {
+  struct Frame {
+    Value value;
+    Children children;
+    std::size_t next = 0;
+    std::size_t name_size = 0;
+  };
+  std::vector<NamedLeaf> out;
+  std::vector<Frame> frames;
+  std::vector<Value> path;
+  std::string name;
+  std::unordered_set<const void*> entered;
+  std::uint64_t visits = 0;
+  const auto enter = [&](const Value& value) {
+    require(++visits <= limits.visits, ErrorCode::kLimit, "checkpoint", "more than ", limits.visits,
+            " values are reached when the tree is walked");
+    if (wanted(value)) out.push_back({name, path, value});
+    Children children = children_of(value);
+    if (children.empty() || !entered.insert(value.id()).second) return false;
+    frames.push_back({value, std::move(children), 0, name.size()});
+    return true;
+  };
+  enter(root);
+  while (!frames.empty()) {
+    Frame& frame = frames.back();
+    name.resize(frame.name_size);
+    if (frame.next == frame.children.size()) {
+      entered.erase(frame.value.id());
+      frames.pop_back();
+      if (!path.empty()) path.pop_back();
+      continue;
+    }
+    const auto [key, value] = frame.children[frame.next++];
+    if (!path.empty()) name += '.';
+    name += key_name(key);
+    path.push_back(key);
+    if (!enter(value)) path.pop_back();
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<NamedLeaf> named_arrays(const Value& root, const NamedLimits& limits) {
+  return walk(root, limits, [](const Value& value) { return value.is_array() || value.is_sparse(); });
+}
+
+std::vector<NamedLeaf> named_objects(const Value& root, const NamedLimits& limits) {
+  return walk(root, limits, [](const Value& value) { return value.is_object(); });
+}
+
+std::vector<NamedLeaf> named_scalars(const Value& root, const NamedLimits& limits) {
+  return walk(root, limits, [](const Value& value) {
+    switch (value.kind()) {
+      case ValueKind::kDict:
+      case ValueKind::kList:
+      case ValueKind::kTuple:
+      case ValueKind::kSet:
+      case ValueKind::kArray:
+      case ValueKind::kSparse:
+        return false;
+      default:
+        return true;
+    }
+  });
+}
+
+std::string key_name(const Value& key) {
+  switch (key.kind()) {
+    case ValueKind::kString:
+      return key.as_string();
+    case ValueKind::kInt:
+      return key.is_big_int() ? "int" : std::to_string(key.as_int());
+    case ValueKind::kBool:
+      return key.as_bool() ? "True" : "False";
+    case ValueKind::kFloat:
+      return cat(key.as_float());
+    case ValueKind::kTuple: {
+      std::string out = "(";
+      for (const Value& element : key.elements()) {
+        if (out.size() > 1) out += ", ";
+        out += element.is_tuple() ? "(...)" : key_name(element);
+      }
+      return out + (key.size() == 1 ? ",)" : ")");
+    }
+    default:
+      return std::string(value_kind_name(key.kind()));
+  }
+}
+
+}  // namespace sconce::checkpoint

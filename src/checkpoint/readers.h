@@ -1,0 +1,16 @@
+// The readers of the single formats, behind load() and describe().
+#pragma once
+
+#include "checkpoint/source.h"
+#include "sconce/checkpoint/listing.h"
+#include "sconce/checkpoint/load.h"
+
+namespace sconce::checkpoint {
+
+Value load_torch_zip(Source source, const LoadOptions& options);
+Listing list_torch_zip(Source source, const LoadOptions& options);
+
+Value load_safetensors(Source source, const LoadOptions& options);
+Listing list_safetensors(Source source, const LoadOptions& options);
+
+}  // namespace sconce::checkpoint

@@ -1,0 +1,41 @@
+// The header of a safetensors file (formats.md F).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "sconce/base/byte_source.h"
+#include "sconce/core/dtype.h"
+#include "sconce/core/shape.h"
+
+namespace sconce::checkpoint::safetensors {
+
+struct Entry {
+  std::string name;
+  DType dtype = kFloat32;
+  Shape shape;              // torch's: float4 pairs count bytes
+  std::uint64_t begin = 0;  // of the data, from the beginning of the data buffer
+  std::uint64_t end = 0;
+};
+
+struct Header {
+  std::vector<Entry> entries;  // in the order of their data
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::uint64_t data_offset = 0;  // of the data buffer in the file
+};
+
+// Reads and checks the header of `source`. Errors: kTruncated, kCorrupt, kOverflow, kLimit (longer than
+// `header_bytes`, deep nesting, long names), kUnsupported (a dtype that torch does not have).
+Header read_header(const ByteSource& source, std::uint64_t header_bytes);
+
+// The header's bytes, with its length before it and padded to 8 bytes. Entries are in the order of their
+// data.
+std::vector<std::byte> write_header(const Header& header);
+
+// Where a dtype stands in the order of the format; the writer puts later ones first.
+int dtype_rank(DType dtype);
+
+}  // namespace sconce::checkpoint::safetensors

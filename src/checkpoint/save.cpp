@@ -1,0 +1,61 @@
+#include "sconce/checkpoint/save.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "checkpoint/writers.h"
+#include "sconce/base/error.h"
+#include "sconce/base/file.h"
+
+namespace sconce::checkpoint {
+namespace {
+
+Format format_for(const std::string& path, const SaveOptions& options) {
+  if (options.format) return *options.format;
+  return path.ends_with(".safetensors") ? Format::kSafetensors : Format::kTorchZip;
+}
+
+// As torch.save: the file's name without its last extension; names that are not plain ASCII give "archive".
+std::string top_folder_for(const std::string& path) {
+  const std::string stem = std::filesystem::path(path).stem().string();
+  const bool is_plain = std::all_of(stem.begin(), stem.end(),
+                                    [](char c) { return c >= ' ' && c <= '~' && c != '\\' && c != ':'; });
+  return stem.empty() || stem == "." || stem == ".." || !is_plain ? "archive" : stem;
+}
+
+std::unique_ptr<PlannedFile> plan(const Value& value, Format format, const SaveOptions& options,
+                                  const std::string& top_folder, SaveReport& report) {
+  auto planned = format == Format::kSafetensors ? plan_safetensors(value, options, report)
+                                                : plan_torch_zip(value, options, top_folder, report);
+  report.bytes = planned->size();
+  return planned;
+}
+
+}  // namespace
+
+std::string_view format_name(Format format) {
+  return format == Format::kSafetensors ? "safetensors" : "torch-zip";
+}
+
+SaveReport save(const std::string& path, const Value& value, const SaveOptions& options) {
+  try {
+    SaveReport report;
+    const auto planned = plan(value, format_for(path, options), options, top_folder_for(path), report);
+    AtomicFile file(path, {.replace = options.replace, .durable = options.durable});
+    file.reserve(report.bytes);
+    planned->write(file);
+    file.commit();
+    return report;
+  } catch (const Error& error) {
+    throw error.in_file(path);
+  }
+}
+
+SaveReport save(ByteSink& sink, const Value& value, const SaveOptions& options,
+                const std::string& archive_name) {
+  SaveReport report;
+  plan(value, options.format.value_or(Format::kTorchZip), options, archive_name, report)->write(sink);
+  return report;
+}
+
+}  // namespace sconce::checkpoint

@@ -1,0 +1,116 @@
+#include "checkpoint/sniff.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <filesystem>
+
+#include "checkpoint/readers.h"
+#include "sconce/base/byte_reader.h"
+
+namespace sconce::checkpoint {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::size_t kHeadBytes = 512;
+
+// The magic number of the stream format as pickles of protocol 2 and up write it.
+constexpr std::string_view kStreamMagic = "\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8\x50\x19"sv;
+
+bool is_legacy_stream(std::string_view head) {
+  if (head.starts_with("L119547037146038801333356L")) return true;
+  return head.starts_with('\x80') &&
+         (head.substr(2).starts_with(kStreamMagic) ||
+          (head.substr(2).starts_with('\x95') && head.substr(2 + 9).starts_with(kStreamMagic)));
+}
+bool is_pickle(std::string_view head) {
+  return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
+}
+bool is_tar(std::string_view head) { return head.size() >= 262 && head.substr(257, 5) == "ustar"; }
+bool is_safetensors(std::string_view head) {
+  if (head.size() < 9 || head[8] != '{') return false;
+  const auto size = ByteReader(as_byte_span(head), "safetensors").little<std::uint64_t>();
+  return size >= 2 && size <= (std::uint64_t{1} << 40);
+}
+bool is_zeros(std::string_view head) {
+  return std::all_of(head.begin(), head.end(), [](char c) { return c == 0; });
+}
+bool is_html(std::string_view head) {
+  std::string lower(head.substr(0, 64));
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  const std::size_t begin = std::min(lower.find_first_not_of(" \r\n\t"), lower.size());
+  const std::string_view rest = std::string_view(lower).substr(begin);
+  return rest.starts_with("<!doctype html") || rest.starts_with("<html");
+}
+bool is_text(std::string_view head) {
+  return std::all_of(head.begin(), head.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t' || c == '\f';
+  });
+}
+
+struct Row {
+  std::string_view prefix;                 // matches when the file begins with it ...
+  bool (*matches)(std::string_view head);  // ... or when this says so
+  std::string_view what;                   // for formats without a reader
+  Reader reader;
+};
+
+// The first row that matches decides. A new format is a reader in its row.
+constexpr Row kRows[] = {
+    {"PK\3\4"sv, nullptr, "", {load_torch_zip, list_torch_zip}},
+    {"PK\5\6"sv, nullptr, "an empty zip archive", {}},
+    {""sv, is_legacy_stream, "a torch.save stream of PyTorch 1.5 or before, which is not supported yet", {}},
+    {""sv, is_tar, "a tar archive; PyTorch 0.1 wrote these, which is not supported yet", {}},
+    {""sv, is_safetensors, "", {load_safetensors, list_safetensors}},
+    {"PYTORCH1"sv, nullptr, "a TorchScript preview file, which is not supported", {}},
+    {""sv, is_pickle, "a plain Python pickle, which is not supported yet", {}},
+    {"\x89HDF"sv, nullptr, "an HDF5 file (Keras?), not a PyTorch checkpoint", {}},
+    {"\x93NUMPY"sv, nullptr, "a NumPy .npy file, not a PyTorch checkpoint", {}},
+    {"GGUF"sv, nullptr, "a GGUF file, not a PyTorch checkpoint", {}},
+    {"\x1F\x8B"sv, nullptr, "gzip-compressed; unpack it first", {}},
+    {"BZh"sv, nullptr, "bzip2-compressed; unpack it first", {}},
+    {"\xFD"
+     "7zXZ"sv,
+     nullptr,
+     "xz-compressed; unpack it first",
+     {}},
+    {"\x28\xB5\x2F\xFD"sv, nullptr, "zstd-compressed; unpack it first", {}},
+    {"7z\xBC\xAF"sv, nullptr, "a 7z archive; unpack it first", {}},
+    {"version https://git-lfs.github.com/spec/"sv,
+     nullptr,
+     "a Git LFS pointer, not the file itself; run 'git lfs pull'",
+     {}},
+    {""sv, is_html, "an HTML page: the download gave a web page instead of the file", {}},
+    {""sv, is_zeros, "zero bytes at its beginning: an incomplete download or copy?", {}},
+    {""sv, is_text, "a text file, not a checkpoint", {}},
+};
+
+}  // namespace
+
+Reader reader_for(const ByteSource& source) {
+  require(source.size() > 0, ErrorCode::kUnsupported, "checkpoint", "the file is empty");
+  std::array<std::byte, kHeadBytes> buffer{};
+  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kHeadBytes, source.size()));
+  source.read_at({buffer.data(), size}, 0);
+  const std::string_view head = as_chars({buffer.data(), size});
+  for (const Row& row : kRows) {
+    const bool matches = row.matches ? row.matches(head) : head.starts_with(row.prefix);
+    if (!matches) continue;
+    require(row.reader.load != nullptr, ErrorCode::kUnsupported, "checkpoint", "the file is ", row.what);
+    return row.reader;
+  }
+  fail(ErrorCode::kUnsupported, "checkpoint", "the file is not a checkpoint of a format that is known");
+}
+
+void refuse_directory(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) return;
+  const bool is_dcp = std::filesystem::exists(std::filesystem::path(path) / ".metadata", ignored);
+  fail(ErrorCode::kUnsupported, "checkpoint",
+       is_dcp ? "a folder of torch.distributed.checkpoint, which is not supported yet"
+              : "a folder, expected a checkpoint file");
+}
+
+}  // namespace sconce::checkpoint

@@ -1,0 +1,21 @@
+// Which format a file has, from its first bytes.
+#pragma once
+
+#include "checkpoint/source.h"
+#include "sconce/checkpoint/listing.h"
+#include "sconce/checkpoint/load.h"
+
+namespace sconce::checkpoint {
+
+struct Reader {
+  Value (*load)(Source source, const LoadOptions& options);
+  Listing (*list)(Source source, const LoadOptions& options);
+};
+
+// Error kUnsupported names what the bytes are when there is no reader for them.
+Reader reader_for(const ByteSource& source);
+
+// Error kUnsupported for a path that is a folder.
+void refuse_directory(const std::string& path);
+
+}  // namespace sconce::checkpoint

@@ -1,0 +1,51 @@
+// What a pickle says about storages and tensors, before any of their bytes is read.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sconce/core/array.h"
+
+namespace sconce::checkpoint {
+
+// A storage as its persistent id describes it.
+struct StorageInfo {
+  std::string key;             // names the record data/<key>
+  std::optional<DType> dtype;  // nullopt: untyped, the tensors say what the bytes are
+  std::uint64_t bytes = 0;
+  std::string location;  // "cpu", "cuda:0": a hint where PyTorch would put it
+};
+
+// A tensor over a storage. Lazily conjugated or negated views say so: their values are those of the storage
+// with the operation still to be done.
+struct StoredTensor {
+  std::size_t storage = 0;  // index among the reader's storages
+  DType dtype = kFloat32;
+  Geometry geometry;
+  bool is_conj = false;
+  bool is_neg = false;
+};
+
+// A tensor or one part of a sparse or quantized one.
+struct StoredPart {
+  std::string role;  // "" for the tensor itself, else "indices", "values", "scales", ...
+  StoredTensor tensor;
+};
+
+// Where a reader of pickles gets storages and arrays from.
+class TensorBackend {
+ public:
+  virtual ~TensorBackend() = default;
+  // Bytes of the storage `key`; Error kNotFound when the file has none of that name.
+  virtual std::uint64_t storage_size(std::string_view key) = 0;
+  // The array of a tensor that lies within its storage; undefined when only descriptions are wanted.
+  virtual Array make(const StoredTensor& tensor, const StorageInfo& storage) = 0;
+};
+
+// The elements of `array` in contiguous storage of their own, conjugated and negated as asked.
+Array resolve_lazy_bits(const Array& array, bool conj, bool neg);
+
+}  // namespace sconce::checkpoint

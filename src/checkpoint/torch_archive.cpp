@@ -1,0 +1,112 @@
+#include "checkpoint/torch_archive.h"
+
+#include <bit>
+#include <charconv>
+
+#include "sconce/base/byte_reader.h"
+
+namespace sconce::checkpoint {
+namespace {
+
+constexpr std::uint64_t kSmallRecord = 64;
+constexpr int kNewestVersion = 10;
+
+// Records that tell other archives apart.
+struct Stranger {
+  std::string_view record;
+  std::string_view what;
+};
+constexpr Stranger kStrangers[] = {
+    {"constants.pkl", "a TorchScript archive (torch.jit.save), which is not supported yet"},
+    {"model.json", "an old TorchScript archive, which is not supported"},
+    {".data/extern_modules", "a torch.package archive, which is not supported"},
+};
+
+}  // namespace
+
+TorchArchive::TorchArchive(Source source, const LoadOptions& options)
+    : source_(std::move(source)),
+      options_(options),
+      reader_(source_.bytes, zip::ReaderLimits{.inflated_bytes = options.inflated_bytes}) {
+  read_top_folder();
+  check_version();
+  read_byte_order();
+}
+
+const zip::Entry* TorchArchive::find(std::string_view record) const {
+  return reader_.find(cat(top_, record));
+}
+
+std::string TorchArchive::read_small(const zip::Entry& entry) const {
+  require(entry.size <= kSmallRecord, ErrorCode::kCorrupt, "torch", "record '", escaped(entry.name), "' has ",
+          entry.size, " bytes, expected a few");
+  const auto bytes = reader_.read(entry, check());
+  return std::string(as_chars(bytes));
+}
+
+void TorchArchive::read_top_folder() {
+  const auto entries = reader_.entries();
+  require(!entries.empty(), ErrorCode::kUnsupported, "torch", "the zip archive is empty");
+  const std::string_view first = entries.front().name;
+  const std::size_t slash = first.find('/');
+  require(slash != std::string_view::npos, ErrorCode::kUnsupported, "torch",
+          "a zip archive that torch.save did not write: it begins with the record '", escaped(first), "'");
+  top_ = first.substr(0, slash + 1);
+  for (const Stranger& stranger : kStrangers) {
+    require(find(stranger.record) == nullptr, ErrorCode::kUnsupported, "torch", "this is ", stranger.what);
+  }
+  require(find("data.pkl") != nullptr, ErrorCode::kUnsupported, "torch",
+          "a zip archive that torch.save did not write: it has no record '", escaped(top_), "data.pkl'");
+  for (const zip::Entry& entry : entries) {
+    require(entry.name.starts_with(top_), ErrorCode::kCorrupt, "torch", "record '", escaped(entry.name),
+            "' lies outside the folder '", escaped(top_), "'");
+  }
+}
+
+void TorchArchive::check_version() const {
+  const zip::Entry* entry = find(".data/version");
+  if (entry == nullptr) entry = find("version");
+  require(entry != nullptr, ErrorCode::kUnsupported, "torch", "the archive has no record 'version'");
+  std::string text = read_small(*entry);
+  if (text.ends_with('\n')) text.pop_back();
+  int version = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), version);
+  const bool is_number = failed == std::errc() && end == text.data() + text.size();
+  require(is_number && version >= 1 && version <= kNewestVersion, ErrorCode::kUnsupported, "torch",
+          "archive version '", escaped(text), "', expected 1 to ", kNewestVersion);
+}
+
+void TorchArchive::read_byte_order() {
+  const zip::Entry* entry = find("byteorder");
+  const std::string text = entry == nullptr ? "little" : read_small(*entry);
+  require(text == "little" || text == "big", ErrorCode::kUnsupported, "torch", "unknown byte order '",
+          escaped(text), "'");
+  needs_swap_ = (text == "little") != (std::endian::native == std::endian::little);
+}
+
+pickle::Graph TorchArchive::parse_pickle() const {
+  const zip::Entry& entry = *find("data.pkl");
+  require(entry.size <= options_.pickle_bytes, ErrorCode::kLimit, "torch", "data.pkl has ", entry.size,
+          " bytes, at most ", options_.pickle_bytes, " are read");
+  return pickle::parse(reader_.read(entry, check()), options_.pickle);
+}
+
+const zip::Entry& TorchArchive::storage_entry(std::string_view key) const {
+  const zip::Entry* entry = find(cat("data/", key));
+  require(entry != nullptr, ErrorCode::kNotFound, "torch", "the archive has no record '", escaped(top_),
+          "data/", escaped(key), "', which a tensor needs");
+  return *entry;
+}
+
+void TorchArchive::read_storage(const zip::Entry& entry, std::span<std::byte> out, std::size_t word) const {
+  reader_.read_into(entry, out, check());
+  if (needs_swap_) swap_words(out, word);
+}
+
+std::optional<Storage> TorchArchive::map_storage(const zip::Entry& entry, std::size_t word) const {
+  const bool is_plain = entry.method == zip::Method::kStored && !(needs_swap_ && word > 1);
+  if (!source_.map || !is_plain) return std::nullopt;
+  return source_.mapped(reader_.payload_offset(entry), entry.size, word);
+}
+
+}  // namespace sconce::checkpoint

@@ -1,0 +1,50 @@
+// The zip container of torch.save: which record is what (formats.md A).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/source.h"
+#include "checkpoint/stored_tensor.h"
+#include "sconce/checkpoint/load.h"
+#include "sconce/codec/pickle.h"
+#include "sconce/codec/zip_reader.h"
+
+namespace sconce::checkpoint {
+
+class TorchArchive {
+ public:
+  // Checks the container: one top folder, data.pkl, version, byteorder. Errors: kUnsupported names other zip
+  // archives (TorchScript, torch.package, npz, ...); kCorrupt; those of zip::Reader.
+  TorchArchive(Source source, const LoadOptions& options);
+
+  // data.pkl, parsed.
+  pickle::Graph parse_pickle() const;
+  // The record of a storage; Error kNotFound.
+  const zip::Entry& storage_entry(std::string_view key) const;
+  // Its bytes, checked, in the machine's order of bytes for elements of `word` bytes.
+  void read_storage(const zip::Entry& entry, std::span<std::byte> out, std::size_t word) const;
+  // The record in the mapped file, where that is possible.
+  std::optional<Storage> map_storage(const zip::Entry& entry, std::size_t word) const;
+
+  const zip::Reader& reader() const { return reader_; }
+  bool needs_swap() const { return needs_swap_; }
+
+ private:
+  const zip::Entry* find(std::string_view record) const;
+  std::string read_small(const zip::Entry& entry) const;
+  zip::Check check() const { return options_.check_crc ? zip::Check::kCrc : zip::Check::kNone; }
+  void read_top_folder();
+  void check_version() const;
+  void read_byte_order();
+
+  Source source_;
+  LoadOptions options_;
+  zip::Reader reader_;
+  std::string top_;  // with the final '/'
+  bool needs_swap_ = false;
+};
+
+}  // namespace sconce::checkpoint

@@ -1,0 +1,283 @@
+#include "checkpoint/value_reader.h"
+
+#include <utility>
+
+#include "checkpoint/torch_names.h"
+#include "sconce/base/checked.h"
+
+namespace sconce::checkpoint {
+
+using pickle::Kind;
+using pickle::Node;
+using pickle::NodeList;
+
+namespace {
+
+constexpr std::uint32_t kUnknown = 0;
+constexpr std::uint32_t kBuilding = 1;
+constexpr std::uint32_t kReady = 2;
+constexpr std::size_t kMaxRank = 64;
+
+[[noreturn]] void refuse(ErrorCode code, const Node& at, const std::string& text) {
+  throw Error(code, "torch", text).at_offset(at.offset());
+}
+
+// formats.md B.4, "tensor validity".
+void check_tensor(const Node& at, const Geometry& geometry, std::uint64_t storage_bytes, DType dtype) {
+  if (geometry.shape.size() != geometry.strides.size()) {
+    refuse(ErrorCode::kCorrupt, at,
+           cat("a tensor has ", geometry.shape.size(), " sizes but ", geometry.strides.size(), " strides"));
+  }
+  if (geometry.rank() > kMaxRank) {
+    refuse(ErrorCode::kLimit, at, cat("a tensor has ", geometry.rank(), " dimensions, at most ", kMaxRank));
+  }
+  bool is_negative = geometry.offset < 0;
+  for (std::size_t i = 0; i < geometry.rank(); ++i) {
+    is_negative = is_negative || geometry.shape[i] < 0 || geometry.strides[i] < 0;
+  }
+  if (is_negative) refuse(ErrorCode::kCorrupt, at, "a tensor has a negative size, stride or offset");
+  const auto size = static_cast<std::int64_t>(itemsize(dtype));
+  checked_mul(geometry.numel(), size, "torch");
+  const auto elements = static_cast<std::int64_t>(storage_bytes) / size;
+  const std::int64_t needed = geometry.required_elements();
+  if (needed > elements || geometry.offset > elements) {
+    refuse(ErrorCode::kCorrupt, at,
+           cat("a tensor of shape ", geometry.shape.str(), " reaches to element ",
+               std::max(needed, geometry.offset), ", its storage has ", elements));
+  }
+}
+
+}  // namespace
+
+void set_item_from(const Node& at, Value& dict, const Value& key, const Value& value) {
+  try {
+    dict.set_item(key, value);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kDTypeMismatch) throw;
+    refuse(ErrorCode::kCorrupt, at, error.text());
+  }
+}
+
+ValueReader::ValueReader(const pickle::Graph& graph, TensorBackend& backend, bool keep_parts)
+    : graph_(graph), backend_(backend), keep_parts_(keep_parts), slots_(graph.node_count(), kUnknown) {}
+
+Value ValueReader::read() {
+  const Value root = now(graph_.root());
+  while (!later_.empty()) {
+    const auto work = std::move(later_.front());
+    later_.pop_front();
+    work();
+  }
+  return root;
+}
+
+std::vector<StoredPart> ValueReader::parts_of(const Value& value) const {
+  const auto found = parts_.find(value.id());
+  return found == parts_.end() ? std::vector<StoredPart>{} : found->second;
+}
+
+const Value* ValueReader::get(Node node) {
+  const std::uint32_t slot = slots_[node.id()];
+  if (slot >= kReady) return &values_[slot - kReady];
+  missing_.push_back(node);
+  return nullptr;
+}
+
+std::optional<std::vector<Value>> ValueReader::get_all(NodeList nodes) {
+  std::vector<Value> out;
+  out.reserve(nodes.size());
+  for (const Node node : nodes) {
+    if (const Value* value = get(node)) out.push_back(*value);
+  }
+  if (out.size() != nodes.size()) return std::nullopt;
+  return out;
+}
+
+Value ValueReader::now(Node node) {
+  if (slots_[node.id()] < kReady) build(node);
+  return values_[slots_[node.id()] - kReady];
+}
+
+// Depth first with a stack of its own: nesting in a file must not become nesting of calls.
+void ValueReader::build(Node start) {
+  std::vector<Node> stack{start};
+  while (!stack.empty()) {
+    const Node node = stack.back();
+    if (slots_[node.id()] >= kReady) {
+      stack.pop_back();
+      continue;
+    }
+    missing_.clear();
+    if (auto value = make(node)) {
+      slots_[node.id()] = static_cast<std::uint32_t>(values_.size()) + kReady;
+      values_.push_back(*std::move(value));
+      stack.pop_back();
+      continue;
+    }
+    slots_[node.id()] = kBuilding;
+    for (const Node missing : missing_) {
+      if (slots_[missing.id()] == kBuilding) missing.unexpected("an object that is not part of itself");
+      stack.push_back(missing);
+    }
+  }
+}
+
+std::optional<Value> ValueReader::make(Node node) {
+  switch (node.kind()) {
+    case Kind::kNone:
+      return arena_.none();
+    case Kind::kBool:
+      return arena_.boolean(node.as_bool());
+    case Kind::kInt:
+      return arena_.integer(node.as_int());
+    case Kind::kBigInt:
+      return arena_.integer(node.as_big_int());
+    case Kind::kFloat:
+      return arena_.real(node.as_double());
+    case Kind::kString:
+      return arena_.string(node.as_string());
+    case Kind::kBytes:
+    case Kind::kByteArray:
+      return arena_.bytes(node.as_bytes(), node.is(Kind::kByteArray));
+    case Kind::kGlobal:
+      return arena_.global(node.as_global().module, node.as_global().name);
+    case Kind::kList:
+      return make_list(node);
+    case Kind::kDict:
+      return make_dict(node);
+    case Kind::kTuple:
+    case Kind::kSet:
+    case Kind::kFrozenSet: {
+      const auto elements = get_all(node.items());
+      if (!elements) return std::nullopt;
+      Value out = node.is(Kind::kTuple) ? arena_.tuple() : arena_.set(node.is(Kind::kFrozenSet));
+      for (const Value& element : *elements) out.append(element);
+      return out;
+    }
+    case Kind::kPersistent: {
+      // A storage saved by itself becomes the flat tensor of its elements.
+      const std::size_t index = storage(node);
+      const StorageInfo& info = storages_[index];
+      StoredTensor stored{index, info.dtype.value_or(kUInt8), {}, false, false};
+      const auto elements = static_cast<std::int64_t>(info.bytes / itemsize(stored.dtype));
+      stored.geometry = Geometry::contiguous(Shape{elements});
+      return tensor(node, std::move(stored), {});
+    }
+    case Kind::kObject:
+      return make_object(node);
+  }
+  node.unexpected("a Python value");
+}
+
+Value ValueReader::make_list(Node node) {
+  Value list = arena_.list();
+  later([this, node, list]() mutable {
+    for (const Node item : node.items()) list.append(now(item));
+  });
+  return list;
+}
+
+Value ValueReader::make_dict(Node node) {
+  Value dict = arena_.dict();
+  later([this, node, dict]() mutable {
+    for (const pickle::Pair pair : node.pairs()) set_item_from(node, dict, now(pair.key), now(pair.value));
+  });
+  return dict;
+}
+
+std::optional<Value> ValueReader::make_object(Node node) {
+  if (node.callable().is(Kind::kGlobal)) {
+    bool known = false;
+    auto value = make_call({node, node.callable().as_global(), node.args()}, known);
+    if (known) return value;
+  }
+  return make_inert(node);
+}
+
+std::optional<Value> ValueReader::make_inert(Node node) {
+  const Value* callable = get(node.callable());
+  const auto args = get_all(node.args());
+  const auto kwargs_node = node.kwargs();
+  const Value* kwargs = kwargs_node ? get(*kwargs_node) : nullptr;
+  if (!callable || !args || (kwargs_node && !kwargs)) return std::nullopt;
+  Value arguments = arena_.tuple();
+  for (const Value& argument : *args) arguments.append(argument);
+  const bool is_new = node.object_kind() == pickle::ObjectKind::kNewObj ||
+                      node.object_kind() == pickle::ObjectKind::kNewObjEx;
+  Value object = arena_.object(is_new ? ObjectKind::kNew : ObjectKind::kReduce, *callable, arguments,
+                               kwargs ? *kwargs : arena_.none());
+  later([this, node, object]() mutable {
+    for (const Node item : node.items()) object.add_object_element(now(item));
+    for (const pickle::Pair pair : node.pairs()) object.add_object_item(now(pair.key), now(pair.value));
+    for (const Node state : node.states()) object.add_object_state(now(state));
+  });
+  return object;
+}
+
+// formats.md B.2: ('storage', class, key, location, numel).
+std::size_t ValueReader::storage(Node persistent) {
+  const Node pid = persistent.pid();
+  if (!pid.is(Kind::kTuple) || pid.size() != 5) pid.unexpected("a storage id: a tuple of 5 items");
+  const NodeList parts = pid.items();
+  if (!parts[0].is(Kind::kString) || parts[0].as_string() != "storage") parts[0].unexpected("'storage'");
+
+  StorageInfo info;
+  const auto storage_class = storage_class_of(parts[1].as_global());
+  if (!storage_class) parts[1].unexpected("a storage class of torch");
+  info.dtype = storage_class->dtype;
+  info.key = parts[2].is(Kind::kInt) ? std::to_string(parts[2].as_int()) : std::string(parts[2].as_string());
+  info.location = parts[3].as_string();
+  if (parts[4].as_int() < 0) parts[4].unexpected("a number of elements");
+  info.bytes = checked_mul(static_cast<std::uint64_t>(parts[4].as_int()),
+                           static_cast<std::uint64_t>(itemsize(info.dtype.value_or(kUInt8))), "torch");
+
+  const auto [at, fresh] = storage_index_.try_emplace(info.key, storages_.size());
+  if (!fresh) {
+    const StorageInfo& first = storages_[at->second];
+    if (first.dtype != info.dtype || first.bytes != info.bytes) {
+      refuse(ErrorCode::kCorrupt, pid,
+             cat("storage '", escaped(info.key), "' is described twice, with different types or sizes"));
+    }
+    return at->second;
+  }
+  const std::uint64_t present = backend_.storage_size(info.key);
+  if (present != info.bytes) {
+    refuse(present < info.bytes ? ErrorCode::kTruncated : ErrorCode::kCorrupt, pid,
+           cat("storage '", escaped(info.key), "' has ", info.bytes,
+               " bytes by its description, the file has ", present));
+  }
+  storages_.push_back(std::move(info));
+  return storages_.size() - 1;
+}
+
+Value ValueReader::tensor(const Node& at, StoredTensor stored, TensorLeaf leaf) {
+  const StorageInfo& info = storages_[stored.storage];
+  check_tensor(at, stored.geometry, info.bytes, stored.dtype);
+  const DTypeKind kind = dtype_info(stored.dtype).kind;
+  if ((stored.is_conj && kind != DTypeKind::kComplex) ||
+      (stored.is_neg && kind != DTypeKind::kComplex && kind != DTypeKind::kFloating)) {
+    refuse(ErrorCode::kCorrupt, at,
+           cat("a tensor of ", dtype_name(stored.dtype), " cannot be a conjugate or negative view"));
+  }
+  leaf.device = info.location;
+  leaf.array = backend_.make(stored, info);
+  Value value = arena_.array(std::move(leaf));
+  if (keep_parts_) parts_[value.id()].push_back({"", std::move(stored)});
+  return value;
+}
+
+Value ValueReader::sparse(SparseLeaf leaf, const std::vector<std::pair<std::string, Value>>& parts) {
+  Value value = arena_.sparse(std::move(leaf));
+  for (const auto& [role, part] : parts) copy_parts(value, role, part);
+  return value;
+}
+
+void ValueReader::copy_parts(const Value& value, const std::string& role, const Value& source) {
+  if (!keep_parts_) return;
+  for (StoredPart part : parts_of(source)) {
+    if (!role.empty()) part.role = part.role.empty() ? role : cat(role, ".", part.role);
+    parts_[value.id()].push_back(std::move(part));
+  }
+}
+
+}  // namespace sconce::checkpoint

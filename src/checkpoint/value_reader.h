@@ -1,0 +1,86 @@
+// Gives the nodes of a torch pickle their meaning. Nothing is called: a fixed table (value_rebuild.cpp) knows
+// the calls that stand for tensors and plain Python values, everything else stays an inert object.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "checkpoint/stored_tensor.h"
+#include "sconce/codec/pickle.h"
+#include "sconce/state/value.h"
+
+namespace sconce::checkpoint {
+
+// callable(*args) as the pickle spells it.
+struct Call {
+  pickle::Node node;  // the object itself, for messages and for what was done to it afterwards
+  pickle::Global function;
+  pickle::NodeList args;
+};
+
+class ValueReader {
+ public:
+  // `graph` and `backend` must outlive the reader. With `keep_parts` the description of every tensor is kept
+  // for parts_of().
+  ValueReader(const pickle::Graph& graph, TensorBackend& backend, bool keep_parts);
+
+  // The value of the graph's root. Errors: kCorrupt and kTruncated (malformed or lying descriptions),
+  // kNotFound (missing storage), kUnsupported, kOverflow.
+  Value read();
+
+  const std::vector<StorageInfo>& storages() const { return storages_; }
+  // The stored tensors behind an array or sparse value; empty for every other one.
+  std::vector<StoredPart> parts_of(const Value& value) const;
+
+  // ---- for the table of calls
+
+  const ValueArena& arena() const { return arena_; }
+  // The value of a node, or null after noting that it must be made first: the caller then returns nullopt and
+  // is called again.
+  const Value* get(pickle::Node node);
+  // All of them, or nothing when some must be made first.
+  std::optional<std::vector<Value>> get_all(pickle::NodeList nodes);
+  // The value of a node, made now: for work put off with later().
+  Value now(pickle::Node node);
+  // Work to do once every value that is being made stands: filling containers, which may be cyclic.
+  void later(std::function<void()> work) { later_.push_back(std::move(work)); }
+  // Interprets a call; nullopt when something must be made first. `known` tells whether the table has it.
+  std::optional<Value> make_call(const Call& call, bool& known);
+  // The storage that a persistent id names.
+  std::size_t storage(pickle::Node persistent);
+  const StorageInfo& storage_info(std::size_t index) const { return storages_[index]; }
+  // A value for the tensor; `leaf` has everything but the array.
+  Value tensor(const pickle::Node& at, StoredTensor stored, TensorLeaf leaf);
+  Value sparse(SparseLeaf leaf, const std::vector<std::pair<std::string, Value>>& parts);
+  // Remembers that `value` also stands on the tensors of `source`, under `role`.
+  void copy_parts(const Value& value, const std::string& role, const Value& source);
+
+ private:
+  std::optional<Value> make(pickle::Node node);
+  std::optional<Value> make_object(pickle::Node node);
+  std::optional<Value> make_inert(pickle::Node node);
+  Value make_list(pickle::Node node);
+  Value make_dict(pickle::Node node);
+  void build(pickle::Node start);
+
+  const pickle::Graph& graph_;
+  TensorBackend& backend_;
+  bool keep_parts_;
+  ValueArena arena_;
+  std::vector<std::uint32_t> slots_;  // by node id: kUnknown, kBuilding, or position in values_ + kReady
+  std::deque<Value> values_;
+  std::vector<pickle::Node> missing_;
+  std::deque<std::function<void()>> later_;
+  std::vector<StorageInfo> storages_;
+  std::unordered_map<std::string, std::size_t> storage_index_;
+  std::unordered_map<const void*, std::vector<StoredPart>> parts_;
+};
+
+// An entry set from a pickle: an unhashable key is the file's fault (Error kCorrupt).
+void set_item_from(const pickle::Node& at, Value& dict, const Value& key, const Value& value);
+
+}  // namespace sconce::checkpoint

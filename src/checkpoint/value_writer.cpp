@@ -1,0 +1,488 @@
+#include "checkpoint/value_writer.h"
+
+#include <algorithm>
+
+#include "checkpoint/torch_names.h"
+#include "sconce/base/byte_reader.h"
+#include "sconce/base/error.h"
+
+namespace sconce::checkpoint {
+namespace {
+
+pickle::Identity identity_of(const Value& value) { return reinterpret_cast<pickle::Identity>(value.id()); }
+
+// Each byte as the character of the same number.
+std::string latin1_to_utf8(std::span<const std::byte> bytes) {
+  std::string out;
+  out.reserve(bytes.size() + bytes.size() / 2);
+  for (const std::byte byte : bytes) {
+    const auto code = static_cast<unsigned>(byte);
+    if (code < 0x80) {
+      out += static_cast<char>(code);
+    } else {
+      out += static_cast<char>(0xC0 | (code >> 6));
+      out += static_cast<char>(0x80 | (code & 0x3F));
+    }
+  }
+  return out;
+}
+
+// A key as it stands in a path: conv1.weight, 0.
+std::string step_text(const Value& key) {
+  if (key.is_string()) return escaped(key.as_string());
+  if (key.is_int() && !key.is_big_int()) return std::to_string(key.as_int());
+  return std::string(value_kind_name(key.kind()));
+}
+
+std::string object_text(const Value& object) {
+  const std::string module = object.global_module();
+  return module.empty() ? "an object" : escaped(cat(module, ".", object.global_name()));
+}
+
+}  // namespace
+
+std::vector<std::byte> ValueWriter::write(const Value& root) {
+  require(keeps(root, "the whole value"), ErrorCode::kUnsupported, "save",
+          "the value is a Python object that cannot be written: ", root.is_object() ? object_text(root) : "");
+  out_.proto();
+  emit(root);
+  run();
+  out_.stop();
+  return out_.take();
+}
+
+void ValueWriter::push(After after, const Value& owner, std::vector<Value> values) {
+  frames_.push_back({after, owner, std::move(values), std::nullopt});
+}
+
+void ValueWriter::push_list(After after, const Value& owner, std::vector<Value> values, Source source) {
+  const pickle::Batches batches(out_, pickle::Batches::Target::kList, source, values.size());
+  frames_.push_back({after, owner, std::move(values), batches});
+}
+
+void ValueWriter::push_dict(After after, const Value& owner, std::vector<Value::Pair> pairs, Source source) {
+  const pickle::Batches batches(out_, pickle::Batches::Target::kDict, source, pairs.size());
+  std::vector<Value> flat;
+  flat.reserve(2 * pairs.size());
+  for (auto& [key, value] : pairs) {
+    flat.push_back(std::move(key));
+    flat.push_back(std::move(value));
+  }
+  frames_.push_back({after, owner, std::move(flat), batches, 2});
+}
+
+void ValueWriter::push_state_dict(After after, const Value& owner,
+                                  std::vector<std::pair<std::string, Value>> attributes) {
+  std::vector<Value::Pair> pairs;
+  for (auto& [name, value] : attributes) pairs.emplace_back(Value(name), std::move(value));
+  out_.empty_dict();
+  out_.memoize();
+  push_dict(after, owner, kept(pairs), Source::kPlain);
+}
+
+// Values nest as deep as the data does, so the nesting is kept in frames_, not in calls.
+void ValueWriter::run() {
+  while (!frames_.empty()) {
+    Frame& frame = frames_.back();
+    const bool at_item = frame.batches && frame.next % frame.per_item == 0;
+    if (at_item && frame.next > 0) frame.batches->end_item();
+    if (frame.next == frame.values.size()) {
+      Frame done = std::move(frame);
+      frames_.pop_back();
+      finish(std::move(done));
+      continue;
+    }
+    if (at_item) frame.batches->begin_item();
+    const Value value = frame.values[frame.next++];
+    emit(value);  // may add frames
+  }
+}
+
+void ValueWriter::finish(Frame frame) {
+  const pickle::Identity identity = identity_of(frame.owner);
+  switch (frame.after) {
+    case After::kNothing:
+      return;
+    case After::kTuple:
+      require(!out_.recall(identity), ErrorCode::kUnsupported, "save", "a tuple contains itself, at ",
+              path());
+      out_.tuple(frame.values.size());
+      return out_.memoize(identity);
+    case After::kSet:
+      out_.tuple(1);
+      out_.memoize();
+      out_.reduce();
+      return out_.memoize(identity);
+    case After::kAttributes:
+      if (auto attributes = frame.owner.attributes(); !attributes.empty()) {
+        push_state_dict(After::kBuild, frame.owner, std::move(attributes));
+      }
+      return;
+    case After::kBuild:
+      return out_.build();
+    case After::kRebuild:
+      out_.tuple(4);
+      out_.memoize();
+      out_.reduce();
+      return out_.memoize(identity);
+    case After::kObjectCall:
+      frame.owner.object_kind() == ObjectKind::kNew ? out_.newobj() : out_.reduce();
+      out_.memoize(identity);
+      return push_list(After::kObjectElements, frame.owner, kept(frame.owner.object_elements(), true),
+                       Source::kReduced);
+    case After::kObjectElements:
+      return push_dict(After::kObjectItems, frame.owner, kept(frame.owner.object_items()), Source::kReduced);
+    case After::kObjectItems:
+      return emit_states(frame.owner, 0);
+    case After::kObjectState:
+      out_.build();
+      return emit_states(frame.owner, frame.per_item);
+  }
+}
+
+std::string ValueWriter::path() const {
+  std::string out;
+  for (const Frame& frame : frames_) {
+    if (frame.next == 0 || (!frame.batches && frame.after != After::kTuple)) continue;
+    const std::size_t item = (frame.next - 1) / frame.per_item;
+    if (!out.empty()) out += '.';
+    out += frame.per_item == 2 ? step_text(frame.values[2 * item]) : std::to_string(item);
+  }
+  return out.empty() ? "the top" : out;
+}
+
+void ValueWriter::emit(const Value& value) {
+  switch (value.kind()) {
+    case ValueKind::kNone:
+      return out_.none();
+    case ValueKind::kBool:
+      return out_.boolean(value.as_bool());
+    case ValueKind::kInt:
+      return value.is_big_int() ? out_.big_integer(value.int_bytes()) : out_.integer(value.as_int());
+    case ValueKind::kFloat:
+      return out_.real(value.as_float());
+    case ValueKind::kString:
+      return out_.shared_text(value.as_string());
+    default:
+      if (!out_.recall(identity_of(value))) emit_fresh(value);
+  }
+}
+
+void ValueWriter::emit_fresh(const Value& value) {
+  switch (value.kind()) {
+    case ValueKind::kComplex:
+      out_.global("builtins", "complex");
+      out_.real(value.as_complex().real());
+      out_.real(value.as_complex().imag());
+      out_.tuple(2);
+      out_.memoize();
+      out_.reduce();
+      return out_.memoize(identity_of(value));
+    case ValueKind::kBytes:
+      return emit_bytes(value);
+    case ValueKind::kList:
+      out_.empty_list();
+      out_.memoize(identity_of(value));
+      return push_list(After::kNothing, value, kept(value.elements(), true), Source::kPlain);
+    case ValueKind::kTuple: {
+      auto elements = kept(value.elements(), true);
+      if (elements.empty()) return out_.empty_tuple();
+      if (elements.size() > 3) out_.mark();
+      return push(After::kTuple, value, std::move(elements));
+    }
+    case ValueKind::kSet:
+      out_.global("builtins", value.is_frozen() ? "frozenset" : "set");
+      out_.empty_list();
+      out_.memoize();
+      return push_list(After::kSet, value, kept(value.elements(), false), Source::kPlain);
+    case ValueKind::kDict:
+      return emit_dict(value);
+    case ValueKind::kArray:
+      return emit_array(value);
+    case ValueKind::kSparse:
+      return emit_sparse(value);
+    default:
+      return emit_object(value);
+  }
+}
+
+void ValueWriter::emit_bytes(const Value& value) {
+  const auto data = value.as_bytes();
+  if (value.is_bytearray()) out_.global("builtins", "bytearray");
+  if (data.empty() && !value.is_bytearray()) out_.global("builtins", "bytes");
+  if (data.empty()) {
+    out_.empty_tuple();
+    out_.reduce();
+    return out_.memoize(identity_of(value));
+  }
+  out_.global("_codecs", "encode");
+  out_.text(latin1_to_utf8(data));
+  out_.memoize();
+  out_.shared_text("latin1");
+  out_.tuple(2);
+  out_.memoize();
+  out_.reduce();
+  if (value.is_bytearray()) {
+    out_.memoize();
+    out_.tuple(1);
+    out_.memoize();
+    out_.reduce();
+  }
+  out_.memoize(identity_of(value));
+}
+
+void ValueWriter::emit_dict(const Value& value) {
+  if (!value.is_ordered_dict()) {
+    out_.empty_dict();
+    out_.memoize(identity_of(value));
+    return push_dict(After::kNothing, value, kept(value.items()), Source::kPlain);
+  }
+  out_.global("collections", "OrderedDict");
+  out_.empty_tuple();
+  out_.reduce();
+  out_.memoize(identity_of(value));
+  push_dict(After::kAttributes, value, kept(value.items()), Source::kReduced);
+}
+
+void ValueWriter::emit_array(const Value& value) {
+  const TensorLeaf& leaf = value.as_tensor();
+  require(leaf.array.defined(), ErrorCode::kInvalidArgument, "save", "an undefined array at ", path());
+  auto attributes = value.attributes();
+  std::string module = "torch";
+  std::string name = "Tensor";
+  const auto type = std::find_if(attributes.begin(), attributes.end(),
+                                 [](const auto& attribute) { return attribute.first == "__class__"; });
+  if (type != attributes.end()) {
+    if (type->second.is_object() &&
+        keeps(type->second, cat(path(), " (its class; written as torch.Tensor)"))) {
+      module = type->second.global_module();
+      name = type->second.global_name();
+    }
+    attributes.erase(type);
+  }
+  const bool has_class = name != "Tensor" || module != "torch";
+  if (leaf.is_parameter) {
+    out_.global("torch._utils", attributes.empty() ? "_rebuild_parameter" : "_rebuild_parameter_with_state");
+    if (!attributes.empty()) out_.mark();
+    dense(leaf, false);
+    out_.memoize();
+    out_.boolean(leaf.requires_grad);
+    hooks();
+    if (!attributes.empty()) return push_state_dict(After::kRebuild, value, std::move(attributes));
+    out_.tuple(3);
+    out_.memoize();
+    out_.reduce();
+  } else if (!attributes.empty() || has_class) {
+    out_.global("torch._tensor", "_rebuild_from_type_v2");
+    out_.mark();
+    // func and its arguments stand apart here: the outer call makes the tensor.
+    out_.global("torch._utils", rebuild_function(leaf));
+    out_.global(module, name);
+    dense_arguments(leaf, leaf.requires_grad);
+    return push_state_dict(After::kRebuild, value, std::move(attributes));
+  } else {
+    dense(leaf, leaf.requires_grad);
+  }
+  out_.memoize(identity_of(value));
+}
+
+std::string_view ValueWriter::rebuild_function(const TensorLeaf& leaf) const {
+  if (is_quantized(leaf.array.dtype())) return "_rebuild_qtensor";
+  return dtype_info(leaf.array.dtype()).storage.empty() ? "_rebuild_tensor_v3" : "_rebuild_tensor_v2";
+}
+
+// A call that makes the tensor, not memoised yet.
+void ValueWriter::dense(const TensorLeaf& leaf, bool requires_grad) {
+  out_.global("torch._utils", rebuild_function(leaf));
+  dense_arguments(leaf, requires_grad);
+  out_.reduce();
+}
+
+// The tuple of arguments, memoised.
+void ValueWriter::dense_arguments(const TensorLeaf& leaf, bool requires_grad) {
+  const Array& array = leaf.array;
+  out_.mark();
+  storage_id(array, leaf.device);
+  out_.integer(array.offset());
+  dims(array.shape());
+  dims(array.strides());
+  if (is_quantized(array.dtype())) {
+    require(leaf.quantization.has_value(), ErrorCode::kInvalidArgument, "save", "a tensor of ", array.dtype(),
+            " without quantization parameters, at ", path());
+    quantization(*leaf.quantization);
+  }
+  out_.boolean(requires_grad);
+  hooks();
+  if (dtype_info(array.dtype()).storage.empty()) out_.global("torch", dtype_name(array.dtype()));
+  out_.tuple(7);  // closes the mark, whatever the number
+  out_.memoize();
+}
+
+void ValueWriter::quantization(const Quantization& parameters) {
+  const bool per_channel = parameters.scales.defined();
+  if (per_channel) out_.mark();
+  out_.global("torch", parameters.scheme);
+  if (per_channel) {
+    for (const Array* array : {&parameters.scales, &parameters.zero_points}) {
+      dense({*array, false, false, "cpu", std::nullopt}, false);
+      out_.memoize();
+    }
+    out_.integer(parameters.axis);
+    out_.tuple(4);
+  } else {
+    out_.real(parameters.scale);
+    out_.integer(parameters.zero_point);
+    out_.tuple(3);
+  }
+  out_.memoize();
+}
+
+void ValueWriter::storage_id(const Array& array, const std::string& device) {
+  const DTypeInfo& info = dtype_info(array.dtype());
+  const bool is_typed = !info.storage.empty();
+  const std::string_view storage_class = is_typed ? info.storage : "UntypedStorage";
+  const std::uint64_t unit = is_typed ? info.itemsize : 1;
+  const auto [at, fresh] =
+      storage_index_.try_emplace({array.storage().id(), storage_class}, storages_.size());
+  if (fresh) {
+    const std::uint64_t whole = array.storage().size() / unit * unit;
+    storages_.push_back({std::to_string(storages_.size()), array.storage(), whole});
+  }
+  const PlannedStorage& planned = storages_[at->second];
+  out_.mark();
+  out_.shared_text("storage");
+  out_.global(is_typed ? "torch" : "torch.storage", storage_class);
+  out_.shared_text(planned.key);
+  out_.shared_text(options_.keep_device ? std::string_view(device) : "cpu");
+  out_.integer(static_cast<std::int64_t>(planned.bytes / unit));
+  out_.tuple(5);
+  out_.memoize();
+  out_.persid();
+}
+
+void ValueWriter::dims(const Dims& dims) {
+  if (dims.empty()) return out_.empty_tuple();
+  if (dims.size() > 3) out_.mark();
+  for (const std::int64_t dim : dims) out_.integer(dim);
+  out_.tuple(dims.size());
+  out_.memoize();
+}
+
+void ValueWriter::hooks() {
+  out_.global("collections", "OrderedDict");
+  out_.empty_tuple();
+  out_.reduce();
+  out_.memoize();
+}
+
+void ValueWriter::emit_sparse(const Value& value) {
+  const SparseLeaf& leaf = value.as_sparse();
+  const bool is_coo = leaf.layout == "sparse_coo";
+  out_.global("torch._utils", "_rebuild_sparse_tensor");
+  out_.global("torch.serialization", "_get_layout");
+  out_.shared_text(cat("torch.", leaf.layout));
+  out_.tuple(1);
+  out_.memoize();
+  out_.reduce();
+  out_.memoize();
+  const bool has_four = !is_coo || leaf.is_coalesced.has_value();
+  if (has_four) out_.mark();
+  std::vector<Array> parts{leaf.indices, leaf.values};
+  if (!is_coo) parts.insert(parts.begin() + 1, leaf.plain_indices);
+  for (const Array& part : parts) {
+    require(part.defined(), ErrorCode::kInvalidArgument, "save", "a sparse tensor without its parts, at ",
+            path());
+    dense({part, false, false, "cpu", std::nullopt}, false);
+    out_.memoize();
+  }
+  out_.global("torch", "Size");
+  dims(leaf.size);
+  out_.tuple(1);
+  out_.memoize();
+  out_.reduce();
+  out_.memoize();
+  if (is_coo && has_four) out_.boolean(*leaf.is_coalesced);
+  out_.tuple(has_four ? 4 : 3);
+  out_.memoize();
+  out_.tuple(2);
+  out_.memoize();
+  out_.reduce();
+  out_.memoize(identity_of(value));
+}
+
+void ValueWriter::emit_object(const Value& value) {
+  if (value.object_kind() == ObjectKind::kGlobal) {
+    return out_.global(value.global_module(), value.global_name());
+  }
+  push(After::kObjectCall, value, {value.object_callable(), value.object_args()});
+}
+
+void ValueWriter::emit_states(const Value& value, std::size_t first) {
+  const auto states = value.object_states();
+  if (first >= states.size()) return;
+  push(After::kObjectState, value, kept(std::vector<Value>{states[first]}, true));
+  frames_.back().per_item = first + 1;
+}
+
+bool ValueWriter::keeps(const Value& value, const std::string& place) {
+  if (!value.is_object() || is_writable(value)) return true;
+  report_.warnings.push_back(cat("left out ", object_text(value), " at ", place));
+  return false;
+}
+
+// Objects are written when every class and function in the call that makes them may be: a missing argument
+// would make another object.
+bool ValueWriter::is_writable(const Value& object) {
+  const auto known = writable_.find(object.id());
+  if (known != writable_.end()) return known->second;
+  const Trust least = options_.keep_objects ? Trust::kInert : Trust::kPlain;
+  bool writable = true;
+  std::vector<Value> open{object};
+  std::unordered_map<const void*, bool> seen;
+  while (!open.empty() && writable) {
+    const Value value = open.back();
+    open.pop_back();
+    if (!seen.emplace(value.id(), true).second) continue;
+    if (value.is_list() || value.is_tuple() || value.is_set()) {
+      for (const Value& element : value.elements()) open.push_back(element);
+    } else if (value.is_object()) {
+      const bool is_global = value.object_kind() == ObjectKind::kGlobal;
+      writable = trust_of(value.global_module(), value.global_name()) >= least &&
+                 (is_global || value.object_kwargs().is_none());
+      if (!is_global) open.push_back(value.object_args());
+    }
+  }
+  writable_.emplace(object.id(), writable);
+  return writable;
+}
+
+std::vector<Value> ValueWriter::kept(std::vector<Value> values, bool fill_with_none) {
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const bool keep =
+        !values[i].is_object() ||
+        keeps(values[i], cat(path(), " (item ", i, fill_with_none ? ", None in its place)" : ")"));
+    if (!keep && !fill_with_none) continue;
+    if (!keep) values[i] = Value();
+    if (left != i) values[left] = values[i];
+    ++left;
+  }
+  values.erase(values.begin() + static_cast<std::ptrdiff_t>(left), values.end());
+  return values;
+}
+
+std::vector<Value::Pair> ValueWriter::kept(const std::vector<Value::Pair>& pairs) {
+  std::vector<Value::Pair> out;
+  out.reserve(pairs.size());
+  for (const auto& [key, value] : pairs) {
+    const bool has_object = key.is_object() || value.is_object();
+    if (has_object) {
+      const std::string place = frames_.empty() ? step_text(key) : cat(path(), ".", step_text(key));
+      if (!keeps(key, place) || !keeps(value, place)) continue;
+    }
+    out.emplace_back(key, value);
+  }
+  return out;
+}
+
+}  // namespace sconce::checkpoint

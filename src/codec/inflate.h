@@ -1,0 +1,28 @@
+// Raw deflate streams (RFC 1951).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <span>
+
+#include "sconce/base/byte_source.h"
+
+namespace sconce::zip {
+
+// The most bytes that `compressed` bytes of deflate can stand for (258 bytes per 2 bits, and some slack).
+constexpr std::uint64_t max_inflated(std::uint64_t compressed) {
+  constexpr std::uint64_t kRatio = 1032;
+  if (compressed > std::numeric_limits<std::uint64_t>::max() / kRatio - 1) {
+    return std::numeric_limits<std::uint64_t>::max();
+  }
+  return (compressed + 1) * kRatio;
+}
+
+// Inflates `compressed_size` bytes at `offset` in pieces of at most 1 MiB. Error kCorrupt unless the stream
+// ends with its last byte and gives exactly `size` bytes.
+void inflate(const ByteSource& source, std::uint64_t offset, std::uint64_t compressed_size,
+             std::uint64_t size, const std::function<void(std::span<const std::byte>)>& chunk);
+
+}  // namespace sconce::zip

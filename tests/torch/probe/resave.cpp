@@ -1,0 +1,33 @@
+// sconce_probe resave IN OUT [map] [keep-objects] [keep-device] [merge-aliases]: loads IN and saves it as
+// OUT.
+#include <algorithm>
+#include <iostream>
+
+#include "probe.h"
+#include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/save.h"
+
+namespace sconce::probe {
+namespace {
+
+int resave(const Arguments& arguments) {
+  const auto has = [&](const char* word) {
+    return std::find(arguments.begin(), arguments.end(), word) != arguments.end();
+  };
+  checkpoint::LoadOptions load_options;
+  load_options.map = has("map");
+  checkpoint::SaveOptions save_options;
+  save_options.durable = false;
+  save_options.keep_objects = has("keep-objects");
+  save_options.keep_device = has("keep-device");
+  save_options.merge_aliases = has("merge-aliases");
+  const Value value = checkpoint::load(arguments.at(0), load_options);
+  const auto report = checkpoint::save(arguments.at(1), value, save_options);
+  for (const std::string& warning : report.warnings) std::cout << warning << '\n';
+  return 0;
+}
+
+const Command kResave("resave", resave);
+
+}  // namespace
+}  // namespace sconce::probe
