@@ -22,8 +22,8 @@ Tensor pow(const Tensor& x, Scalar exponent) {
                                              : kernels::pow(base, exponent.to_array(dtype));
   if (needs_grad(x)) {
     record(y, "pow", {x}, [x = Saved(x), exponent, e](Backward& pass) {
-      const Tensor base = x.get(pass);
-      pass.set(0, e == 0 ? mul(pass.grad(), 0.0) : pass.grad() * mul(pow(base, Scalar(e - 1)), exponent));
+      const Tensor slope = e == 0 ? zeros_like(x.get(pass)) : mul(pow(x.get(pass), Scalar(e - 1)), exponent);
+      pass.set(0, pass.grad() * slope);
     });
   }
   return y;

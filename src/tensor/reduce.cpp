@@ -124,8 +124,8 @@ Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim) {
 
 namespace {
 
-Tensor extreme(const Tensor& x, const char* name, Array value) {
-  Tensor y(std::move(value));
+Tensor extreme(const Tensor& x, const char* name, Array found) {
+  Tensor y(std::move(found));
   if (needs_grad(x)) {
     record(y, name, {x}, [x = Saved(x), y = Saved::output(y)](Backward& pass) {
       const Tensor best = y.get(pass).detach();
@@ -138,7 +138,7 @@ Tensor extreme(const Tensor& x, const char* name, Array value) {
   return y;
 }
 
-std::pair<Tensor, Tensor> extreme(const Tensor& x, const char* name, std::int64_t dim, bool keepdim,
+std::pair<Tensor, Tensor> extreme(const Tensor& x, const char* name, std::int64_t dim,
                                   std::pair<Array, Array> found) {
   Tensor values(std::move(found.first));
   Tensor indices(std::move(found.second));
@@ -158,11 +158,11 @@ Tensor max(const Tensor& x) { return extreme(x, "max", kernels::max(x.array(), {
 Tensor min(const Tensor& x) { return extreme(x, "min", kernels::min(x.array(), {}, false)); }
 
 std::pair<Tensor, Tensor> max(const Tensor& x, std::int64_t dim, bool keepdim) {
-  return extreme(x, "max", dim, keepdim, kernels::max_with_index(x.array(), dim, keepdim));
+  return extreme(x, "max", dim, kernels::max_with_index(x.array(), dim, keepdim));
 }
 
 std::pair<Tensor, Tensor> min(const Tensor& x, std::int64_t dim, bool keepdim) {
-  return extreme(x, "min", dim, keepdim, kernels::min_with_index(x.array(), dim, keepdim));
+  return extreme(x, "min", dim, kernels::min_with_index(x.array(), dim, keepdim));
 }
 
 Tensor argmax(const Tensor& x) { return kernels::max_with_index(x.array().flatten(), 0, false).second; }

@@ -7,5 +7,6 @@
 #include "sconce/tensor/indexing.h"
 #include "sconce/tensor/matmul.h"
 #include "sconce/tensor/promote.h"
+#include "sconce/tensor/random.h"
 #include "sconce/tensor/reduce.h"
 #include "sconce/tensor/tensor.h"
