@@ -68,7 +68,7 @@ struct Pid {
 
 // _rebuild_tensor_v2; the defaults are the matrix of data/0.
 struct Tensor {
-  Pid pid;
+  Pid pid = {};
   std::int64_t offset = 0;
   std::vector<std::int64_t> sizes = {2, 3};
   std::vector<std::int64_t> strides = {3, 1};

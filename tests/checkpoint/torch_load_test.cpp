@@ -7,6 +7,7 @@
 #include "codec/codec_test_util.h"
 #include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/save.h"
+#include "sconce/state/state_dict.h"
 
 namespace sconce::checkpoint {
 namespace {
