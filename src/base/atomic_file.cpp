@@ -14,12 +14,15 @@
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/error.h"
 #include "sconce/base/file.h"
+#include "sconce/base/interrupt.h"
 
 namespace sconce {
 namespace {
 
 // Small writes are gathered: one system call per 1 MiB instead of one per record.
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
+// Between writes of this size a request to stop is noticed.
+constexpr std::size_t kLargestWrite = std::size_t{1} << 26;
 
 // Through a symbolic link the file it points to is replaced, not the link.
 std::string resolve_links(const std::string& path) {
@@ -128,7 +131,8 @@ void AtomicFile::reserve(std::uint64_t size) {
 
 void AtomicFile::write_through(std::span<const std::byte> data) {
   while (!data.empty()) {
-    const std::size_t want = std::min<std::size_t>(data.size(), std::size_t{1} << 30);
+    throw_if_stop_requested();
+    const std::size_t want = std::min(data.size(), kLargestWrite);
     const ssize_t put = ::write(descriptor_, data.data(), want);
     if (put < 0) {
       const int number = errno;
@@ -172,6 +176,7 @@ void AtomicFile::commit() {
     fail_posix(errno, "set the permissions", path_);
   }
   if (options_.durable && ::fsync(descriptor_) != 0) fail_posix(errno, "write", path_);
+  throw_if_stop_requested();  // the last moment at which nothing has happened
 
   if (temporary_.empty()) {
     // A nameless file can be given a free name only, so replacing takes a second step, as for named ones.

@@ -11,8 +11,15 @@
 
 #include "base/posix.h"
 #include "sconce/base/error.h"
+#include "sconce/base/interrupt.h"
 
 namespace sconce {
+namespace {
+
+// Between reads of this size a request to stop is noticed.
+constexpr std::size_t kLargestRead = std::size_t{1} << 26;
+
+}  // namespace
 
 File::File(std::string path, int descriptor, std::uint64_t size)
     : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
@@ -55,8 +62,8 @@ void File::read_at(std::span<std::byte> out, std::uint64_t offset) const {
         .in_file(path_);
   }
   while (!out.empty()) {
-    // Linux transfers at most 2 GiB per call; 1 GiB chunks keep every call below that.
-    const std::size_t want = std::min<std::size_t>(out.size(), std::size_t{1} << 30);
+    throw_if_stop_requested();
+    const std::size_t want = std::min(out.size(), kLargestRead);
     const ssize_t got = ::pread(descriptor_, out.data(), want, static_cast<off_t>(offset));
     if (got < 0) {
       if (errno == EINTR) continue;

@@ -1,4 +1,4 @@
-// A full disk for tests.
+// A full disk, as far as one process can have it.
 #pragma once
 
 #include <sys/resource.h>

@@ -69,10 +69,6 @@ class CheckLayers(unittest.TestCase):
     def test_good_tree_has_no_fault(self):
         self.assertEqual(self.faults(), [])
 
-    def test_own_tree_has_no_fault(self):
-        with contextlib.redirect_stdout(io.StringIO()) as output:
-            self.assertEqual(check_layers.main([]), 0, output.getvalue())
-
     def test_tree_without_sources_is_a_fault(self):
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as output:
             (Path(folder) / "CMakeLists.txt").write_text(CMAKE, encoding="utf-8")

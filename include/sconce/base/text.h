@@ -9,8 +9,14 @@
 
 namespace sconce {
 
-// Concatenates everything that can be streamed: cat("expected ", 3, " channels").
-template <class... Parts>
+template <class T>
+concept Streamable = requires(std::ostream& out, const T& part) {
+  out << part;
+};
+
+// Concatenates everything that can be streamed: cat("expected ", 3, " channels"). (What cannot be, such as a
+// vector of tensors, is left to the cat that joins tensors.)
+template <Streamable... Parts>
 std::string cat(const Parts&... parts) {
   std::ostringstream out;
   out.imbue(std::locale::classic());  // numbers stay plain whatever the program's locale

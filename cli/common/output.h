@@ -1,0 +1,29 @@
+// Standard output with its failures noticed: a closed pipe ends a command quietly, a full disk is an error.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace sconce::cli {
+
+using Json = nlohmann::ordered_json;
+
+// Thrown when whoever reads our output has gone.
+struct ClosedPipe {};
+
+class Output {
+ public:
+  // Buffered. Throws ClosedPipe, or Error kNoSpace, kIo when the output cannot be written.
+  void print(std::string_view text);
+  // One JSON document and a newline. Text that is not UTF-8 is replaced, never an exception.
+  void print_json(const Json& json, int indent = 2);
+  void flush();
+
+ private:
+  std::string buffer_;
+};
+
+Output& out();
+
+}  // namespace sconce::cli

@@ -1,0 +1,17 @@
+// The commands that train live in a program of their own, sconce-nn beside sconce.
+#pragma once
+
+#include <vector>
+
+#include "common/program.h"
+
+namespace sconce::cli {
+
+// The commands sconce hands to sconce-nn; they stand in its help, their options in sconce-nn's.
+const std::vector<Command>& nn_commands();
+// True when the first argument names one of them.
+bool is_nn_command(int argc, char** argv);
+// Becomes sconce-nn with the same arguments. Returns (kTrouble, with a message) only when it cannot.
+int run_nn(char** argv);
+
+}  // namespace sconce::cli

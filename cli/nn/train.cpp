@@ -1,0 +1,285 @@
+#include "nn/train.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <system_error>
+
+#include "common/output.h"
+#include "common/text_format.h"
+#include "nn/data_option.h"
+#include "nn/train_report.h"
+#include "nn/train_settings.h"
+#include "nn/weights.h"
+#include "sconce/base/error.h"
+#include "sconce/base/interrupt.h"
+#include "sconce/base/parallel.h"
+#include "sconce/checkpoint/load.h"
+#include "sconce/models/registry.h"
+#include "sconce/optim/sgd.h"
+#include "sconce/optim/step_lr.h"
+#include "sconce/train/run_folder.h"
+
+namespace sconce::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kValidationBatch = 250;
+constexpr std::int64_t kPrefetch = 2;  // batches
+
+struct Arguments {
+  TrainSettings settings;
+  std::string save;
+  std::string resume;  // empty: the last checkpoint of `save`
+  bool is_resumed = false;
+  std::string init;
+  bool force = false;
+  bool json = false;
+};
+
+// Forgets a request to stop for a scope: what has to be saved because of it would be refused.
+class StopRequestPause {
+ public:
+  StopRequestPause() : was_requested_(stop_requested()) { clear_stop_request(); }
+  StopRequestPause(const StopRequestPause&) = delete;
+  StopRequestPause& operator=(const StopRequestPause&) = delete;
+  ~StopRequestPause() {
+    if (was_requested_) request_stop();
+  }
+
+ private:
+  bool was_requested_;
+};
+
+// A checkpoint to go on from.
+struct Resumed {
+  std::string path;
+  Value state;
+};
+
+std::optional<Resumed> load_resumed(const Arguments& args) {
+  if (!args.is_resumed) return std::nullopt;
+  require(!args.save.empty() || !args.resume.empty(), ErrorCode::kInvalidArgument, "",
+          "--resume needs --save DIR, whose last.pt it goes on from, or a PATH of its own");
+  std::string path = args.resume.empty() ? args.save : args.resume;
+  std::error_code error;
+  if (args.resume.empty() || fs::is_directory(path, error)) path = (fs::path(path) / "last.pt").string();
+  Resumed resumed{path, checkpoint::load(path)};
+  if (!resumed.state.is_dict() || !resumed.state.contains("optimizer")) {
+    throw Error(ErrorCode::kKeyMismatch, "resume",
+                "not the checkpoint of a training run; --init starts a new run from its weights")
+        .in_file(path);
+  }
+  return resumed;
+}
+
+// The folder for this run's files; one that holds another run's is refused.
+std::optional<train::RunFolder> open_folder(const Arguments& args, const std::optional<Resumed>& resumed) {
+  if (args.save.empty()) return std::nullopt;
+  train::RunFolder folder(args.save);
+  std::error_code error;
+  const bool goes_on = resumed && fs::equivalent(fs::path(resumed->path).parent_path() / ".",
+                                                 fs::path(args.save) / ".", error);
+  if (folder.has_run() && !goes_on && !args.force) {
+    throw Error(ErrorCode::kExists, "", "holds a run already; --resume goes on with it, --force replaces it")
+        .in_file(args.save);
+  }
+  return folder;
+}
+
+std::unique_ptr<optim::LRScheduler> make_scheduler(const TrainSettings& settings,
+                                                   optim::Optimizer& optimizer) {
+  if (settings.scheduler == "none") return nullptr;
+  return std::make_unique<optim::StepLR>(optimizer, settings.step_size,
+                                         optim::StepLROptions{.gamma = settings.gamma});
+}
+
+// Keeps the checkpoints of a run, where it keeps any.
+class Keeper {
+ public:
+  Keeper(const train::RunFolder* folder, Value settings) : folder_(folder), settings_(std::move(settings)) {}
+
+  void epoch(const train::Trainer& trainer, bool is_best) {
+    if (folder_ == nullptr) return;
+    const Value state = trainer.state_dict(settings_);
+    if (is_best) folder_->save_best(state);
+    folder_->save_last(state);
+    saved_steps_ = trainer.position().step;
+  }
+  // What the run came to, unless that is saved already.
+  void end(const train::Trainer& trainer) {
+    if (folder_ == nullptr || saved_steps_ == trainer.position().step) return;
+    const StopRequestPause pause;
+    folder_->save_last(trainer.state_dict(settings_));
+    saved_steps_ = trainer.position().step;
+  }
+
+ private:
+  const train::RunFolder* folder_;
+  Value settings_;
+  std::int64_t saved_steps_ = -1;
+};
+
+void restore(train::Trainer& trainer, const Resumed& resumed, const nn::Module& model) {
+  try {
+    trainer.load_state_dict(resumed.state);
+  } catch (const LoadError& error) {
+    throw explained(error, model, resumed.path);
+  } catch (const Error& error) {
+    throw error.in_file(resumed.path);
+  }
+}
+
+// Trains; what was reached is saved also when a stop is requested or nobody reads the output any more.
+train::Outcome train_to_the_end(train::Trainer& trainer, Keeper& keeper) {
+  train::Outcome outcome = train::Outcome::kStopped;
+  try {
+    outcome = trainer.run();
+  } catch (const ClosedPipe&) {
+    keeper.end(trainer);
+    throw;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInterrupted || !stop_requested()) throw;
+  }
+  keeper.end(trainer);
+  return outcome;
+}
+
+std::optional<train::MetricsLog> open_log(const std::optional<train::RunFolder>& folder,
+                                          const train::Trainer& trainer, bool is_resumed) {
+  if (!folder) return std::nullopt;
+  if (is_resumed) return train::MetricsLog(folder->metrics(), trainer.position());
+  return train::MetricsLog(folder->metrics());
+}
+
+// Pictures that the run has still to train on.
+std::int64_t samples_left(const TrainSettings& settings, const train::Position& position,
+                          const data::DataLoader& loader, std::int64_t pictures) {
+  const std::int64_t done = position.epoch * pictures + position.batch * settings.batch_size;
+  const std::int64_t left = settings.epochs * pictures - done;
+  if (!settings.steps || loader.size() == 0) return left;
+  return std::min(left, (*settings.steps - position.step) * settings.batch_size);
+}
+
+int run_train(Arguments& args, TrainSettingsOptions& options) {
+  TrainSettings& settings = args.settings;
+  const std::optional<Resumed> resumed = load_resumed(args);
+  if (resumed) {
+    if (const auto saved = resumed->state.find("settings"); saved && saved->is_dict()) {
+      options.resume(*saved, resumed->state.at("step").as_int(), resumed->path);
+    }
+  }
+  const models::Entry& entry = models::find(settings.arch);
+  if (settings.mean.empty()) settings.mean = entry.mean;
+  if (settings.std.empty()) settings.std = entry.std;
+  if (settings.threads > 0) set_num_threads(static_cast<int>(settings.threads));
+  settings.threads = num_threads();
+
+  const auto pictures = open_dataset(settings.data, data::Split::kTrain);
+  std::unique_ptr<data::Dataset> test_pictures;
+  if (has_test_split(settings.data)) {
+    test_pictures = open_dataset(settings.data, data::Split::kTest);
+  } else {
+    warn(settings.data + " has no pictures for testing: no accuracy, no best.pt");
+  }
+  const std::optional<train::RunFolder> folder = open_folder(args, resumed);
+
+  manual_seed(static_cast<std::uint64_t>(settings.seed));
+  const std::unique_ptr<nn::Layer> model = entry.make();
+  if (!args.init.empty()) load_weights(*model, checkpoint::load(args.init), args.init);
+  optim::SGD optimizer(model->parameters(), {.lr = settings.lr,
+                                             .momentum = settings.momentum,
+                                             .dampening = settings.dampening,
+                                             .weight_decay = settings.weight_decay,
+                                             .nesterov = settings.nesterov});
+  const std::unique_ptr<optim::LRScheduler> scheduler = make_scheduler(settings, optimizer);
+
+  const auto transform = [&](bool augment) {
+    return picture_transform(pictures->image_shape(), settings.mean, settings.std, augment);
+  };
+  const data::DataLoader loader(*pictures, {.batch_size = settings.batch_size,
+                                            .shuffle = true,
+                                            .transform = transform(settings.augment),
+                                            .prefetch = kPrefetch});
+  Generator test_generator;
+  std::optional<data::DataLoader> test_loader;
+  if (test_pictures) {
+    test_loader.emplace(*test_pictures, data::DataLoaderOptions{.batch_size = kValidationBatch,
+                                                                .transform = transform(false),
+                                                                .generator = &test_generator,
+                                                                .prefetch = kPrefetch});
+  }
+
+  std::optional<TrainReport> report;
+  Keeper keeper(folder ? &*folder : nullptr, options.to_value());
+  train::Trainer trainer(*model, optimizer, loader,
+                         {.epochs = settings.epochs,
+                          .max_steps = settings.steps,
+                          .scheduler = scheduler.get(),
+                          .validation = test_loader ? &*test_loader : nullptr,
+                          .on_step = [&](const train::StepReport& step) { report->step(step); },
+                          .on_epoch =
+                              [&](const train::EpochReport& epoch) {
+                                report->epoch(epoch);
+                                keeper.epoch(trainer, epoch.is_best);
+                              },
+                          .on_validation = [&](std::int64_t batches) { report->validation(batches); }});
+  if (resumed) restore(trainer, *resumed, *model);
+  const train::Position begun = trainer.position();
+  report.emplace(TrainReportOptions{.epochs = settings.epochs,
+                                    .samples = samples_left(settings, begun, loader, pictures->size()),
+                                    .log_every = settings.log_every,
+                                    .json = args.json},
+                 open_log(folder, trainer, resumed.has_value()));
+  report->say(fmt::format("{}: {} parameters; {}: {} pictures, {} steps in an epoch", settings.arch,
+                          with_commas(static_cast<std::uint64_t>(model->num_parameters())),
+                          escaped(settings.data), with_commas(static_cast<std::uint64_t>(pictures->size())),
+                          with_commas(static_cast<std::uint64_t>(loader.size()))));
+  if (resumed) report->say(fmt::format("goes on after epoch {}, step {}", begun.epoch, begun.step));
+
+  const train::Outcome outcome = train_to_the_end(trainer, keeper);
+  if (outcome == train::Outcome::kFinished && resumed && trainer.position().step == begun.step) {
+    report->say("nothing left to do; --epochs and --steps count from the beginning of the run");
+  }
+  if (folder)
+    report->say(fmt::format("saved {} after step {}", escaped(folder->last()), trainer.position().step));
+  return kFine;
+}
+
+}  // namespace
+
+Command train_command() {
+  return {"train", "Train a model of the zoo", [](CLI::App& app) -> std::function<int()> {
+            const auto args = std::make_shared<Arguments>();
+            const auto options = std::make_shared<TrainSettingsOptions>(app, args->settings);
+            app.add_option("--save", args->save,
+                           "Folder for last.pt, best.pt (from the first complete epoch on) and metrics.jsonl")
+                ->type_name("DIR");
+            CLI::Option* resume =
+                app.add_option(
+                       "--resume", args->resume,
+                       "Go on, bit for bit, from a checkpoint of train (default: last.pt of --save), with "
+                       "its settings")
+                    ->type_name("[PATH]")
+                    ->expected(0, 1);
+            app.add_option("--init", args->init, "Begin with the weights of a checkpoint of any format")
+                ->type_name("PATH")
+                ->excludes(resume);
+            app.add_flag("--force", args->force, "Replace a run that the folder of --save holds");
+            app.add_flag("--json", args->json, "Print the metrics, one JSON object a line");
+            app.footer(
+                "Example:\n"
+                "  sconce train --arch lenet --data synthetic --epochs 3 --save run\n"
+                "  sconce train --resume --save run --epochs 5\n"
+                "Ctrl-C finishes the step and saves; --resume goes on from there.");
+            return [args, options, resume] {
+              args->is_resumed = resume->count() > 0;
+              return run_train(*args, *options);
+            };
+          }};
+}
+
+}  // namespace sconce::cli

@@ -1,0 +1,136 @@
+#include "nn/train_settings.h"
+
+#include <type_traits>
+
+#include "nn/data_option.h"
+#include "sconce/base/error.h"
+
+namespace sconce::cli {
+namespace {
+
+template <class T>
+Value to_value(const T& field) {
+  return Value(field);
+}
+Value to_value(const std::optional<std::int64_t>& field) { return field ? Value(*field) : Value(); }
+Value to_value(const std::vector<double>& field) {
+  Value list = Value::list();
+  for (const double number : field) list.append(number);
+  return list;
+}
+
+void from_value(const Value& value, std::string& field) { field = value.as_string(); }
+void from_value(const Value& value, std::int64_t& field) { field = value.as_int(); }
+void from_value(const Value& value, double& field) { field = value.as_float(); }
+void from_value(const Value& value, bool& field) { field = value.as_bool(); }
+void from_value(const Value& value, std::optional<std::int64_t>& field) {
+  field = value.is_none() ? std::nullopt : std::optional<std::int64_t>(value.as_int());
+}
+void from_value(const Value& value, std::vector<double>& field) {
+  field.clear();
+  for (const Value& element : value.elements()) field.push_back(element.as_float());
+}
+
+std::string text_of(const Value& value) {
+  if (value.is_none()) return "none";
+  if (value.is_bool()) return value.as_bool() ? "on" : "off";
+  if (value.is_int()) return cat(value.as_int());
+  if (value.is_float()) return cat(value.as_float());
+  if (value.is_string()) return escaped(value.as_string());
+  std::string text;
+  for (const Value& element : value.elements()) text += (text.empty() ? "" : ",") + text_of(element);
+  return text;
+}
+
+bool is_same(const Value& given, const Value& saved) {
+  if (!given.is_list()) {
+    return given.is_float() ? given.as_float() == saved.as_float() : text_of(given) == text_of(saved);
+  }
+  // One number stands for every channel.
+  for (std::size_t i = 0; i < saved.size(); ++i) {
+    if (given.size() != 1 && given.size() != saved.size()) return false;
+    if (given.at(given.size() == 1 ? 0 : i).as_float() != saved.at(i).as_float()) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+template <class T>
+void TrainSettingsOptions::add(const char* name, CLI::Option* option, T& field, bool may_change) {
+  // Flags show no default, and neither do empty ones.
+  if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
+    if (option->get_expected_max() > 0) option->capture_default_str();
+  }
+  table_.push_back({name, option, may_change, [&field] { return to_value(field); },
+                    [&field](const Value& value) { from_value(value, field); }});
+}
+
+TrainSettingsOptions::TrainSettingsOptions(CLI::App& app, TrainSettings& settings) : settings_(settings) {
+  TrainSettings& s = settings;
+  constexpr bool kMayChange = true;
+  const auto at_least = [](std::int64_t low) { return CLI::Range(low, std::int64_t{1} << 62); };
+  add("arch", app.add_option("--arch", s.arch, "Model of the zoo; see 'sconce models'"), s.arch);
+  add("data", app.add_option("--data", s.data, kDataHelp), s.data, kMayChange);
+  add("epochs", app.add_option("--epochs", s.epochs, "Passes over the data")->check(at_least(0)), s.epochs,
+      kMayChange);
+  steps_ = app.add_option("--steps", s.steps, "Stop after this many optimizer steps in all");
+  add("steps", steps_->check(at_least(0)), s.steps, kMayChange);
+  add("batch_size", app.add_option("--batch-size", s.batch_size, "Pictures in a batch")->check(at_least(1)),
+      s.batch_size);
+  add("optimizer", app.add_option("--optimizer", s.optimizer, "Optimizer")->check(CLI::IsMember({"sgd"})),
+      s.optimizer);
+  add("lr", app.add_option("--lr", s.lr, "Learning rate"), s.lr);
+  add("momentum", app.add_option("--momentum", s.momentum, "Momentum"), s.momentum);
+  add("dampening", app.add_option("--dampening", s.dampening, "Dampening of the momentum"), s.dampening);
+  add("weight_decay", app.add_option("--weight-decay", s.weight_decay, "L2 penalty"), s.weight_decay);
+  add("nesterov", app.add_flag("--nesterov", s.nesterov, "Nesterov momentum"), s.nesterov);
+  add("scheduler",
+      app.add_option("--scheduler", s.scheduler, "Schedule of the learning rate")
+          ->check(CLI::IsMember({"none", "step"})),
+      s.scheduler);
+  add("step_size",
+      app.add_option("--step-size", s.step_size, "Scheduler step: epochs between drops")->check(at_least(1)),
+      s.step_size);
+  add("gamma", app.add_option("--gamma", s.gamma, "Scheduler step: factor of a drop"), s.gamma);
+  add("seed", app.add_option("--seed", s.seed, "Seed of the random numbers"), s.seed);
+  add("threads",
+      app.add_option("--threads", s.threads, "Threads to compute with; default: one per core")
+          ->check(CLI::Range(1, 4096)),
+      s.threads, kMayChange);
+  add("log_every", app.add_option("--log-every", s.log_every, "Steps between metrics")->check(at_least(1)),
+      s.log_every, kMayChange);
+  add("augment", app.add_flag("--augment", s.augment, "Crop and flip the pictures at random"), s.augment);
+  add("mean",
+      app.add_option("--mean", s.mean, "Mean of the pixels, one or one per channel: 0.5 or 0.4,0.5,0.6")
+          ->delimiter(',')
+          ->expected(1, 4),
+      s.mean);
+  add("std",
+      app.add_option("--std", s.std, "Standard deviation of the pixels")->delimiter(',')->expected(1, 4),
+      s.std);
+}
+
+Value TrainSettingsOptions::to_value() const {
+  Value all = Value::dict();
+  for (const Setting& setting : table_) all.set_item(setting.name, setting.get());
+  return all;
+}
+
+void TrainSettingsOptions::resume(const Value& saved, std::int64_t steps_done, const std::string& path) {
+  for (const Setting& setting : table_) {
+    const std::optional<Value> theirs = saved.find(setting.name);
+    if (!theirs) continue;
+    if (setting.option->count() == 0) {
+      setting.set(*theirs);
+      continue;
+    }
+    const Value mine = setting.get();
+    require(setting.may_change || is_same(mine, *theirs), ErrorCode::kInvalidArgument, "resume",
+            setting.option->get_name(), " is ", text_of(mine), " here, but the run in ", escaped(path),
+            " has ", text_of(*theirs), "; leave it out, or start a new run from these weights with --init");
+  }
+  if (steps_->count() == 0 && settings_.steps && *settings_.steps <= steps_done) settings_.steps.reset();
+}
+
+}  // namespace sconce::cli

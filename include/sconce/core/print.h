@@ -1,0 +1,16 @@
+// Text of arrays as PyTorch prints tensors under its default options (torch/_tensor_str.py): precision 4, 80
+// columns, more than 1000 elements summarised by 3 at each edge.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "sconce/core/array.h"
+
+namespace sconce {
+
+// "tensor([1., 2.])"; `suffixes` follow the dtype's: repr(x, {{"requires_grad=True"}}). Quantized and raw
+// elements print as the integers they are stored in. An undefined array is "None".
+std::string repr(const Array& array, std::span<const std::string> suffixes = {});
+
+}  // namespace sconce

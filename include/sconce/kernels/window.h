@@ -1,0 +1,41 @@
+// Windows that slide over the last two dimensions of an image: convolution and pooling share the arithmetic.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+namespace sconce {
+
+// A number per image direction: {height, width}. One number means both.
+struct Pair {
+  std::int64_t h = 0;
+  std::int64_t w = 0;
+
+  constexpr Pair(std::int64_t both) : h(both), w(both) {}  // NOLINT: 3 means {3, 3}, as in PyTorch
+  constexpr Pair(std::int64_t height, std::int64_t width) : h(height), w(width) {}
+  friend constexpr bool operator==(const Pair& a, const Pair& b) = default;
+};
+
+// A pooling stride that was not given: the kernel's size, as in PyTorch.
+inline constexpr Pair kSameAsKernel{std::numeric_limits<std::int64_t>::min()};
+
+namespace kernels {
+
+struct Window {
+  Pair kernel = 1;
+  Pair stride = 1;
+  Pair padding = 0;
+  Pair dilation = 1;
+};
+
+// Error kInvalidArgument unless kernel, stride and dilation are positive and padding is not negative.
+void check_window(const Window& window, const char* where);
+
+// Positions of a window along one direction: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride)
+// + 1, or rounded up with `ceil_mode` except that no window starts beyond the image and its left padding.
+// Not positive when the window does not fit.
+std::int64_t window_count(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
+                          std::int64_t dilation, bool ceil_mode);
+
+}  // namespace kernels
+}  // namespace sconce

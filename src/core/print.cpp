@@ -1,0 +1,233 @@
+#include "sconce/core/print.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <complex>
+#include <ostream>
+#include <utility>
+#include <vector>
+
+namespace sconce {
+namespace {
+
+constexpr int kPrecision = 4;
+constexpr std::int64_t kThreshold = 1000;  // more elements are summarised
+constexpr std::int64_t kEdgeItems = 3;
+constexpr std::size_t kLineWidth = 80;
+constexpr std::string_view kPrefix = "tensor(";
+
+std::string number_text(double value, std::chars_format format, int precision) {
+  if (std::isnan(value)) return "nan";
+  std::array<char, 400> buffer;  // fixed notation of the largest double needs 314 characters
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format, precision);
+  return {buffer.data(), result.ptr};
+}
+
+// One notation for all numbers of a tensor, chosen from its finite values other than zero.
+class NumberFormat {
+ public:
+  explicit NumberFormat(const std::vector<double>& values) {
+    std::vector<double> chosen;
+    std::copy_if(values.begin(), values.end(), std::back_inserter(chosen),
+                 [](double value) { return std::isfinite(value) && value != 0; });
+    if (chosen.empty()) return;
+    const auto by_size = [](double a, double b) { return std::fabs(a) < std::fabs(b); };
+    const auto [smallest, largest] = std::minmax_element(chosen.begin(), chosen.end(), by_size);
+    const double low = std::fabs(*smallest);
+    const double high = std::fabs(*largest);
+    is_whole_ =
+        std::all_of(chosen.begin(), chosen.end(), [](double value) { return value == std::ceil(value); });
+    is_scientific_ = high / low > 1000.0 || high > 1.0e8 || low < 1.0e-4;
+    for (const double value : chosen) width_ = std::max(width_, text(value).size());
+  }
+
+  std::size_t width() const { return width_; }
+
+  std::string padded(double value) const {
+    const std::string plain = text(value);
+    return std::string(width_ - std::min(width_, plain.size()), ' ') + plain;
+  }
+
+ private:
+  std::string text(double value) const {
+    if (is_scientific_) return number_text(value, std::chars_format::scientific, kPrecision);
+    if (!is_whole_) return number_text(value, std::chars_format::fixed, kPrecision);
+    return number_text(value, std::chars_format::fixed, 0) + (std::isfinite(value) ? "." : "");
+  }
+
+  bool is_whole_ = true;
+  bool is_scientific_ = false;
+  std::size_t width_ = 1;
+};
+
+// The elements to be shown, in row-major order, and the room that each is given when lines are broken.
+struct Cells {
+  std::vector<std::string> texts;
+  std::size_t width = 0;
+};
+
+Cells float_cells(const std::vector<double>& values) {
+  const NumberFormat format(values);
+  Cells cells{{}, format.width()};
+  for (const double value : values) cells.texts.push_back(format.padded(value));
+  return cells;
+}
+
+Cells complex_cells(const std::vector<std::complex<double>>& values) {
+  std::vector<double> reals;
+  std::vector<double> imaginaries;
+  for (const auto& value : values) {
+    reals.push_back(value.real());
+    imaginaries.push_back(value.imag());
+  }
+  const NumberFormat real_format(reals);
+  const NumberFormat imaginary_format(imaginaries);
+  Cells cells{{}, real_format.width() + imaginary_format.width() + 1};
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::string imaginary = imaginary_format.padded(imaginaries[i]) + "j";
+    imaginary.erase(0, imaginary.find_first_not_of(' '));
+    const bool has_sign = imaginary[0] == '-';
+    cells.texts.push_back(real_format.padded(reals[i]) + (has_sign ? "" : "+") + imaginary);
+  }
+  return cells;
+}
+
+Cells integer_cells(const Array& dense) {
+  Cells cells;
+  visit_dtype(dense.dtype(), [&]<class T>(std::type_identity<T>) {
+    if constexpr (std::is_integral_v<T>) {
+      const T* const first = reinterpret_cast<const T*>(dense.raw());
+      for (std::int64_t i = 0; i < dense.numel(); ++i) {
+        if constexpr (std::is_same_v<T, bool>)
+          cells.texts.emplace_back(first[i] ? "True" : "False");
+        else
+          cells.texts.push_back(std::to_string(first[i]));
+      }
+    }
+  });
+  for (const std::string& text : cells.texts) cells.width = std::max(cells.width, text.size());
+  for (std::string& text : cells.texts) text.insert(0, cells.width - text.size(), ' ');
+  return cells;
+}
+
+Cells make_cells(const Array& dense) {
+  if (dense.dtype() == kFloat4E2M1FNx2) {  // PyTorch shows the bytes as if they were floats
+    const auto* const first = reinterpret_cast<const std::uint8_t*>(dense.raw());
+    return float_cells({first, first + dense.numel()});
+  }
+  if (is_floating(dense.dtype())) return float_cells(dense.to_vector<double>());
+  if (is_complex(dense.dtype())) return complex_cells(dense.to_vector<std::complex<double>>());
+  return integer_cells(dense);
+}
+
+// The part of `array` that a summary shows.
+Array edges_of(const Array& array) {
+  Array out = array;
+  for (std::size_t i = 0; i < array.rank(); ++i) {
+    const auto dim = static_cast<std::int64_t>(i);
+    const std::int64_t size = array.size(dim);
+    if (size <= 2 * kEdgeItems) continue;
+    Shape shape = out.shape();
+    shape[i] = 2 * kEdgeItems;
+    Array joined = Array::empty(shape, array.dtype());
+    joined.narrow(dim, 0, kEdgeItems).copy_from(out.narrow(dim, 0, kEdgeItems));
+    joined.narrow(dim, kEdgeItems, kEdgeItems).copy_from(out.narrow(dim, size - kEdgeItems, kEdgeItems));
+    out = std::move(joined);
+  }
+  return out.contiguous();
+}
+
+// Lays the cells out as nested lists.
+class Layout {
+ public:
+  Layout(const Shape& shape, bool is_summary, Cells cells)
+      : shape_(shape), is_summary_(is_summary), cells_(std::move(cells)) {}
+
+  std::string text() { return list(0, kPrefix.size()); }
+
+ private:
+  bool is_cut(std::size_t dim) const { return is_summary_ && shape_[dim] > 2 * kEdgeItems; }
+
+  // The items of dimension `dim`, with an ellipsis in the middle of a cut one.
+  template <class Item>
+  std::vector<std::string> items(std::size_t dim, const char* ellipsis, const Item& item) {
+    std::vector<std::string> out;
+    const std::int64_t count = is_cut(dim) ? 2 * kEdgeItems : shape_[dim];
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (is_cut(dim) && i == kEdgeItems) out.emplace_back(ellipsis);
+      out.push_back(item());
+    }
+    return out;
+  }
+
+  std::string list(std::size_t dim, std::size_t indent) {
+    if (dim == shape_.size()) return next_cell();
+    const std::string margin(indent + 1, ' ');
+    std::string out = "[";
+    if (dim + 1 == shape_.size()) {
+      const std::vector<std::string> row = items(dim, " ...", [this] { return next_cell(); });
+      const std::size_t room = indent < kLineWidth ? kLineWidth - indent : 0;
+      const std::size_t per_line = std::max<std::size_t>(1, room / (cells_.width + 2));
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        if (i > 0) out += i % per_line == 0 ? cat(",\n", margin) : ", ";
+        out += row[i];
+      }
+    } else {
+      const auto slices = items(dim, "...", [&] { return list(dim + 1, indent + 1); });
+      const std::string separator = cat(",", std::string(shape_.size() - dim - 1, '\n'), margin);
+      for (std::size_t i = 0; i < slices.size(); ++i) out += (i > 0 ? separator : "") + slices[i];
+    }
+    return out + "]";
+  }
+
+  std::string next_cell() { return cells_.texts[next_++]; }
+
+  Shape shape_;
+  bool is_summary_;
+  Cells cells_;
+  std::size_t next_ = 0;
+};
+
+void append_suffix(std::string& text, std::size_t& line_length, const std::string& suffix) {
+  if (line_length + suffix.size() + 2 > kLineWidth) {
+    text += cat(",\n", std::string(kPrefix.size(), ' '), suffix);
+    line_length = kPrefix.size() + suffix.size();
+  } else {
+    text += cat(", ", suffix);
+    line_length += suffix.size() + 2;
+  }
+}
+
+}  // namespace
+
+std::string repr(const Array& array, std::span<const std::string> suffixes) {
+  if (!array.defined()) return "None";
+  const DType dtype = array.dtype();
+  const bool is_empty = array.numel() == 0;
+  const bool is_summary = array.numel() > kThreshold;
+  std::string text(kPrefix);
+  if (is_empty) {
+    text += "[]";
+  } else {
+    text += Layout(array.shape(), is_summary, make_cells(is_summary ? edges_of(array) : array.contiguous()))
+                .text();
+  }
+
+  const std::size_t newline = text.rfind('\n');
+  std::size_t line_length = newline == std::string::npos ? text.size() + 2 : text.size() - newline + 1;
+  if (is_empty && array.rank() != 1) append_suffix(text, line_length, cat("size=", array.shape().str()));
+  // A reader takes whole numbers for int64, True for bool and complex for complex64; [] could be anything.
+  const bool is_evident =
+      dtype == kFloat32 || (!is_empty && (dtype == kInt64 || dtype == kBool || dtype == kComplex64));
+  if (!is_evident) append_suffix(text, line_length, cat("dtype=", dtype));
+  for (const std::string& suffix : suffixes) append_suffix(text, line_length, suffix);
+  return text + ")";
+}
+
+std::string Array::str() const { return repr(*this); }
+
+std::ostream& operator<<(std::ostream& out, const Array& array) { return out << array.str(); }
+
+}  // namespace sconce

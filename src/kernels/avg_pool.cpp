@@ -1,0 +1,148 @@
+#include "kernels/operands.h"
+#include "kernels/pool_planes.h"
+#include "sconce/kernels/pool.h"
+
+namespace sconce::kernels {
+namespace {
+
+// The pixels [begin, end) of one window along one direction, and what it counts for in the divisor.
+struct Extent {
+  std::int64_t begin, end, count;
+};
+
+Extent extent_of(std::int64_t i, std::int64_t size, std::int64_t kernel, std::int64_t stride,
+                 std::int64_t padding, bool include_padding) {
+  const std::int64_t first = i * stride - padding;
+  const std::int64_t last = std::min(first + kernel, size + padding);
+  const std::int64_t begin = std::max<std::int64_t>(first, 0);
+  const std::int64_t end = std::min(last, size);
+  return {begin, end, include_padding ? last - first : end - begin};
+}
+
+Extent adaptive_extent(std::int64_t i, std::int64_t size, std::int64_t out) {
+  const std::int64_t begin = i * size / out;
+  const std::int64_t end = ((i + 1) * size + out - 1) / out;
+  return {begin, end, end - begin};
+}
+
+// The windows of a pooling, whatever rule lays them out: extents by row and by column, and the divisor.
+struct Windows {
+  std::vector<Extent> rows, columns;
+  std::optional<std::int64_t> divisor;
+
+  template <class T>
+  T divisor_of(const Extent& row, const Extent& column) const {
+    return static_cast<T>(divisor.value_or(row.count * column.count));
+  }
+};
+
+Windows average_windows(const Shape& image, const AvgPool2dParams& params) {
+  const char* const where = "avg_pool2d";
+  const Window& w = params.window;
+  require(w.dilation == Pair(1), ErrorCode::kInvalidArgument, where, "expected no dilation, found (",
+          w.dilation.h, ", ", w.dilation.w, ")");
+  require(params.divisor_override != 0, ErrorCode::kInvalidArgument, where,
+          "expected a divisor other than 0");
+  const Pair out = pooled_size(image, w, params.ceil_mode, where);
+  Windows windows{{}, {}, params.divisor_override};
+  for (std::int64_t i = 0; i < out.h; ++i) {
+    windows.rows.push_back(
+        extent_of(i, image[2], w.kernel.h, w.stride.h, w.padding.h, params.count_include_pad));
+  }
+  for (std::int64_t i = 0; i < out.w; ++i) {
+    windows.columns.push_back(
+        extent_of(i, image[3], w.kernel.w, w.stride.w, w.padding.w, params.count_include_pad));
+  }
+  return windows;
+}
+
+Windows adaptive_windows(const Shape& image, Pair out) {
+  const char* const where = "adaptive_avg_pool2d";
+  check_image(image, where);
+  require(out.h > 0 && out.w > 0, ErrorCode::kInvalidArgument, where,
+          "expected a positive output size, found (", out.h, ", ", out.w, ")");
+  require(image[2] > 0 && image[3] > 0, ErrorCode::kShapeMismatch, where,
+          "expected an image with pixels, found ", image.str());
+  Windows windows;
+  for (std::int64_t i = 0; i < out.h; ++i) windows.rows.push_back(adaptive_extent(i, image[2], out.h));
+  for (std::int64_t i = 0; i < out.w; ++i) windows.columns.push_back(adaptive_extent(i, image[3], out.w));
+  return windows;
+}
+
+Array average(const Array& image, const Windows& windows, const char* where) {
+  const Shape& shape = image.shape();
+  const auto out_height = static_cast<std::int64_t>(windows.rows.size());
+  const auto out_width = static_cast<std::int64_t>(windows.columns.size());
+  Array out = Array::empty({shape[0], shape[1], out_height, out_width}, image.dtype());
+  const Array x = image.contiguous();
+  visit_floating(where, image.dtype(), [&]<class T>(std::type_identity<T>) {
+    const T* in = x.data<T>();
+    T* result = out.mutable_data<T>();
+    const std::int64_t plane = shape[2] * shape[3];
+    for_each_plane(shape, plane, [&](std::int64_t i) {
+      const T* source = in + i * plane;
+      T* target = result + i * out_height * out_width;
+      for (const Extent& row : windows.rows) {
+        for (const Extent& column : windows.columns) {
+          T sum = 0;
+          for (std::int64_t y = row.begin; y < row.end; ++y) {
+            for (std::int64_t c = column.begin; c < column.end; ++c) sum += source[y * shape[3] + c];
+          }
+          *target++ = sum / windows.divisor_of<T>(row, column);
+        }
+      }
+    });
+  });
+  return out;
+}
+
+Array average_backward(const Array& grad, const Shape& image_shape, const Windows& windows,
+                       const char* where) {
+  const auto out_height = static_cast<std::int64_t>(windows.rows.size());
+  const auto out_width = static_cast<std::int64_t>(windows.columns.size());
+  const Shape expected{image_shape[0], image_shape[1], out_height, out_width};
+  require(grad.shape() == expected, ErrorCode::kShapeMismatch, where, "expected a gradient of shape ",
+          expected.str(), ", found ", grad.shape().str());
+  const Array g = grad.contiguous();
+  Array out = Array::zeros(image_shape, grad.dtype());
+  visit_floating(where, grad.dtype(), [&]<class T>(std::type_identity<T>) {
+    const T* gradient = g.data<T>();
+    T* result = out.mutable_data<T>();
+    const std::int64_t plane = image_shape[2] * image_shape[3];
+    for_each_plane(image_shape, plane, [&](std::int64_t i) {
+      const T* source = gradient + i * out_height * out_width;
+      T* target = result + i * plane;
+      for (const Extent& row : windows.rows) {
+        for (const Extent& column : windows.columns) {
+          const T share = *source++ / windows.divisor_of<T>(row, column);
+          for (std::int64_t y = row.begin; y < row.end; ++y) {
+            for (std::int64_t c = column.begin; c < column.end; ++c) target[y * image_shape[3] + c] += share;
+          }
+        }
+      }
+    });
+  });
+  return out;
+}
+
+}  // namespace
+
+Array avg_pool2d(const Array& image, const AvgPool2dParams& params) {
+  return average(image, average_windows(image.shape(), params), "avg_pool2d");
+}
+
+Array avg_pool2d_backward(const Array& grad, const Shape& image_shape, const AvgPool2dParams& params) {
+  return average_backward(grad, image_shape, average_windows(image_shape, params), "avg_pool2d");
+}
+
+Array adaptive_avg_pool2d(const Array& image, Pair out) {
+  return average(image, adaptive_windows(image.shape(), out), "adaptive_avg_pool2d");
+}
+
+Array adaptive_avg_pool2d_backward(const Array& grad, const Shape& image_shape) {
+  check_image(grad.shape(), "adaptive_avg_pool2d");
+  const Pair out{grad.shape()[2], grad.shape()[3]};
+  return average_backward(grad, image_shape, adaptive_windows(image_shape, out), "adaptive_avg_pool2d");
+}
+
+}  // namespace sconce::kernels

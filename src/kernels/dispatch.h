@@ -1,0 +1,100 @@
+// From the dtype of arrays to the C++ type a kernel is instantiated for.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/loops.h"
+#include "sconce/core/array.h"
+
+namespace sconce::kernels {
+
+[[noreturn]] inline void fail_dtype(const char* name, DType dtype) {
+  fail(ErrorCode::kDTypeMismatch, name, "not defined for ", dtype);
+}
+
+inline void require_same_dtype(const char* name, const Array& a, const Array& b) {
+  require(a.dtype() == b.dtype(), ErrorCode::kDTypeMismatch, name, "expected equal dtypes, found ", a.dtype(),
+          " and ", b.dtype());
+}
+
+inline bool is_half(DType dtype) { return dtype == kFloat16 || dtype == kBFloat16; }
+
+// Calls visitor(type_identity<T>) for bool, integers, float and double; Error kDTypeMismatch for others.
+template <class Visitor>
+void visit_real(const char* name, DType dtype, Visitor&& visitor) {
+  if (!is_integral(dtype) && dtype != kFloat32 && dtype != kFloat64) fail_dtype(name, dtype);
+  visit_dtype(dtype, [&]<class T>(std::type_identity<T> type) {
+    if constexpr (std::is_arithmetic_v<T>) visitor(type);
+  });
+}
+
+// Calls visitor(type_identity<T>) for float and double; Error kDTypeMismatch for others.
+template <class Visitor>
+void visit_floating(const char* name, DType dtype, Visitor&& visitor) {
+  if (dtype == kFloat32) return visitor(std::type_identity<float>{});
+  if (dtype == kFloat64) return visitor(std::type_identity<double>{});
+  fail_dtype(name, dtype);
+}
+
+// f on every element of x, for floating dtypes; the half types go by way of float32.
+template <class F>
+Array unary_floating(const char* name, const Array& x, F f) {
+  if (is_half(x.dtype())) return unary_floating(name, x.cast(kFloat32), f).cast(x.dtype());
+  Array out = Array::empty(x.shape(), x.dtype());
+  visit_floating(name, x.dtype(), [&]<class T>(std::type_identity<T>) {
+    map_into<T, T>(out.mutable_data<T>(), out.strides(), x, out.shape(), f);
+  });
+  return out;
+}
+
+// The same for integers and bools too.
+template <class F>
+Array unary_real(const char* name, const Array& x, F f) {
+  if (is_half(x.dtype())) return unary_real(name, x.cast(kFloat32), f).cast(x.dtype());
+  Array out = Array::empty(x.shape(), x.dtype());
+  visit_real(name, x.dtype(), [&]<class T>(std::type_identity<T>) {
+    map_into<T, T>(out.mutable_data<T>(), out.strides(), x, out.shape(), f);
+  });
+  return out;
+}
+
+// f on every pair of elements of a and b, for floating dtypes.
+template <class F>
+Array binary_floating(const char* name, const Array& a, const Array& b, F f) {
+  require_same_dtype(name, a, b);
+  if (is_half(a.dtype())) {
+    return binary_floating(name, a.cast(kFloat32), b.cast(kFloat32), f).cast(a.dtype());
+  }
+  Array out = Array::empty(broadcast_shapes(a.shape(), b.shape(), name), a.dtype());
+  visit_floating(name, a.dtype(), [&]<class T>(std::type_identity<T>) {
+    zip_into<T, T>(out.mutable_data<T>(), out.strides(), a, b, out.shape(), f);
+  });
+  return out;
+}
+
+// The same for integers and bools too.
+template <class F>
+Array binary_real(const char* name, const Array& a, const Array& b, F f) {
+  require_same_dtype(name, a, b);
+  if (is_half(a.dtype())) return binary_real(name, a.cast(kFloat32), b.cast(kFloat32), f).cast(a.dtype());
+  Array out = Array::empty(broadcast_shapes(a.shape(), b.shape(), name), a.dtype());
+  visit_real(name, a.dtype(), [&]<class T>(std::type_identity<T>) {
+    zip_into<T, T>(out.mutable_data<T>(), out.strides(), a, b, out.shape(), f);
+  });
+  return out;
+}
+
+// f on every pair, giving bools.
+template <class F>
+Array compare_real(const char* name, const Array& a, const Array& b, F f) {
+  require_same_dtype(name, a, b);
+  if (is_half(a.dtype())) return compare_real(name, a.cast(kFloat32), b.cast(kFloat32), f);
+  Array out = Array::empty(broadcast_shapes(a.shape(), b.shape(), name), kBool);
+  visit_real(name, a.dtype(), [&]<class T>(std::type_identity<T>) {
+    zip_into<bool, T>(out.mutable_data<bool>(), out.strides(), a, b, out.shape(), f);
+  });
+  return out;
+}
+
+}  // namespace sconce::kernels

@@ -1,0 +1,304 @@
+#include "kernels/dnnl/conv.h"
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "kernels/dnnl/runtime.h"
+#include "sconce/base/error.h"
+
+namespace sconce::kernels::onednn {
+namespace {
+
+using Desc = dnnl::memory::desc;
+using Tag = dnnl::memory::format_tag;
+
+enum class Pass : std::int64_t { kForward, kForwardBias, kBackwardInput, kBackwardWeight };
+
+// Everything a primitive depends on.
+using Key = std::array<std::int64_t, 16>;
+
+struct KeyHash {
+  std::size_t operator()(const Key& key) const {
+    std::uint64_t hash = 0;
+    for (const std::int64_t part : key) {
+      hash = (hash ^ static_cast<std::uint64_t>(part)) * 0x9E3779B97F4A7C15ULL;
+      hash ^= hash >> 29;
+    }
+    return hash;
+  }
+};
+
+Key make_key(Pass pass, const ConvSizes& s, int threads) {
+  const Conv2dParams& p = s.params;
+  return {static_cast<std::int64_t>(pass),
+          s.batch,
+          s.in_channels,
+          s.out_channels,
+          s.in.h,
+          s.in.w,
+          s.kernel.h,
+          s.kernel.w,
+          p.stride.h,
+          p.stride.w,
+          p.padding.h,
+          p.padding.w,
+          p.dilation.h,
+          p.dilation.w,
+          p.groups,
+          threads};
+}
+
+// A primitive with the scratch memory it wants. The memory is ours, so that threads can share a primitive.
+struct Step {
+  dnnl::primitive primitive;
+  Desc scratchpad;
+
+  void run(std::unordered_map<int, dnnl::memory> arguments) const {
+    Array scratch;
+    if (scratchpad.get_size() > 0) {
+      scratch = Array::empty({static_cast<std::int64_t>(scratchpad.get_size())}, kUInt8);
+      arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(scratchpad, engine(), scratch.mutable_raw()));
+    }
+    primitive.execute(stream(), arguments);
+  }
+};
+
+// One argument: our plain layout outside, the layout the primitive asked for inside.
+struct Operand {
+  int argument = 0;
+  Desc outside;
+  Desc inside;
+  std::shared_ptr<const Step> reorder;  // null when both are the same
+};
+
+struct Plan {
+  Step compute;
+  std::vector<Operand> inputs;
+  Operand output;
+};
+
+dnnl::primitive_attr attributes() {
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+std::shared_ptr<const Step> make_reorder(const Desc& from, const Desc& to) {
+  if (from == to) return nullptr;
+  const dnnl::reorder::primitive_desc description(engine(), from, engine(), to, attributes());
+  return std::make_shared<const Step>(Step{dnnl::reorder(description), description.scratchpad_desc()});
+}
+
+Operand input(int argument, const Desc& outside, const Desc& inside) {
+  return {argument, outside, inside, make_reorder(outside, inside)};
+}
+Operand output(int argument, const Desc& outside, const Desc& inside) {
+  return {argument, outside, inside, make_reorder(inside, outside)};
+}
+
+// False when oneDNN only has its own slow reference code for the shape.
+template <class PrimitiveDesc>
+bool is_fast(const PrimitiveDesc& description) {
+  return !std::string_view(description.impl_info_str()).starts_with("ref");
+}
+
+// The descriptions of one convolution: `any` lets oneDNN choose the layout, plain is what our arrays have.
+struct Descriptions {
+  explicit Descriptions(const ConvSizes& s) {
+    const Conv2dParams& p = s.params;
+    const auto f32 = dnnl::memory::data_type::f32;
+    const dnnl::memory::dims image_dims{s.batch, s.in_channels, s.in.h, s.in.w};
+    const dnnl::memory::dims output_dims{s.batch, s.out_channels, s.out.h, s.out.w};
+    const bool grouped = p.groups > 1;
+    const dnnl::memory::dims weight_dims =
+        grouped ? dnnl::memory::dims{p.groups, s.group_out(), s.group_in(), s.kernel.h, s.kernel.w}
+                : dnnl::memory::dims{s.out_channels, s.in_channels, s.kernel.h, s.kernel.w};
+    image = Desc(image_dims, f32, Tag::nchw);
+    result = Desc(output_dims, f32, Tag::nchw);
+    weight = Desc(weight_dims, f32, grouped ? Tag::goihw : Tag::oihw);
+    bias = Desc({s.out_channels}, f32, Tag::x);
+    any_image = Desc(image_dims, f32, Tag::any);
+    any_result = Desc(output_dims, f32, Tag::any);
+    any_weight = Desc(weight_dims, f32, Tag::any);
+    stride = {p.stride.h, p.stride.w};
+    padding = {p.padding.h, p.padding.w};
+    dilation = {p.dilation.h - 1, p.dilation.w - 1};  // oneDNN counts the gaps
+  }
+
+  Desc image, result, weight, bias, any_image, any_result, any_weight;
+  dnnl::memory::dims stride, padding, dilation;
+};
+
+constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+
+dnnl::convolution_forward::primitive_desc describe_forward(const Descriptions& d, bool with_bias) {
+  using Forward = dnnl::convolution_forward;
+  const auto kind = dnnl::prop_kind::forward_training;
+  const Forward::desc description =
+      with_bias ? Forward::desc(kind, kDirect, d.any_image, d.any_weight, d.bias, d.any_result, d.stride,
+                                d.dilation, d.padding, d.padding)
+                : Forward::desc(kind, kDirect, d.any_image, d.any_weight, d.any_result, d.stride, d.dilation,
+                                d.padding, d.padding);
+  return {description, attributes(), engine()};
+}
+
+std::shared_ptr<const Plan> plan_forward(const Descriptions& d, bool with_bias) {
+  const auto pd = describe_forward(d, with_bias);
+  if (!is_fast(pd)) return nullptr;
+  Plan plan{{dnnl::convolution_forward(pd), pd.scratchpad_desc()}, {}, {}};
+  plan.inputs = {input(DNNL_ARG_SRC, d.image, pd.src_desc()),
+                 input(DNNL_ARG_WEIGHTS, d.weight, pd.weights_desc())};
+  if (with_bias) plan.inputs.push_back(input(DNNL_ARG_BIAS, d.bias, d.bias));
+  plan.output = output(DNNL_ARG_DST, d.result, pd.dst_desc());
+  return std::make_shared<const Plan>(std::move(plan));
+}
+
+std::shared_ptr<const Plan> plan_backward_input(const Descriptions& d) {
+  using Backward = dnnl::convolution_backward_data;
+  const Backward::primitive_desc pd(Backward::desc(kDirect, d.any_image, d.any_weight, d.any_result, d.stride,
+                                                   d.dilation, d.padding, d.padding),
+                                    attributes(), engine(), describe_forward(d, false));
+  if (!is_fast(pd)) return nullptr;
+  Plan plan{{Backward(pd), pd.scratchpad_desc()}, {}, {}};
+  plan.inputs = {input(DNNL_ARG_DIFF_DST, d.result, pd.diff_dst_desc()),
+                 input(DNNL_ARG_WEIGHTS, d.weight, pd.weights_desc())};
+  plan.output = output(DNNL_ARG_DIFF_SRC, d.image, pd.diff_src_desc());
+  return std::make_shared<const Plan>(std::move(plan));
+}
+
+std::shared_ptr<const Plan> plan_backward_weight(const Descriptions& d) {
+  using Backward = dnnl::convolution_backward_weights;
+  const Backward::primitive_desc pd(Backward::desc(kDirect, d.any_image, d.any_weight, d.any_result, d.stride,
+                                                   d.dilation, d.padding, d.padding),
+                                    attributes(), engine(), describe_forward(d, false));
+  if (!is_fast(pd)) return nullptr;
+  Plan plan{{Backward(pd), pd.scratchpad_desc()}, {}, {}};
+  plan.inputs = {input(DNNL_ARG_DIFF_DST, d.result, pd.diff_dst_desc()),
+                 input(DNNL_ARG_SRC, d.image, pd.src_desc())};
+  plan.output = output(DNNL_ARG_DIFF_WEIGHTS, d.weight, pd.diff_weights_desc());
+  return std::make_shared<const Plan>(std::move(plan));
+}
+
+std::shared_ptr<const Plan> make_plan(Pass pass, const ConvSizes& sizes) {
+  const Descriptions descriptions(sizes);
+  switch (pass) {
+    case Pass::kForward:
+      return plan_forward(descriptions, false);
+    case Pass::kForwardBias:
+      return plan_forward(descriptions, true);
+    case Pass::kBackwardInput:
+      return plan_backward_input(descriptions);
+    case Pass::kBackwardWeight:
+      break;
+  }
+  return plan_backward_weight(descriptions);
+}
+
+// Plans by key, shared by all threads. A null plan records that oneDNN has nothing fast for the key.
+class PlanCache {
+ public:
+  // Runs under the number of threads in `key`, which the caller has set.
+  std::shared_ptr<const Plan> get(const Key& key, Pass pass, const ConvSizes& sizes) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = plans_.find(key);
+    if (found != plans_.end()) return found->second;
+    std::shared_ptr<const Plan> plan;
+    try {
+      plan = make_plan(pass, sizes);
+    } catch (const dnnl::error& error) {
+      if (error.status != dnnl_unimplemented && error.status != dnnl_invalid_arguments) throw;
+    }
+    if (plans_.size() >= kCapacity) plans_.clear();
+    plans_.emplace(key, plan);
+    return plan;
+  }
+
+ private:
+  // Networks whose image sizes never repeat must not collect primitives for ever.
+  static constexpr std::size_t kCapacity = 1024;
+
+  std::mutex mutex_;
+  std::unordered_map<Key, std::shared_ptr<const Plan>, KeyHash> plans_;
+};
+
+// Never destroyed: a thread may still compute while the process ends.
+PlanCache& cache() {
+  static PlanCache& instance = *new PlanCache;
+  return instance;
+}
+
+Array buffer_for(const Desc& desc) {
+  return Array::empty({static_cast<std::int64_t>(desc.get_size())}, kUInt8);
+}
+
+// oneDNN wants pointers it could write through; inputs are only read.
+dnnl::memory view(const Desc& desc, const std::byte* data) {
+  return {desc, engine(), const_cast<std::byte*>(data)};
+}
+
+void execute(const Plan& plan, const std::vector<const Array*>& inputs, Array& out) {
+  std::vector<Array> kept;  // what the primitive reads must outlive it
+  std::unordered_map<int, dnnl::memory> arguments;
+  for (std::size_t i = 0; i < plan.inputs.size(); ++i) {
+    const Operand& operand = plan.inputs[i];
+    const Array dense = inputs[i]->contiguous();
+    kept.push_back(dense);
+    dnnl::memory memory = view(operand.outside, dense.raw());
+    if (operand.reorder) {
+      Array inside = buffer_for(operand.inside);
+      const dnnl::memory converted(operand.inside, engine(), inside.mutable_raw());
+      operand.reorder->run({{DNNL_ARG_FROM, memory}, {DNNL_ARG_TO, converted}});
+      kept.push_back(std::move(inside));
+      memory = converted;
+    }
+    arguments.emplace(operand.argument, memory);
+  }
+  const dnnl::memory result(plan.output.outside, engine(), out.mutable_raw());
+  if (!plan.output.reorder) {
+    arguments.emplace(plan.output.argument, result);
+    plan.compute.run(std::move(arguments));
+    return;
+  }
+  Array inside = buffer_for(plan.output.inside);
+  const dnnl::memory computed(plan.output.inside, engine(), inside.mutable_raw());
+  arguments.emplace(plan.output.argument, computed);
+  plan.compute.run(std::move(arguments));
+  plan.output.reorder->run({{DNNL_ARG_FROM, computed}, {DNNL_ARG_TO, result}});
+}
+
+Array convolve(Pass pass, const ConvSizes& sizes, const std::vector<const Array*>& inputs,
+               const Shape& result_shape) {
+  const int threads = thread_count(sizes.work());
+  const ThreadScope scope(threads);
+  try {
+    const std::shared_ptr<const Plan> plan = cache().get(make_key(pass, sizes, threads), pass, sizes);
+    if (!plan) return {};
+    Array out = Array::empty(result_shape, kFloat32);
+    execute(*plan, inputs, out);
+    return out;
+  } catch (const dnnl::error& error) {
+    const bool memory = error.status == dnnl_out_of_memory;
+    fail(memory ? ErrorCode::kLimit : ErrorCode::kUnsupported, "conv2d", "oneDNN failed: ", error.what());
+  }
+}
+
+}  // namespace
+
+Array conv2d(const ConvSizes& sizes, const Array& image, const Array& weight, const Array& bias) {
+  if (!bias.defined()) return convolve(Pass::kForward, sizes, {&image, &weight}, sizes.output_shape());
+  return convolve(Pass::kForwardBias, sizes, {&image, &weight, &bias}, sizes.output_shape());
+}
+
+Array conv2d_backward_input(const ConvSizes& sizes, const Array& grad, const Array& weight) {
+  return convolve(Pass::kBackwardInput, sizes, {&grad, &weight}, sizes.image_shape());
+}
+
+Array conv2d_backward_weight(const ConvSizes& sizes, const Array& grad, const Array& image) {
+  return convolve(Pass::kBackwardWeight, sizes, {&grad, &image}, sizes.weight_shape());
+}
+
+}  // namespace sconce::kernels::onednn

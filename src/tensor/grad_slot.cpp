@@ -1,0 +1,40 @@
+#include <utility>
+
+#include "sconce/kernels/elementwise.h"
+#include "sconce/tensor/autograd.h"
+#include "sconce/tensor/elementwise.h"
+
+namespace sconce {
+
+GradSlot::GradSlot(const Shape& shape, DType dtype) : Node("leaf", 0, 1), shape_(shape), dtype_(dtype) {}
+
+void GradSlot::backward(Backward& pass) { accumulate(pass.grad()); }
+
+void GradSlot::check(const Tensor& grad) const {
+  require(grad.shape() == shape_, ErrorCode::kShapeMismatch, "grad", "the tensor has shape ", shape_.str(),
+          ", its gradient ", grad.shape().str());
+  require(grad.dtype() == dtype_, ErrorCode::kDTypeMismatch, "grad", "the tensor is ", dtype_,
+          ", its gradient ", grad.dtype());
+}
+
+void GradSlot::set_grad(Tensor grad) {
+  if (grad.defined()) check(grad);
+  grad_ = std::move(grad);
+}
+
+void GradSlot::accumulate(Tensor grad) {
+  check(grad);
+  if (is_grad_enabled()) {
+    grad_ = grad_.defined() ? add(grad_, grad) : std::move(grad);
+  } else if (!grad_.defined()) {
+    // The first gradient is taken over when nobody else can see its memory, and copied otherwise.
+    const bool is_ours = Graph::handles(grad) == 1 && grad.array().storage().use_count() == 1;
+    grad_ = is_ours && grad.is_contiguous() ? grad.detach() : Tensor(grad.array().clone());
+  } else if (grad_.is_contiguous()) {
+    kernels::add_into(grad_.mutable_array(), grad.array());
+  } else {
+    grad_ = add(grad_, grad);
+  }
+}
+
+}  // namespace sconce
