@@ -2,7 +2,6 @@
 
 #include <type_traits>
 
-#include "nn/data_option.h"
 #include "sconce/base/error.h"
 
 namespace sconce::cli {
