@@ -24,7 +24,7 @@ void Output::print(std::string_view text) {
   if (buffer_.size() >= kBufferBytes) flush();
 }
 
-void Output::print(const Json& json, int indent) {
+void Output::print_json(const Json& json, int indent) {
   print(json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

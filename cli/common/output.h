@@ -17,7 +17,7 @@ class Output {
   // Buffered. Throws ClosedPipe, or Error kNoSpace, kIo when the output cannot be written.
   void print(std::string_view text);
   // One JSON document and a newline. Text that is not UTF-8 is replaced, never an exception.
-  void print(const Json& json, int indent = 2);
+  void print_json(const Json& json, int indent = 2);
   void flush();
 
  private:

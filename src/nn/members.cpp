@@ -10,26 +10,30 @@ namespace {
 template <class Element>
 class ListView final : public Module {
  public:
-  explicit ListView(const std::vector<Element*>& elements) : elements_(elements) {}
+  ListView(std::string class_name, const std::vector<Element*>& elements)
+      : class_name_(std::move(class_name)), elements_(elements) {}
   void members(MemberVisitor& visitor) override {
     for (std::size_t i = 0; i < elements_.size(); ++i) {
       if (elements_[i] != nullptr) visit_member(visitor, std::to_string(i), *elements_[i]);
     }
   }
+  std::string class_name() const override { return class_name_; }
+  bool merges_equal_children_in_repr() const override { return true; }
 
  private:
+  std::string class_name_;
   const std::vector<Element*>& elements_;
 };
 
 }  // namespace
 
 void MemberVisitor::list(std::string_view name, const std::vector<Module*>& children) {
-  ListView view(children);
+  ListView view("ModuleList", children);
   child(name, view);
 }
 
 void MemberVisitor::list(std::string_view name, const std::vector<Parameter*>& parameters) {
-  ListView view(parameters);
+  ListView view("ParameterList", parameters);
   child(name, view);
 }
 

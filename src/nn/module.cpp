@@ -2,10 +2,10 @@
 
 #include <cxxabi.h>
 
+#include <cstddef>
 #include <cstdlib>
 #include <ostream>
 #include <typeinfo>
-#include <unordered_set>
 
 #include "nn/walk.h"
 
@@ -24,7 +24,6 @@ template <class Member>
 std::vector<std::pair<std::string, Tensor>> named_members(
     const Module& module, void (*for_each)(Module&, const std::function<void(std::string_view, Member&)>&)) {
   std::vector<std::pair<std::string, Tensor>> out;
-  std::vector<const Tensor*> seen;
   nn::for_each_module(walkable(module), "", [&](const std::string& prefix, Module& part) {
     for_each(part, [&](std::string_view name, Member& member) {
       if (!member.defined()) return;
@@ -58,9 +57,13 @@ std::string indented(const std::string& text) {
 std::string Module::class_name() const {
   std::string name = demangled(typeid(*this).name());
   // "(anonymous namespace)::Net" and "sconce::nn::Linear" are Net and Linear; template arguments stay.
-  const std::size_t end = std::min(name.find('<'), name.size());
-  const std::size_t colons = name.rfind("::", end);
-  return colons == std::string::npos ? name : name.substr(colons + 2);
+  int depth = 0;
+  for (std::size_t i = name.size(); i-- > 1;) {
+    if (name[i] == '>' || name[i] == ')') ++depth;
+    if (name[i] == '<' || name[i] == '(') --depth;
+    if (depth == 0 && name[i] == ':') return name.substr(i + 1);
+  }
+  return name;
 }
 
 void Module::upgrade_state(LoadUpgrade&) const {}
@@ -127,15 +130,34 @@ void Module::apply(const std::function<void(Module&)>& function) {
   function(*this);
 }
 
-// torch/nn/modules/module.py, __repr__.
+// torch/nn/modules/module.py and container.py, __repr__.
 std::string Module::str() const {
-  std::string children;
+  struct Run {
+    std::string first, last, text;
+    int count = 1;
+  };
+  std::vector<Run> runs;
   for_each_child(walkable(*this), [&](std::string_view name, Module& child) {
-    children += cat("\n  (", name, "): ", indented(child.str()));
+    std::string text = child.str();
+    if (merges_equal_children_in_repr() && !runs.empty() && runs.back().text == text) {
+      runs.back().last = name;
+      ++runs.back().count;
+    } else {
+      runs.push_back({std::string(name), {}, std::move(text)});
+    }
   });
   const std::string extra = extra_repr();
-  if (children.empty()) return cat(class_name(), "(", extra, ")");
-  return cat(class_name(), "(", extra.empty() ? std::string() : "\n  " + extra, children, "\n)");
+  if (runs.empty()) return cat(class_name(), "(", extra, ")");
+  std::string out = cat(class_name(), "(", extra.empty() ? std::string() : "\n  " + extra);
+  for (const Run& run : runs) {
+    out += cat("\n  (", run.first);
+    if (run.count > 1)
+      out += cat("-", run.last, "): ", run.count, " x ");
+    else
+      out += "): ";
+    out += indented(run.text);
+  }
+  return out + "\n)";
 }
 
 std::ostream& operator<<(std::ostream& out, const Module& module) { return out << module.str(); }

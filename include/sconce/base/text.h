@@ -14,7 +14,8 @@ concept Streamable = requires(std::ostream& out, const T& part) {
   out << part;
 };
 
-// Concatenates everything that can be streamed: cat("expected ", 3, " channels").
+// Concatenates everything that can be streamed: cat("expected ", 3, " channels"). (What cannot be, such as a
+// vector of tensors, is left to the cat that joins tensors.)
 template <Streamable... Parts>
 std::string cat(const Parts&... parts) {
   std::ostringstream out;

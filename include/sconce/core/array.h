@@ -152,7 +152,7 @@ template <class T>
 std::vector<T> Array::to_vector() const {
   const Array dense = cast(dtype_of<T>).contiguous();
   const T* first = dense.template data<T>();
-  return {first, first + numel()};
+  return std::vector<T>(first, first + numel());  // braces would list two bools
 }
 
 }  // namespace sconce

@@ -14,7 +14,7 @@ namespace detail {
 
 enum class SmallFloatStyle : std::uint8_t {
   kIeee,          // top exponent holds infinity and NaN
-  kFinite,        // "fn": all ones is NaN, no infinity; overflow gives NaN
+  kFinite,        // "fn": all ones is NaN, no infinity; overflow gives the largest value, as in PyTorch 2.13
   kUnsignedZero,  // "fnuz": 0x80 is the only NaN, no infinity, no negative zero; overflow gives NaN
 };
 
@@ -24,10 +24,11 @@ struct SmallFloatCodec {
   static constexpr Bits kSign = Bits(1) << (kExponent + kMantissa);
   static constexpr Bits kMagnitude = kSign - 1;
   static constexpr Bits kInfinity = ((Bits(1) << kExponent) - 1) << kMantissa;
-  static constexpr Bits kNan = kStyle == SmallFloatStyle::kIeee
-                                   ? Bits(kInfinity | (Bits(1) << (kMantissa - 1)))
-                               : kStyle == SmallFloatStyle::kFinite ? kMagnitude
-                                                                    : kSign;
+  // What a NaN becomes, apart from its sign: binary16 keeps the quiet bit only, the 8-bit types set every
+  // bit.
+  static constexpr Bits kNan = kStyle == SmallFloatStyle::kUnsignedZero ? kSign
+                               : sizeof(Bits) == 1                      ? kMagnitude
+                                                   : Bits(kInfinity | (Bits(1) << (kMantissa - 1)));
   static constexpr Bits kMaxFinite = kStyle == SmallFloatStyle::kIeee     ? Bits(kInfinity - 1)
                                      : kStyle == SmallFloatStyle::kFinite ? Bits(kMagnitude - 1)
                                                                           : kMagnitude;
@@ -66,7 +67,10 @@ struct SmallFloatCodec {
   }
 
  private:
-  static constexpr Bits overflow() { return kStyle == SmallFloatStyle::kIeee ? kInfinity : kNan; }
+  static constexpr Bits overflow() {
+    if (kStyle == SmallFloatStyle::kIeee) return kInfinity;
+    return kStyle == SmallFloatStyle::kFinite ? kMaxFinite : kNan;
+  }
 };
 
 }  // namespace detail

@@ -90,7 +90,8 @@ void visit_member(MemberVisitor& visitor, std::string_view name, std::array<T, k
 
 // Visits members under the names of a comma-separated list, as the macros below pass them.
 template <class... Members>
-void visit_members(MemberVisitor& visitor, std::string_view names, Members&... members) {
+void visit_members([[maybe_unused]] MemberVisitor& visitor, [[maybe_unused]] std::string_view names,
+                   Members&... members) {
   (visit_member(visitor, detail::next_name(names), members), ...);
 }
 

@@ -59,6 +59,8 @@ class Module {
   virtual std::string class_name() const;
   // The options as they stand in PyTorch's repr: "3, 6, kernel_size=(5, 5), stride=(1, 1)".
   virtual std::string extra_repr() const { return {}; }
+  // Whether str() writes neighbours that print alike as one: "(0-2): 3 x ReLU()", as PyTorch's lists do.
+  virtual bool merges_equal_children_in_repr() const { return false; }
   // PyTorch's _version, written to _metadata.
   virtual std::int64_t version() const { return 1; }
   // Lets a state_dict written by an older version of the class pass.

@@ -101,6 +101,7 @@ class ModuleList : public Module {
   void members(MemberVisitor& visitor) override { children_.visit(visitor); }
   void members_of_the_base_would_be_lost_use_SCONCE_MODULE_OF() const final {}
   std::string class_name() const override { return "ModuleList"; }
+  bool merges_equal_children_in_repr() const override { return true; }
 
   void push_back(const Child<M>& module) { children_.push_back(module); }
   std::size_t size() const { return children_.size(); }

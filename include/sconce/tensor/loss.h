@@ -7,7 +7,7 @@
 namespace sconce {
 
 struct NllLossOptions {
-  Tensor weight;  // (C,): what a sample of each class counts for; undefined: 1
+  Tensor weight = {};  // (C,): what a sample of each class counts for; undefined: 1
   std::int64_t ignore_index = kIgnoreIndex;
   Reduction reduction = Reduction::kMean;
 };
@@ -17,7 +17,7 @@ struct NllLossOptions {
 Tensor nll_loss(const Tensor& input, const Tensor& target, const NllLossOptions& options = {});
 
 struct CrossEntropyOptions {
-  Tensor weight;  // (C,), undefined: 1
+  Tensor weight = {};  // (C,), undefined: 1
   std::int64_t ignore_index = kIgnoreIndex;
   Reduction reduction = Reduction::kMean;
   double label_smoothing = 0;  // the share of each target that is spread over all classes, in [0, 1]

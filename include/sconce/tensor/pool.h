@@ -29,7 +29,7 @@ struct AvgPool2dOptions {
   Pair padding = 0;  // counts as zero; at most half of the kernel
   bool ceil_mode = false;
   bool count_include_pad = true;                 // whether the padding counts in the divisor
-  std::optional<std::int64_t> divisor_override;  // replaces the divisor
+  std::optional<std::int64_t> divisor_override = {};  // replaces the divisor
 };
 // Mean of each window.
 Tensor avg_pool2d(const Tensor& image, Pair kernel, const AvgPool2dOptions& options = {});

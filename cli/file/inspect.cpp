@@ -1,0 +1,97 @@
+#include "file/inspect.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "common/output.h"
+#include "file/inspect_report.h"
+#include "sconce/toolbox/digest.h"
+#include "sconce/toolbox/glob.h"
+
+namespace sconce::cli {
+namespace {
+
+struct Options {
+  std::string path;
+  bool json = false;
+  bool digest = false;
+  bool stats = false;
+  bool tree = false;
+  std::string filter;
+  std::string sort;
+};
+
+Inspection inspect(const Options& options) {
+  Inspection out;
+  out.path = options.path;
+  out.listing = checkpoint::describe(options.path);
+  const auto& tensors = out.listing.tensors;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (options.filter.empty() || toolbox::glob_match(options.filter, tensors[i].name))
+      out.tensors.push_back({i, {}, {}});
+  }
+  const auto by_name = [&](const InspectedTensor& a, const InspectedTensor& b) {
+    return tensors[a.index].name < tensors[b.index].name;
+  };
+  const auto by_size = [&](const InspectedTensor& a, const InspectedTensor& b) {
+    return tensors[a.index].bytes() > tensors[b.index].bytes();
+  };
+  if (options.sort == "name") std::stable_sort(out.tensors.begin(), out.tensors.end(), by_name);
+  if (options.sort == "size") std::stable_sort(out.tensors.begin(), out.tensors.end(), by_size);
+
+  if (!options.digest && !options.stats) return out;
+  for (InspectedTensor& tensor : out.tensors) {
+    const Array array = out.listing.read(tensor.index);
+    if (options.digest) tensor.sha256 = toolbox::tensor_digest(array);
+    const DTypeKind kind = dtype_info(array.dtype()).kind;
+    if (options.stats && kind != DTypeKind::kQuantized && kind != DTypeKind::kRaw) {
+      tensor.stats = toolbox::tensor_stats(array);
+    }
+  }
+  out.data_was_read = true;
+  return out;
+}
+
+int run(const Options& options) {
+  const Inspection inspection = inspect(options);
+  for (const auto& [name, type] : inspection.listing.objects) {
+    const std::string what = name.empty() ? "the object" : cat("'", escaped(name), "'");
+    warn(cat(escaped(inspection.path), ": ", what, " is of class ", escaped(type), ", kept inert"));
+  }
+  for (const std::string& note : inspection.listing.notes) warn(cat(escaped(inspection.path), ": ", note));
+  if (options.json) {
+    out().print_json(inspection_json(inspection));
+  } else if (options.tree) {
+    out().print(inspection_tree(inspection));
+  } else {
+    out().print(inspection_text(inspection));
+  }
+  return kFine;
+}
+
+}  // namespace
+
+Command inspect_command() {
+  return {"inspect", "List the tensors and values of a checkpoint",
+          [](CLI::App& app) -> std::function<int()> {
+            auto options = std::make_shared<Options>();
+            app.add_option("PATH", options->path, "The checkpoint")->required();
+            app.add_flag("--json", options->json, "One JSON object instead of tables");
+            app.add_flag("--digest", options->digest, "Read every tensor and print its SHA-256");
+            app.add_flag("--stats", options->stats,
+                         "Read every tensor and print min, max, mean, std, NaN, Inf, zeros");
+            app.add_flag("--tree", options->tree, "The tree of keys instead of a table");
+            app.add_option("--filter", options->filter, "Only tensors whose name matches this GLOB");
+            app.add_option("--sort", options->sort, "Order by name or size instead of the file's order")
+                ->check(CLI::IsMember({"name", "size"}));
+            app.footer(
+                "Reads the directory and the pickle of the file only, unless --digest or --stats asks for "
+                "tensors.\n"
+                "Nothing in a file is ever run.\n\n"
+                "Example: sconce inspect net.pt --filter 'model.conv*' --stats");
+            return [options] { return run(*options); };
+          },
+          "ls"};
+}
+
+}  // namespace sconce::cli

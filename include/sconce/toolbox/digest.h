@@ -1,0 +1,14 @@
+// A fingerprint of a tensor's content.
+#pragma once
+
+#include <string>
+
+#include "sconce/core/array.h"
+
+namespace sconce::toolbox {
+
+// SHA-256, in lower-case hexadecimal, of the elements in row-major order and little-endian bytes. Shape and
+// dtype are not part of it; a quantized array is seen as its integers.
+std::string tensor_digest(const Array& array);
+
+}  // namespace sconce::toolbox

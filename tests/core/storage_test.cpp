@@ -1,0 +1,109 @@
+#include "sconce/core/storage.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "base/error_matcher.h"
+#include "sconce/base/error.h"
+
+namespace sconce {
+namespace {
+
+// Counts what goes in and out.
+class CountingAllocator final : public Allocator {
+ public:
+  std::byte* allocate(std::size_t size) override {
+    ++allocations;
+    live += size;
+    return static_cast<std::byte*>(::operator new (size, std::align_val_t{kStorageAlignment}));
+  }
+  void deallocate(std::byte* data, std::size_t size) noexcept override {
+    live -= size;
+    ::operator delete (data, std::align_val_t{kStorageAlignment});
+  }
+  int allocations = 0;
+  std::size_t live = 0;
+};
+
+TEST(Storage, HandlesOfOneBlockAreEqual) {
+  const Storage a = Storage::allocate(16);
+  const Storage b = a;
+  const Storage c = Storage::allocate(16);
+  EXPECT_EQ(a, b);
+  EXPECT_EQ(a.id(), b.id());
+  EXPECT_NE(a.id(), c.id());
+  EXPECT_EQ(a.use_count(), 2U);
+  EXPECT_EQ(a.data(), b.data());
+}
+
+TEST(Storage, NoBlock) {
+  Storage none;
+  EXPECT_FALSE(none);
+  EXPECT_EQ(none.size(), 0U);
+  EXPECT_EQ(none.data(), nullptr);
+  EXPECT_EQ(none.mutable_data(), nullptr);
+  EXPECT_EQ(none.version(), 0U);
+}
+
+TEST(Storage, MutableAccessCountsAsAWrite) {
+  Storage a = Storage::allocate(4);
+  const Storage b = a;
+  const std::uint32_t before = b.version();
+  EXPECT_NE(b.data(), nullptr);
+  EXPECT_EQ(b.version(), before);
+  a.mutable_data()[0] = std::byte{1};
+  EXPECT_EQ(b.version(), before + 1);
+}
+
+TEST(Storage, MemoryIsAligned) {
+  for (const std::size_t size : {0U, 1U, 63U, 100U}) {
+    const Storage storage = Storage::allocate(size);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(storage.data()) % kStorageAlignment, 0U);
+    EXPECT_EQ(storage.size(), size);
+  }
+}
+
+TEST(Storage, MemoryGoesBackToItsAllocator) {
+  CountingAllocator counting;
+  {
+    const Storage a = Storage::allocate(100, counting);
+    const Storage b = a;
+    EXPECT_EQ(counting.live, 100U);
+  }
+  EXPECT_EQ(counting.live, 0U);
+  EXPECT_EQ(counting.allocations, 1);
+}
+
+TEST(Storage, DefaultAllocatorCanBeReplaced) {
+  CountingAllocator counting;
+  Allocator& previous = set_default_allocator(counting);
+  Storage kept = Storage::allocate(8);
+  EXPECT_EQ(&default_allocator(), &counting);
+  EXPECT_EQ(&set_default_allocator(previous), &counting);
+  EXPECT_EQ(counting.live, 8U);
+  kept = Storage();  // goes back where it came from, whatever the default is now
+  EXPECT_EQ(counting.live, 0U);
+}
+
+TEST(Storage, TooMuchMemoryIsAnError) {
+  EXPECT_ERROR(Storage::allocate(std::numeric_limits<std::size_t>::max() / 2), ErrorCode::kLimit);
+}
+
+TEST(Storage, WrapKeepsTheOwner) {
+  auto owner = std::make_shared<std::array<std::byte, 8>>();
+  const std::weak_ptr<std::array<std::byte, 8>> watch = owner;
+  Storage storage = Storage::wrap(*owner, owner);
+  EXPECT_EQ(storage.data(), owner->data());
+  owner.reset();
+  EXPECT_FALSE(watch.expired());
+  storage.mutable_data()[7] = std::byte{9};
+  storage = Storage();
+  EXPECT_TRUE(watch.expired());
+}
+
+}  // namespace
+}  // namespace sconce

@@ -1,0 +1,41 @@
+#include "sconce/toolbox/leaves.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sconce/state/repr.h"
+
+namespace sconce::toolbox {
+namespace {
+
+std::vector<std::string> lines(const Value& root) {
+  std::vector<std::string> out;
+  for_each_leaf(root, [&](const checkpoint::NamedLeaf& leaf) {
+    out.push_back(cat(leaf.name, "=", value_repr(leaf.value), "@", leaf.path.size()));
+  });
+  return out;
+}
+
+TEST(Leaves, AreNamedByTheirPath) {
+  const Value group =
+      Value::dict({{"lr", 0.1}, {"betas", Value::tuple({0.9, 0.999})}, {"params", Value::list({0, 1})}});
+  const Value root = Value::dict({{"epoch", 3},
+                                  {"optimizer", Value::dict({{"state", Value::dict({{0, Array::zeros({2})}})},
+                                                             {"param_groups", Value::list({group})}})},
+                                  {"empty", Value::dict()}});
+  EXPECT_THAT(lines(root), ::testing::ElementsAre("epoch=3@1", "optimizer.state.0=tensor(float32, (2,))@3",
+                                                  "optimizer.param_groups.0.lr=0.1@4",
+                                                  "optimizer.param_groups.0.betas=(0.9, 0.999)@4",
+                                                  "optimizer.param_groups.0.params=[0, 1]@4", "empty={}@1"));
+}
+
+TEST(Leaves, ABareValueHasNoName) { EXPECT_THAT(lines(Value("x")), ::testing::ElementsAre("='x'@0")); }
+
+TEST(Leaves, CyclesEnd) {
+  Value root = Value::dict({{"a", 1}});
+  root.set_item("self", root);
+  EXPECT_EQ(lines(root).size(), 2U);
+}
+
+}  // namespace
+}  // namespace sconce::toolbox
