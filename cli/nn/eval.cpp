@@ -131,7 +131,7 @@ int run_eval(Arguments& args) {
   const train::Evaluation result = train::evaluate(*model, loader);
 
   if (args.json) {
-    out().print(as_json(args, result, pictures->class_names()));
+    out().print_json(as_json(args, result, pictures->class_names()));
   } else {
     out().print(as_text(result, pictures->class_names()));
   }

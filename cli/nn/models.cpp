@@ -11,7 +11,8 @@ namespace sconce::cli {
 namespace {
 
 int run_models(bool json) {
-  TextTable table({"NAME", "PARAMETERS", "INPUT", "CLASSES", "DESCRIPTION"}, {false, true, false, true, false});
+  TextTable table({"NAME", "PARAMETERS", "INPUT", "CLASSES", "DESCRIPTION"},
+                  {false, true, false, true, false});
   Json list = Json::array();
   for (const models::Model& model : models::all()) {
     table.add_row({std::string(model.name), with_commas(static_cast<std::uint64_t>(model.parameters)),
@@ -23,7 +24,7 @@ int run_models(bool json) {
                     {"description", model.description}});
   }
   if (json) {
-    out().print(Json{{"models", list}});
+    out().print_json(Json{{"models", list}});
   } else {
     out().print(table.str());
   }
