@@ -10,11 +10,11 @@
 namespace sconce {
 namespace {
 
-using testing::Random;
+using test::Random;
 
 // Loops over views of any layout and broadcast operands must give what dense operands of full size give.
 TEST(Elementwise, LayoutDoesNotMatter) {
-  const testing::PoisonScope poison;
+  const test::PoisonScope poison;
   Random random(1);
   const std::pair<Shape, Shape> shapes[] = {
       {{3, 4}, {3, 4}}, {{2, 1, 5}, {3, 1}}, {{}, {4, 2}}, {{1}, {2, 3, 4}}, {{4, 1, 3, 1}, {2, 1, 6}}};
@@ -42,9 +42,9 @@ TEST(Elementwise, ThreadsDoNotChangeBits) {
   Random random(2);
   const Array a = random.normal({300, 1001});
   const Array b = random.scattered(random.normal({1001}));
-  const testing::ThreadsScope one(1);
+  const test::ThreadsScope one(1);
   const Array alone = kernels::mul(a, b);
-  const testing::ThreadsScope several(3);
+  const test::ThreadsScope several(3);
   EXPECT_TRUE(kernels::mul(a, b).same_bits(alone));
 }
 
@@ -66,11 +66,11 @@ TEST(Elementwise, UpdatesWriteThroughViews) {
   kernels::div_into(column, Array::full({1}, 2));
   EXPECT_EQ(column.to_vector<double>(), (std::vector<double>{5.5, 6, 6.5}));
   EXPECT_EQ(kernels::sum(whole, {}, false).item<double>(), 18);
-  EXPECT_EQ(testing::code_of([&] {
+  EXPECT_EQ(test::code_of([&] {
               kernels::add_into(column, Array::ones({2, 3}));
             }),
             ErrorCode::kShapeMismatch);
-  EXPECT_EQ(testing::code_of([&] { kernels::add_into(column, Array::ones({3}, kFloat64)); }),
+  EXPECT_EQ(test::code_of([&] { kernels::add_into(column, Array::ones({3}, kFloat64)); }),
             ErrorCode::kDTypeMismatch);
 }
 
@@ -104,8 +104,8 @@ TEST(Reduce, FastSumsAgreeWithTheReference) {
       const Array x = random.normal(shape, dtype);
       const Array expected = kernels::reference::sum(x, dims, true);
       const double tolerance = dtype == kFloat32 ? 1e-5 : 1e-13;
-      EXPECT_LE(testing::relative_difference(kernels::sum(x, dims, true), expected), tolerance);
-      EXPECT_LE(testing::relative_difference(kernels::sum(random.scattered(x), dims, true), expected),
+      EXPECT_LE(test::relative_difference(kernels::sum(x, dims, true), expected), tolerance);
+      EXPECT_LE(test::relative_difference(kernels::sum(random.scattered(x), dims, true), expected),
                 tolerance);
     }
   }

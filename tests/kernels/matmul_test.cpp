@@ -7,11 +7,11 @@
 namespace sconce {
 namespace {
 
-using testing::Random;
+using test::Random;
 
 // Every layout a view can bring, against the plain triple loop.
 TEST(Matmul, AgreesWithTheReferenceForAnyLayout) {
-  const testing::PoisonScope poison;
+  const test::PoisonScope poison;
   Random random(1);
   for (const DType dtype : {kFloat32, kFloat64}) {
     const double tolerance = dtype == kFloat32 ? 1e-6 : 1e-15;
@@ -26,11 +26,11 @@ TEST(Matmul, AgreesWithTheReferenceForAnyLayout) {
       const Array b_t = b.transpose(0, 1).contiguous().transpose(0, 1);
       for (const Array& left : {a, a_t, random.scattered(a)}) {
         for (const Array& right : {b, b_t, random.scattered(b)}) {
-          EXPECT_LE(testing::relative_difference(kernels::matmul(left, right), expected), tolerance);
+          EXPECT_LE(test::relative_difference(kernels::matmul(left, right), expected), tolerance);
         }
       }
-      const testing::BackendScope reference(kernels::Backend::kReference);
-      EXPECT_LE(testing::relative_difference(kernels::matmul(a, b_t), expected), tolerance);
+      const test::BackendScope reference(kernels::Backend::kReference);
+      EXPECT_LE(test::relative_difference(kernels::matmul(a, b_t), expected), tolerance);
     }
   }
 }
@@ -41,11 +41,11 @@ TEST(Matmul, BroadcastOperandsHaveStrideZero) {
   const Array b = random.normal({4, 3});
   const Array expanded = row.expand({5, 4});
   EXPECT_LE(
-      testing::relative_difference(kernels::matmul(expanded, b), kernels::reference::matmul(expanded, b)),
+      test::relative_difference(kernels::matmul(expanded, b), kernels::reference::matmul(expanded, b)),
       1e-6);
   const Array column = random.normal({4, 1}).expand({4, 6});
   EXPECT_LE(
-      testing::relative_difference(kernels::matmul(row, column), kernels::reference::matmul(row, column)),
+      test::relative_difference(kernels::matmul(row, column), kernels::reference::matmul(row, column)),
       1e-6);
 }
 
@@ -60,9 +60,9 @@ TEST(Matmul, AddsToItsTarget) {
     kernels::matmul_into(target, a, b);
     Array twice = kernels::reference::matmul(a, b);
     twice = kernels::reference::matmul(Array::full({1, 1}, 2, dtype), twice.view({1, 24})).view({4, 6});
-    EXPECT_LE(testing::relative_difference(target, twice), 1e-6);
+    EXPECT_LE(test::relative_difference(target, twice), 1e-6);
     Array wrong = Array::zeros({6, 4}, dtype);
-    EXPECT_EQ(testing::code_of([&] { kernels::matmul_into(wrong, a, b); }), ErrorCode::kShapeMismatch);
+    EXPECT_EQ(test::code_of([&] { kernels::matmul_into(wrong, a, b); }), ErrorCode::kShapeMismatch);
   }
 }
 
@@ -72,11 +72,11 @@ TEST(Matmul, BatchesAgreeWithSingleProducts) {
   const Array b = random.normal({3, 6, 5}).transpose(1, 2);
   const Array found = kernels::batched_matmul(a, b);
   for (int i = 0; i < 3; ++i) {
-    EXPECT_LE(testing::relative_difference(found.select(0, i),
+    EXPECT_LE(test::relative_difference(found.select(0, i),
                                            kernels::reference::matmul(a.select(0, i), b.select(0, i))),
               1e-6);
   }
-  EXPECT_EQ(testing::code_of([&] { kernels::batched_matmul(a, a); }), ErrorCode::kShapeMismatch);
+  EXPECT_EQ(test::code_of([&] { kernels::batched_matmul(a, a); }), ErrorCode::kShapeMismatch);
 }
 
 TEST(Matmul, HalfTypesComputeInFloat) {
@@ -84,7 +84,7 @@ TEST(Matmul, HalfTypesComputeInFloat) {
   const Array a = random.normal({3, 4}, kBFloat16);
   const Array b = random.normal({4, 2}, kBFloat16);
   const Array expected = kernels::reference::matmul(a.cast(kFloat32), b.cast(kFloat32)).cast(kBFloat16);
-  EXPECT_LE(testing::relative_difference(kernels::matmul(a, b), expected), 0.01);
+  EXPECT_LE(test::relative_difference(kernels::matmul(a, b), expected), 0.01);
 }
 
 }  // namespace

@@ -164,7 +164,7 @@ TEST(GoldenOps, AgreeWithPyTorch) {
                             std::isnan(found.item<double>()) && std::isnan(expected.item<double>());
       EXPECT_TRUE(both_nan || found.same_bits(expected)) << words[0];
     } else {
-      EXPECT_LE(testing::relative_difference(found, expected), found.dtype() == kFloat32 ? 1e-6 : 1e-14)
+      EXPECT_LE(test::relative_difference(found, expected), found.dtype() == kFloat32 ? 1e-6 : 1e-14)
           << words[0];
     }
   }
@@ -173,9 +173,9 @@ TEST(GoldenOps, AgreeWithPyTorch) {
 TEST(GoldenOps, SumsDoNotDependOnTheNumberOfThreads) {
   const Tensor x = a({64, 3000}, 0, kFloat32);
   for (const Dims& dims : {Dims{0}, Dims{1}, Dims{}}) {
-    const testing::ThreadsScope one(1);
+    const test::ThreadsScope one(1);
     const Array alone = sum(x, dims).array();
-    const testing::ThreadsScope several(3);
+    const test::ThreadsScope several(3);
     EXPECT_TRUE(sum(x, dims).array().same_bits(alone));
   }
 }

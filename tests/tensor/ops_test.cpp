@@ -13,7 +13,7 @@
 namespace sconce {
 namespace {
 
-using testing::code_of;
+using test::code_of;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 TEST(Ops, ShapesThatDoNotFit) {
