@@ -172,9 +172,7 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
       options.resume(*saved, resumed->state.at("step").as_int(), resumed->path);
     }
   }
-  const models::Entry& entry = models::find(settings.arch);
-  if (settings.mean.empty()) settings.mean = entry.mean;
-  if (settings.std.empty()) settings.std = entry.std;
+  const models::Model& arch = models::find(settings.arch);
   if (settings.threads > 0) set_num_threads(static_cast<int>(settings.threads));
   settings.threads = num_threads();
 
@@ -188,7 +186,7 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
   const std::optional<train::RunFolder> folder = open_folder(args, resumed);
 
   manual_seed(static_cast<std::uint64_t>(settings.seed));
-  const std::unique_ptr<nn::Layer> model = entry.make();
+  const std::unique_ptr<nn::Layer> model = arch.make();
   if (!args.init.empty()) load_weights(*model, checkpoint::load(args.init), args.init);
   optim::SGD optimizer(model->parameters(), {.lr = settings.lr,
                                              .momentum = settings.momentum,

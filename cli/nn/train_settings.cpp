@@ -2,18 +2,17 @@
 
 #include <type_traits>
 
-#include "nn/data_option.h"
 #include "sconce/base/error.h"
 
 namespace sconce::cli {
 namespace {
 
 template <class T>
-Value to_value(const T& field) {
+Value as_value(const T& field) {
   return Value(field);
 }
-Value to_value(const std::optional<std::int64_t>& field) { return field ? Value(*field) : Value(); }
-Value to_value(const std::vector<double>& field) {
+Value as_value(const std::optional<std::int64_t>& field) { return field ? Value(*field) : Value(); }
+Value as_value(const std::vector<double>& field) {
   Value list = Value::list();
   for (const double number : field) list.append(number);
   return list;
@@ -62,7 +61,7 @@ void TrainSettingsOptions::add(const char* name, CLI::Option* option, T& field, 
   if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
     if (option->get_expected_max() > 0) option->capture_default_str();
   }
-  table_.push_back({name, option, may_change, [&field] { return to_value(field); },
+  table_.push_back({name, option, may_change, [&field] { return as_value(field); },
                     [&field](const Value& value) { from_value(value, field); }});
 }
 

@@ -27,6 +27,15 @@ std::string latin1_to_utf8(std::span<const std::byte> bytes) {
   return out;
 }
 
+// Python keeps one object for each identifier that stands in a program ('weight', 'lr'), so equal ones are
+// one object in its pickles; other strings are usually made anew each time.
+bool is_identifier(std::string_view text) {
+  if (text.empty() || (text[0] >= '0' && text[0] <= '9')) return false;
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
 // A key as it stands in a path: conv1.weight, 0.
 std::string step_text(const Value& key) {
   if (key.is_string()) return escaped(key.as_string());
@@ -162,7 +171,10 @@ void ValueWriter::emit(const Value& value) {
     case ValueKind::kFloat:
       return out_.real(value.as_float());
     case ValueKind::kString:
-      return out_.shared_text(value.as_string());
+      if (is_identifier(value.as_string())) return out_.shared_text(value.as_string());
+      if (out_.recall(identity_of(value))) return;
+      out_.text(value.as_string());
+      return out_.memoize(identity_of(value));
     default:
       if (!out_.recall(identity_of(value))) emit_fresh(value);
   }

@@ -57,11 +57,12 @@ struct Listing {
   std::vector<std::pair<std::string, std::string>> objects;  // dotted name -> class, of values kept inert
   std::vector<std::string> notes;  // what is unusual: records without a checksum, duplicate keys
 
-  // The elements of tensors[index] in row-major order, conjugated or negated as the file asks, from one
-  // ordinary read of its record, whose CRC is checked. Errors: kChecksum, kTruncated, kIo.
+  // tensors[index] over the whole of its storage, conjugated or negated as the file asks. The storage is read
+  // anew, with ordinary reads, unless the call before asked for the same one; its CRC is checked. Not for
+  // several threads at once. Errors: kChecksum, kTruncated, kIo, kLimit.
   Array read(std::size_t index) const;
 
-  std::shared_ptr<detail::TensorStore> store;
+  std::shared_ptr<const detail::TensorStore> store;
 };
 
 // Lists a checkpoint. Errors as load().
