@@ -11,7 +11,7 @@
 namespace sconce {
 namespace {
 
-using testing::code_of;
+using test::code_of;
 
 Tensor leaf(std::vector<double> values) { return tensor(values).set_requires_grad(); }
 
@@ -42,6 +42,15 @@ TEST(Autograd, FirstGradientDoesNotShareMemoryWithItsSource) {
   EXPECT_NE(x.grad().array().storage(), y.grad().array().storage());
   EXPECT_NE(x.grad().array().storage(), seed.array().storage());
   EXPECT_EQ(x.grad().to_vector<double>(), seed.to_vector<double>());
+}
+
+TEST(Autograd, RecordedGradientsOfTwoLeavesAreApart) {
+  const Tensor x = leaf({1, 2});
+  const Tensor y = leaf({3, 4});
+  sum(x + y).backward({}, {.create_graph = true});
+  sum(x).backward();
+  EXPECT_EQ(x.grad().to_vector<double>(), (std::vector<double>{2, 2}));
+  EXPECT_EQ(y.grad().to_vector<double>(), (std::vector<double>{1, 1}));
 }
 
 TEST(Autograd, SharedPathIsSummedOnce) {
@@ -181,6 +190,7 @@ TEST(Autograd, LeavesAndNames) {
   EXPECT_EQ(code_of([&] { y.set_requires_grad(false); }), ErrorCode::kState);
   EXPECT_EQ(code_of([&] { tensor({1, 2}).set_requires_grad(); }), ErrorCode::kDTypeMismatch);
   EXPECT_EQ(code_of([&] { Tensor().array(); }), ErrorCode::kState);
+  EXPECT_EQ(code_of([&] { Tensor().set_grad(x); }), ErrorCode::kState);
   x.set_requires_grad(false);
   EXPECT_FALSE((x * 2).requires_grad());
 }

@@ -70,7 +70,7 @@ void check_binary(const std::vector<Named>& operations) {
   for (const Named& op : operations) {
     for (const auto& pair : shapes) {
       gradcheck(op.name + pair.first.str() + pair.second.str(), op.function,
-                {random_tensor(pair.first, 2, op.positive), random_tensor(pair.second, 3, op.positive)}, );
+                {random_tensor(pair.first, 2, op.positive), random_tensor(pair.second, 3, op.positive)});
       if (::testing::Test::HasFailure()) return;
     }
   }
