@@ -22,8 +22,10 @@ class LoadBackend : public TensorBackend {
   Array make(const StoredTensor& tensor, const StorageInfo& storage) override {
     const std::size_t word = dtype_info(tensor.dtype).word;
     Place& place = place_of(tensor.storage, storage, word);
-    require(place.word == word || !archive_.needs_swap(), ErrorCode::kUnsupported, "torch", "storage '",
-            escaped(storage.key), "' has the other byte order and is used with elements of two sizes");
+    if (archive_.needs_swap() && place.word != word) {
+      fail(ErrorCode::kUnsupported, "torch", "storage '", escaped(storage.key),
+           "' has the other byte order and is used with elements of two sizes");
+    }
     Array array(place.storage, tensor.dtype, tensor.geometry);
     if (!tensor.is_conj && !tensor.is_neg) return array;
     fill(place);

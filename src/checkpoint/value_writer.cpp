@@ -113,8 +113,9 @@ void ValueWriter::finish(Frame frame) {
     case After::kNothing:
       return;
     case After::kTuple:
-      require(!out_.recall(identity), ErrorCode::kUnsupported, "save", "a tuple contains itself, at ",
-              path());
+      if (out_.recall(identity)) {
+        fail(ErrorCode::kUnsupported, "save", "a tuple contains itself, at ", path());
+      }
       out_.tuple(frame.values.size());
       return out_.memoize(identity);
     case After::kSet:
@@ -258,7 +259,9 @@ void ValueWriter::emit_dict(const Value& value) {
 
 void ValueWriter::emit_array(const Value& value) {
   const TensorLeaf& leaf = value.as_tensor();
-  require(leaf.array.defined(), ErrorCode::kInvalidArgument, "save", "an undefined array at ", path());
+  if (!leaf.array.defined()) {
+    fail(ErrorCode::kInvalidArgument, "save", "an undefined array at ", path());
+  }
   auto attributes = value.attributes();
   std::string module = "torch";
   std::string name = "Tensor";
@@ -402,8 +405,9 @@ void ValueWriter::emit_sparse(const Value& value) {
   std::vector<Array> parts{leaf.indices, leaf.values};
   if (!is_coo) parts.insert(parts.begin() + 1, leaf.plain_indices);
   for (const Array& part : parts) {
-    require(part.defined(), ErrorCode::kInvalidArgument, "save", "a sparse tensor without its parts, at ",
-            path());
+    if (!part.defined()) {
+      fail(ErrorCode::kInvalidArgument, "save", "a sparse tensor without its parts, at ", path());
+    }
     dense({part, false, false, "cpu", std::nullopt}, false);
     out_.memoize();
   }

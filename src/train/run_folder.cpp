@@ -40,6 +40,12 @@ bool RunFolder::has_run() const {
   return std::filesystem::exists(last(), error) || std::filesystem::exists(best(), error);
 }
 
+void RunFolder::remove_best() const {
+  std::error_code error;
+  std::filesystem::remove(best(), error);
+  if (error) throw Error(code_of(error), "", cat("cannot remove: ", error.message())).in_file(best());
+}
+
 void RunFolder::save_last(const Value& state) const { checkpoint::save(last(), state); }
 void RunFolder::save_best(const Value& state) const { checkpoint::save(best(), state); }
 

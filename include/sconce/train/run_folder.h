@@ -25,6 +25,8 @@ class RunFolder {
   // Write Trainer::state_dict(). Errors as checkpoint::save.
   void save_last(const Value& state) const;
   void save_best(const Value& state) const;
+  // Removes best.pt, if it is there. Error kIo.
+  void remove_best() const;
 
  private:
   std::string file(const char* name) const;
