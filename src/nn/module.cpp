@@ -126,7 +126,7 @@ void Module::to(DType dtype) {
 }
 
 void Module::apply(const std::function<void(Module&)>& function) {
-  for_each_child(*this, [&](std::string_view, Module& child) { child.apply(function); });
+  for_each_lasting_child(*this, [&](Module& child) { child.apply(function); });
   function(*this);
 }
 

@@ -91,8 +91,8 @@ class LoadPlan {
     if (!value.is_array()) {
       report_.errors.push_back(
           cat("While copying the parameter named \"", key,
-              "\", expected torch.Tensor or Tensor-like object from checkpoint but received ",
-              value_kind_name(value.to_value().kind())));
+              "\", expected torch.Tensor or Tensor-like object from checkpoint but received <class '",
+              value_kind_name(value.to_value().kind()), "'>"));
       return;
     }
     Array source = value.array();
