@@ -128,7 +128,7 @@ class Usage(Case):
         self.assert_refused("--init", "train", "--init", "x", "--resume", "y")
         self.assert_refused("--save", "train", "--resume")
         self.assert_refused("--weights", "eval", "--arch", "lenet")
-        self.assert_refused("lr", "train", "--data", self.cifar, "--lr", "-1")
+        self.assert_refused("learning rate", "train", "--data", self.cifar, "--lr", "-1")
         self.assert_refused("--mean", "train", "--data", self.cifar, "--mean", "0.5,0.5")
 
     def test_wrong_arch_names_the_zoo(self):
