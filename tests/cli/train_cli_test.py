@@ -15,6 +15,7 @@ import tempfile
 import unittest
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 SOURCE_DIR = Path(__file__).resolve().parents[2]
 BIN_DIR = Path(os.environ.get("SCONCE_BIN", SOURCE_DIR / "build" / "release" / "bin"))
@@ -196,6 +197,7 @@ class Metrics(Case):
         self.assertEqual(list(records[-1]), ["epoch", "val_loss", "val_accuracy"])
         self.assertEqual(records[-1]["epoch"], 0)
         self.assertTrue(0 <= records[-1]["val_accuracy"] <= 1)
+        self.assertEqual(ElementTree.parse(run / "curves.svg").getroot().tag, "{http://www.w3.org/2000/svg}svg")
 
     def test_every_nth_step(self):
         result = self.train("--steps", "35", "--log-every", "10", "--json")
@@ -267,7 +269,7 @@ class Resume(Case):
         self.assert_whole(run / "last.pt")
         done = [record for record in self.lines(run / "metrics.jsonl") if "step" in record][-1]["step"]
         self.assertTrue(70 <= done < 20 * STEPS_IN_EPOCH, done)
-        self.assertEqual(sorted(path.name for path in run.iterdir()), ["best.pt", "last.pt", "metrics.jsonl"])
+        self.assertEqual(sorted(path.name for path in run.iterdir()), ["best.pt", "curves.svg", "last.pt", "metrics.jsonl"])
         self.run_sconce("train", "--resume", "--save", run)
         self.assert_same_run(whole, run)
 
