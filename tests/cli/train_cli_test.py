@@ -20,6 +20,8 @@ from xml.etree import ElementTree
 SOURCE_DIR = Path(__file__).resolve().parents[2]
 BIN_DIR = Path(os.environ.get("SCONCE_BIN", SOURCE_DIR / "build" / "release" / "bin"))
 NOBODY = 65534
+# Threads that wait by spinning take the processor from the tests beside this one.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 STEPS_IN_EPOCH = 50  # 200 pictures in batches of 4
 
 
