@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
   optim::SGD optimizer{model.parameters(), {.lr = 0.001, .momentum = 0.9}};
   nn::CrossEntropyLoss criterion;
   const Tensor images = randn({batch, 3, 32, 32});
-  const Tensor labels = randint(10, {batch});
+  const Tensor labels = randint(0, 10, {batch});
 
   std::vector<double> times;
   constexpr int kWarmup = 10;

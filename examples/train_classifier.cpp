@@ -91,7 +91,7 @@ int run(const std::string& path) {
   print_state_dict(optimizer);
 
   std::cout << "\nTraining on " << train_set.size() << " pictures of 10 shapes:\n";
-  constexpr int kEpochs = 10;
+  constexpr int kEpochs = 6;
   for (int epoch = 1; epoch <= kEpochs; ++epoch) {
     const double loss = train_one_epoch(model, optimizer, train_loader);
     const double right = accuracy(predict(model, test_loader), test_set);

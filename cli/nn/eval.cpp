@@ -14,6 +14,7 @@
 #include "sconce/base/parallel.h"
 #include "sconce/checkpoint/load.h"
 #include "sconce/models/registry.h"
+#include "sconce/nn/init.h"
 #include "sconce/train/evaluate.h"
 
 namespace sconce::cli {
@@ -112,13 +113,16 @@ int run_eval(Arguments& args) {
   require(!args.arch.empty(), ErrorCode::kInvalidArgument, "",
           "expected --arch NAME: the weights do not say what model they are of");
   require(!args.data.empty(), ErrorCode::kInvalidArgument, "", "expected --data: ", kDataHelp);
-  const models::Entry& entry = models::find(args.arch);
-  if (args.mean.empty()) args.mean = entry.mean;
-  if (args.std.empty()) args.std = entry.std;
+  const models::Model& arch = models::find(args.arch);
+  if (args.mean.empty()) args.mean = {kDefaultMean};
+  if (args.std.empty()) args.std = {kDefaultStd};
   if (args.threads > 0) set_num_threads(args.threads);
 
   const auto pictures = open_dataset(args.data, data::Split::kTest);
-  const std::unique_ptr<nn::Layer> model = entry.make();
+  const std::unique_ptr<nn::Layer> model = [&] {
+    const nn::SkipInit no_draws;
+    return arch.make();
+  }();
   load_weights(*model, content, args.weights);
   const data::DataLoader loader(
       *pictures, {.batch_size = args.batch_size,
@@ -127,7 +131,7 @@ int run_eval(Arguments& args) {
   const train::Evaluation result = train::evaluate(*model, loader);
 
   if (args.json) {
-    out().print(as_json(args, result, pictures->class_names()));
+    out().print_json(as_json(args, result, pictures->class_names()));
   } else {
     out().print(as_text(result, pictures->class_names()));
   }

@@ -1,6 +1,7 @@
 #include "nn/models.h"
 
 #include <memory>
+#include <string>
 
 #include "common/output.h"
 #include "common/text_format.h"
@@ -10,20 +11,20 @@ namespace sconce::cli {
 namespace {
 
 int run_models(bool json) {
-  TextTable table({"NAME", "PARAMETERS", "INPUT", "CLASSES", "WHAT"}, {false, true, false, true, false});
+  TextTable table({"NAME", "PARAMETERS", "INPUT", "CLASSES", "DESCRIPTION"},
+                  {false, true, false, true, false});
   Json list = Json::array();
-  for (const models::Entry& entry : models::registry()) {
-    const std::int64_t parameters = entry.make()->num_parameters();
-    table.add_row({entry.name, with_commas(static_cast<std::uint64_t>(parameters)), entry.input.str(),
-                   std::to_string(entry.classes), entry.summary});
-    list.push_back({{"name", entry.name},
-                    {"parameters", parameters},
-                    {"input", entry.input.to_vector()},
-                    {"classes", entry.classes},
-                    {"summary", entry.summary}});
+  for (const models::Model& model : models::all()) {
+    table.add_row({std::string(model.name), with_commas(static_cast<std::uint64_t>(model.parameters)),
+                   model.input.str(), std::to_string(model.classes), std::string(model.description)});
+    list.push_back({{"name", model.name},
+                    {"parameters", model.parameters},
+                    {"input", model.input.to_vector()},
+                    {"classes", model.classes},
+                    {"description", model.description}});
   }
   if (json) {
-    out().print(Json{{"models", list}});
+    out().print_json(Json{{"models", list}});
   } else {
     out().print(table.str());
   }

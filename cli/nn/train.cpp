@@ -76,18 +76,24 @@ std::optional<Resumed> load_resumed(const Arguments& args) {
   return resumed;
 }
 
-// The folder for this run's files; one that holds another run's is refused.
-std::optional<train::RunFolder> open_folder(const Arguments& args, const std::optional<Resumed>& resumed) {
+// Where this run's files go.
+struct Target {
+  train::RunFolder folder;
+  bool replaces = false;  // another run, whose files are there
+};
+
+std::optional<Target> open_target(const Arguments& args, const std::optional<Resumed>& resumed) {
   if (args.save.empty()) return std::nullopt;
   train::RunFolder folder(args.save);
   std::error_code error;
   const bool goes_on = resumed && fs::equivalent(fs::path(resumed->path).parent_path() / ".",
                                                  fs::path(args.save) / ".", error);
-  if (folder.has_run() && !goes_on && !args.force) {
+  const bool replaces = folder.has_run() && !goes_on;
+  if (replaces && !args.force) {
     throw Error(ErrorCode::kExists, "", "holds a run already; --resume goes on with it, --force replaces it")
         .in_file(args.save);
   }
-  return folder;
+  return Target{std::move(folder), replaces};
 }
 
 std::unique_ptr<optim::LRScheduler> make_scheduler(const TrainSettings& settings,
@@ -100,25 +106,35 @@ std::unique_ptr<optim::LRScheduler> make_scheduler(const TrainSettings& settings
 // Keeps the checkpoints of a run, where it keeps any.
 class Keeper {
  public:
-  Keeper(const train::RunFolder* folder, Value settings) : folder_(folder), settings_(std::move(settings)) {}
+  Keeper(const std::optional<Target>& target, Value settings)
+      : target_(target), settings_(std::move(settings)) {}
 
   void epoch(const train::Trainer& trainer, bool is_best) {
-    if (folder_ == nullptr) return;
-    const Value state = trainer.state_dict(settings_);
-    if (is_best) folder_->save_best(state);
-    folder_->save_last(state);
-    saved_steps_ = trainer.position().step;
+    if (!target_) return;
+    save(trainer, is_best);
+    draw(trainer);
   }
   // What the run came to, unless that is saved already.
   void end(const train::Trainer& trainer) {
-    if (folder_ == nullptr || saved_steps_ == trainer.position().step) return;
+    if (!target_ || saved_steps_ == trainer.position().step) return;
     const StopRequestPause pause;
-    folder_->save_last(trainer.state_dict(settings_));
-    saved_steps_ = trainer.position().step;
+    save(trainer, false);
+    draw(trainer);
   }
 
  private:
-  const train::RunFolder* folder_;
+  void draw(const train::Trainer& trainer) const { target_->folder.draw_curves(trainer.steps_in_epoch()); }
+  void save(const train::Trainer& trainer, bool is_best) {
+    const train::RunFolder& folder = target_->folder;
+    const Value state = trainer.state_dict(settings_);
+    if (is_best) folder.save_best(state);
+    // The best of a run that is being replaced must not stand beside this run's last.
+    if (target_->replaces && !is_best && saved_steps_ < 0) folder.remove_best();
+    folder.save_last(state);
+    saved_steps_ = trainer.position().step;
+  }
+
+  const std::optional<Target>& target_;
   Value settings_;
   std::int64_t saved_steps_ = -1;
 };
@@ -148,11 +164,13 @@ train::Outcome train_to_the_end(train::Trainer& trainer, Keeper& keeper) {
   return outcome;
 }
 
-std::optional<train::MetricsLog> open_log(const std::optional<train::RunFolder>& folder,
-                                          const train::Trainer& trainer, bool is_resumed) {
-  if (!folder) return std::nullopt;
-  if (is_resumed) return train::MetricsLog(folder->metrics(), trainer.position());
-  return train::MetricsLog(folder->metrics());
+// A run that goes on in another folder begins a new file there.
+std::optional<train::MetricsLog> open_log(const std::optional<Target>& target, const train::Trainer& trainer,
+                                          bool is_resumed) {
+  if (!target) return std::nullopt;
+  const std::string path = target->folder.metrics();
+  if (is_resumed && !target->replaces) return train::MetricsLog(path, trainer.position());
+  return train::MetricsLog(path);
 }
 
 // Pictures that the run has still to train on.
@@ -172,9 +190,7 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
       options.resume(*saved, resumed->state.at("step").as_int(), resumed->path);
     }
   }
-  const models::Entry& entry = models::find(settings.arch);
-  if (settings.mean.empty()) settings.mean = entry.mean;
-  if (settings.std.empty()) settings.std = entry.std;
+  const models::Model& arch = models::find(settings.arch);
   if (settings.threads > 0) set_num_threads(static_cast<int>(settings.threads));
   settings.threads = num_threads();
 
@@ -185,10 +201,10 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
   } else {
     warn(settings.data + " has no pictures for testing: no accuracy, no best.pt");
   }
-  const std::optional<train::RunFolder> folder = open_folder(args, resumed);
+  const std::optional<Target> target = open_target(args, resumed);
 
   manual_seed(static_cast<std::uint64_t>(settings.seed));
-  const std::unique_ptr<nn::Layer> model = entry.make();
+  const std::unique_ptr<nn::Layer> model = arch.make();
   if (!args.init.empty()) load_weights(*model, checkpoint::load(args.init), args.init);
   optim::SGD optimizer(model->parameters(), {.lr = settings.lr,
                                              .momentum = settings.momentum,
@@ -214,7 +230,7 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
   }
 
   std::optional<TrainReport> report;
-  Keeper keeper(folder ? &*folder : nullptr, options.to_value());
+  Keeper keeper(target, options.to_value());
   train::Trainer trainer(*model, optimizer, loader,
                          {.epochs = settings.epochs,
                           .max_steps = settings.steps,
@@ -223,8 +239,10 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
                           .on_step = [&](const train::StepReport& step) { report->step(step); },
                           .on_epoch =
                               [&](const train::EpochReport& epoch) {
-                                report->epoch(epoch);
+                                // Killed in between, a resume drops the record and makes it again.
+                                report->record(epoch);
                                 keeper.epoch(trainer, epoch.is_best);
+                                report->show(epoch);
                               },
                           .on_validation = [&](std::int64_t batches) { report->validation(batches); }});
   if (resumed) restore(trainer, *resumed, *model);
@@ -233,7 +251,7 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
                                     .samples = samples_left(settings, begun, loader, pictures->size()),
                                     .log_every = settings.log_every,
                                     .json = args.json},
-                 open_log(folder, trainer, resumed.has_value()));
+                 open_log(target, trainer, resumed.has_value()));
   report->say(fmt::format("{}: {} parameters; {}: {} pictures, {} steps in an epoch", settings.arch,
                           with_commas(static_cast<std::uint64_t>(model->num_parameters())),
                           escaped(settings.data), with_commas(static_cast<std::uint64_t>(pictures->size())),
@@ -244,42 +262,46 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
   if (outcome == train::Outcome::kFinished && resumed && trainer.position().step == begun.step) {
     report->say("nothing left to do; --epochs and --steps count from the beginning of the run");
   }
-  if (folder)
-    report->say(fmt::format("saved {} after step {}", escaped(folder->last()), trainer.position().step));
+  if (target) {
+    report->say(
+        fmt::format("saved {} after step {}", escaped(target->folder.last()), trainer.position().step));
+  }
   return kFine;
 }
 
 }  // namespace
 
 Command train_command() {
-  return {"train", "Train a model of the zoo", [](CLI::App& app) -> std::function<int()> {
-            const auto args = std::make_shared<Arguments>();
-            const auto options = std::make_shared<TrainSettingsOptions>(app, args->settings);
-            app.add_option("--save", args->save,
-                           "Folder for last.pt, best.pt (from the first complete epoch on) and metrics.jsonl")
-                ->type_name("DIR");
-            CLI::Option* resume =
-                app.add_option(
-                       "--resume", args->resume,
-                       "Go on, bit for bit, from a checkpoint of train (default: last.pt of --save), with "
-                       "its settings")
-                    ->type_name("[PATH]")
-                    ->expected(0, 1);
-            app.add_option("--init", args->init, "Begin with the weights of a checkpoint of any format")
-                ->type_name("PATH")
-                ->excludes(resume);
-            app.add_flag("--force", args->force, "Replace a run that the folder of --save holds");
-            app.add_flag("--json", args->json, "Print the metrics, one JSON object a line");
-            app.footer(
-                "Example:\n"
-                "  sconce train --arch lenet --data synthetic --epochs 3 --save run\n"
-                "  sconce train --resume --save run --epochs 5\n"
-                "Ctrl-C finishes the step and saves; --resume goes on from there.");
-            return [args, options, resume] {
-              args->is_resumed = resume->count() > 0;
-              return run_train(*args, *options);
-            };
-          }};
+  return {
+      "train", "Train a model of the zoo", [](CLI::App& app) -> std::function<int()> {
+        const auto args = std::make_shared<Arguments>();
+        const auto options = std::make_shared<TrainSettingsOptions>(app, args->settings);
+        app.add_option(
+               "--save", args->save,
+               "Folder for last.pt, best.pt (from the first complete epoch on), metrics.jsonl, curves.svg")
+            ->type_name("DIR");
+        CLI::Option* resume =
+            app.add_option(
+                   "--resume", args->resume,
+                   "Go on, bit for bit, from a checkpoint of train (default: last.pt of --save), with "
+                   "its settings")
+                ->type_name("[PATH]")
+                ->expected(0, 1);
+        app.add_option("--init", args->init, "Begin with the weights of a checkpoint of any format")
+            ->type_name("PATH")
+            ->excludes(resume);
+        app.add_flag("--force", args->force, "Replace a run that the folder of --save holds");
+        app.add_flag("--json", args->json, "Print the metrics, one JSON object a line");
+        app.footer(
+            "Example:\n"
+            "  sconce train --arch lenet --data synthetic --epochs 3 --save run\n"
+            "  sconce train --resume --save run --epochs 5\n"
+            "Ctrl-C finishes the step and saves; --resume goes on from there.");
+        return [args, options, resume] {
+          args->is_resumed = resume->count() > 0;
+          return run_train(*args, *options);
+        };
+      }};
 }
 
 }  // namespace sconce::cli

@@ -22,16 +22,23 @@ void TrainReport::step(const train::StepReport& report) {
     has_warned_ = true;
   }
   if (report.step != 1 && report.step % options_.log_every != 0) return;
-  write(train::step_record(report.step, report.epoch, report.loss));
+  const std::string record = train::step_record(report.step, report.epoch, report.loss);
+  if (log_) log_->write(record);
+  say_json(record);
   if (bar_.is_shown() && output_is_terminal()) return;
   say(fmt::format("epoch {}/{}  step {}  loss {:.6f}", report.epoch + 1, options_.epochs, report.step,
                   report.loss));
 }
 
-void TrainReport::epoch(const train::EpochReport& report) {
+void TrainReport::record(const train::EpochReport& report) {
+  if (!report.validation || !log_) return;
+  log_->write(train::epoch_record(report.epoch, report.validation->loss, report.validation->accuracy()));
+}
+
+void TrainReport::show(const train::EpochReport& report) {
   if (!report.validation) return;
   const train::Evaluation& result = *report.validation;
-  write(train::epoch_record(report.epoch, result.loss, result.accuracy()));
+  say_json(train::epoch_record(report.epoch, result.loss, result.accuracy()));
   say(fmt::format("epoch {}/{}  test loss {:.6f}  test accuracy {:.2f}% ({} of {}){}", report.epoch + 1,
                   options_.epochs, result.loss, 100 * result.accuracy(), result.correct, result.total,
                   report.is_best ? "  best so far" : ""));
@@ -44,9 +51,9 @@ void TrainReport::say(const std::string& line) {
   out().flush();
 }
 
-void TrainReport::write(const std::string& record) {
-  if (log_) log_->write(record);
+void TrainReport::say_json(const std::string& record) {
   if (!options_.json) return;
+  bar_.clear();
   out().print(record + "\n");
   out().flush();
 }

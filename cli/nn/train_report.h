@@ -25,12 +25,14 @@ class TrainReport {
 
   void step(const train::StepReport& report);
   void validation(std::int64_t batches) { bar_.validation(batches); }
-  void epoch(const train::EpochReport& report);
+  // An epoch's line in the file, and what is shown of it.
+  void record(const train::EpochReport& report);
+  void show(const train::EpochReport& report);
   // One line for people; nothing with json.
   void say(const std::string& line);
 
  private:
-  void write(const std::string& record);
+  void say_json(const std::string& record);
 
   TrainReportOptions options_;
   std::optional<train::MetricsLog> log_;

@@ -2,18 +2,17 @@
 
 #include <type_traits>
 
-#include "nn/data_option.h"
 #include "sconce/base/error.h"
 
 namespace sconce::cli {
 namespace {
 
 template <class T>
-Value to_value(const T& field) {
+Value as_value(const T& field) {
   return Value(field);
 }
-Value to_value(const std::optional<std::int64_t>& field) { return field ? Value(*field) : Value(); }
-Value to_value(const std::vector<double>& field) {
+Value as_value(const std::optional<std::int64_t>& field) { return field ? Value(*field) : Value(); }
+Value as_value(const std::vector<double>& field) {
   Value list = Value::list();
   for (const double number : field) list.append(number);
   return list;
@@ -43,15 +42,16 @@ std::string text_of(const Value& value) {
 }
 
 bool is_same(const Value& given, const Value& saved) {
-  if (!given.is_list()) {
-    return given.is_float() ? given.as_float() == saved.as_float() : text_of(given) == text_of(saved);
-  }
+  if (given.is_float()) return given.as_float() == saved.as_float();
+  if (!given.is_list()) return text_of(given) == text_of(saved);
+  std::vector<double> mine;
+  std::vector<double> theirs;
+  from_value(given, mine);
+  from_value(saved, theirs);
   // One number stands for every channel.
-  for (std::size_t i = 0; i < saved.size(); ++i) {
-    if (given.size() != 1 && given.size() != saved.size()) return false;
-    if (given.at(given.size() == 1 ? 0 : i).as_float() != saved.at(i).as_float()) return false;
-  }
-  return true;
+  if (mine.size() == 1) mine.resize(theirs.size(), mine.front());
+  if (theirs.size() == 1) theirs.resize(mine.size(), theirs.front());
+  return mine == theirs;
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ void TrainSettingsOptions::add(const char* name, CLI::Option* option, T& field, 
   if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
     if (option->get_expected_max() > 0) option->capture_default_str();
   }
-  table_.push_back({name, option, may_change, [&field] { return to_value(field); },
+  table_.push_back({name, option, may_change, [&field] { return as_value(field); },
                     [&field](const Value& value) { from_value(value, field); }});
 }
 

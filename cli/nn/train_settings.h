@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/program.h"
+#include "nn/data_option.h"
 #include "sconce/state/value.h"
 
 namespace sconce::cli {
@@ -31,8 +32,8 @@ struct TrainSettings {
   std::int64_t threads = 0;  // 0: as many as the machine has
   std::int64_t log_every = 100;
   bool augment = false;
-  std::vector<double> mean;  // empty: the architecture's
-  std::vector<double> std;
+  std::vector<double> mean = {kDefaultMean};
+  std::vector<double> std = {kDefaultStd};
 };
 
 // The settings beside the options they come from.

@@ -49,9 +49,21 @@ Listing describe(std::span<const std::byte> bytes, const LoadOptions& options) {
 }
 
 Array Listing::read(std::size_t index) const {
-  const TensorInfo& info = tensors.at(index);
-  const Array array(store->read(info), info.dtype, info.geometry);
-  return info.is_conj || info.is_neg ? resolve_lazy_bits(array, info.is_conj, info.is_neg) : array;
+  require(index < tensors.size(), ErrorCode::kIndexOutOfRange, "checkpoint", "tensor ", index, " of ",
+          tensors.size());
+  return store->array(tensors[index]);
+}
+
+Array detail::TensorStore::array(const TensorInfo& tensor) const {
+  const std::size_t word = dtype_info(tensor.dtype).word;
+  if (last_storage_ != tensor.storage || last_word_ != word) {
+    last_storage_.reset();
+    last_ = read(tensor);
+    last_storage_ = tensor.storage;
+    last_word_ = word;
+  }
+  const Array array(last_, tensor.dtype, tensor.geometry);
+  return resolve_lazy_bits(array, tensor.is_conj, tensor.is_neg, options_.resolved_bytes);
 }
 
 }  // namespace sconce::checkpoint

@@ -27,7 +27,10 @@ Value metadata_value(const Header& header) {
 
 class SafetensorsStore : public detail::TensorStore {
  public:
-  explicit SafetensorsStore(Source source) : source_(std::move(source)) {}
+  SafetensorsStore(Source source, const LoadOptions& options)
+      : TensorStore(options), source_(std::move(source)) {}
+
+ protected:
   Storage read(const TensorInfo& tensor) const override {
     return read_entry(*source_.bytes, tensor.file_offset, tensor.storage_bytes, tensor.dtype);
   }
@@ -82,8 +85,7 @@ Listing list_safetensors(Source source, const LoadOptions& options) {
     listing.tensors.push_back(std::move(info));
   }
   if (!header.metadata.empty()) listing.tree.set_attribute("__metadata__", metadata_value(header));
-  listing.notes.emplace_back("the format has no checksums");
-  listing.store = std::make_shared<SafetensorsStore>(std::move(source));
+  listing.store = std::make_shared<SafetensorsStore>(std::move(source), options);
   return listing;
 }
 

@@ -15,7 +15,10 @@ void flip_signs(std::span<std::byte> bytes, std::size_t word, std::size_t first,
 
 }  // namespace
 
-Array resolve_lazy_bits(const Array& array, bool conj, bool neg) {
+Array resolve_lazy_bits(const Array& array, bool conj, bool neg, std::uint64_t limit) {
+  if (!conj && !neg) return array;
+  require(array.nbytes() <= limit, ErrorCode::kLimit, "torch", "a conjugate or negative view has ",
+          array.nbytes(), " bytes, at most ", limit, " are made");
   Array out = array.clone();
   const DTypeInfo& info = dtype_info(array.dtype());
   const std::span<std::byte> bytes(out.mutable_raw(), out.nbytes());

@@ -45,7 +45,8 @@ class TensorBackend {
   virtual Array make(const StoredTensor& tensor, const StorageInfo& storage) = 0;
 };
 
-// The elements of `array` in contiguous storage of their own, conjugated and negated as asked.
-Array resolve_lazy_bits(const Array& array, bool conj, bool neg);
+// `array` itself, or a contiguous copy with its elements conjugated and negated as asked; Error kLimit when
+// the copy would have more than `limit` bytes.
+Array resolve_lazy_bits(const Array& array, bool conj, bool neg, std::uint64_t limit);
 
 }  // namespace sconce::checkpoint

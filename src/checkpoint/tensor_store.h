@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include "sconce/checkpoint/listing.h"
 #include "sconce/core/storage.h"
@@ -10,9 +11,21 @@ namespace sconce::checkpoint::detail {
 
 class TensorStore {
  public:
+  explicit TensorStore(const LoadOptions& options) : options_(options) {}
   virtual ~TensorStore() = default;
+
+  // The tensor over its storage, lazy bits resolved. Views of one storage in a row read it once.
+  Array array(const TensorInfo& tensor) const;
+
+ protected:
   // The whole storage of a tensor, checked.
   virtual Storage read(const TensorInfo& tensor) const = 0;
+
+ private:
+  LoadOptions options_;
+  mutable std::optional<std::size_t> last_storage_;
+  mutable std::size_t last_word_ = 0;
+  mutable Storage last_;
 };
 
 }  // namespace sconce::checkpoint::detail

@@ -58,8 +58,10 @@ void TorchArchive::read_top_folder() {
   require(find("data.pkl") != nullptr, ErrorCode::kUnsupported, "torch",
           "a zip archive that torch.save did not write: it has no record '", escaped(top_), "data.pkl'");
   for (const zip::Entry& entry : entries) {
-    require(entry.name.starts_with(top_), ErrorCode::kCorrupt, "torch", "record '", escaped(entry.name),
-            "' lies outside the folder '", escaped(top_), "'");
+    if (!entry.name.starts_with(top_)) {
+      fail(ErrorCode::kCorrupt, "torch", "record '", escaped(entry.name), "' lies outside the folder '",
+           escaped(top_), "'");
+    }
   }
 }
 
@@ -93,8 +95,10 @@ pickle::Graph TorchArchive::parse_pickle() const {
 
 const zip::Entry& TorchArchive::storage_entry(std::string_view key) const {
   const zip::Entry* entry = find(cat("data/", key));
-  require(entry != nullptr, ErrorCode::kNotFound, "torch", "the archive has no record '", escaped(top_),
-          "data/", escaped(key), "', which a tensor needs");
+  if (entry == nullptr) {
+    fail(ErrorCode::kNotFound, "torch", "the archive has no record '", escaped(top_), "data/", escaped(key),
+         "', which a tensor needs");
+  }
   return *entry;
 }
 

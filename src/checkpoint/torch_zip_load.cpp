@@ -22,15 +22,14 @@ class LoadBackend : public TensorBackend {
   Array make(const StoredTensor& tensor, const StorageInfo& storage) override {
     const std::size_t word = dtype_info(tensor.dtype).word;
     Place& place = place_of(tensor.storage, storage, word);
-    require(place.word == word || !archive_.needs_swap(), ErrorCode::kUnsupported, "torch", "storage '",
-            escaped(storage.key), "' has the other byte order and is used with elements of two sizes");
+    if (archive_.needs_swap() && place.word != word) {
+      fail(ErrorCode::kUnsupported, "torch", "storage '", escaped(storage.key),
+           "' has the other byte order and is used with elements of two sizes");
+    }
     Array array(place.storage, tensor.dtype, tensor.geometry);
     if (!tensor.is_conj && !tensor.is_neg) return array;
-    require(array.nbytes() <= options_.resolved_bytes, ErrorCode::kLimit, "torch",
-            "a conjugate or negative view has ", array.nbytes(), " bytes, at most ", options_.resolved_bytes,
-            " are made");
     fill(place);
-    return resolve_lazy_bits(array, tensor.is_conj, tensor.is_neg);
+    return resolve_lazy_bits(array, tensor.is_conj, tensor.is_neg, options_.resolved_bytes);
   }
 
   void fill_all() {
@@ -89,8 +88,10 @@ class ListBackend : public TensorBackend {
 
 class TorchStore : public detail::TensorStore {
  public:
-  explicit TorchStore(std::shared_ptr<const TorchArchive> archive) : archive_(std::move(archive)) {}
+  TorchStore(std::shared_ptr<const TorchArchive> archive, const LoadOptions& options)
+      : TensorStore(options), archive_(std::move(archive)) {}
 
+ protected:
   Storage read(const TensorInfo& tensor) const override {
     const zip::Entry* entry = archive_->reader().find(tensor.record);
     Storage storage = Storage::allocate(static_cast<std::size_t>(entry->size));
@@ -123,6 +124,7 @@ TensorInfo tensor_info(const NamedLeaf& leaf, const StoredPart& part, const Stor
   info.record = entry.name;
   info.file_offset = reader.payload_offset(entry);
   info.storage_bytes = storage.bytes;
+  info.has_checksum = entry.crc_recorded();
   return info;
 }
 
@@ -176,7 +178,7 @@ Listing list_torch_zip(Source source, const LoadOptions& options) {
   for (const NamedLeaf& leaf : named_objects(listing.tree)) {
     listing.objects.emplace_back(leaf.name, cat(leaf.value.global_module(), ".", leaf.value.global_name()));
   }
-  listing.store = std::make_shared<TorchStore>(archive);
+  listing.store = std::make_shared<TorchStore>(archive, options);
   return listing;
 }
 

@@ -27,6 +27,15 @@ std::string latin1_to_utf8(std::span<const std::byte> bytes) {
   return out;
 }
 
+// Python keeps one object for each identifier that stands in a program ('weight', 'lr'), so equal ones are
+// one object in its pickles; other strings are usually made anew each time.
+bool is_identifier(std::string_view text) {
+  if (text.empty() || (text[0] >= '0' && text[0] <= '9')) return false;
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
 // A key as it stands in a path: conv1.weight, 0.
 std::string step_text(const Value& key) {
   if (key.is_string()) return escaped(key.as_string());
@@ -104,8 +113,9 @@ void ValueWriter::finish(Frame frame) {
     case After::kNothing:
       return;
     case After::kTuple:
-      require(!out_.recall(identity), ErrorCode::kUnsupported, "save", "a tuple contains itself, at ",
-              path());
+      if (out_.recall(identity)) {
+        fail(ErrorCode::kUnsupported, "save", "a tuple contains itself, at ", path());
+      }
       out_.tuple(frame.values.size());
       return out_.memoize(identity);
     case After::kSet:
@@ -162,7 +172,10 @@ void ValueWriter::emit(const Value& value) {
     case ValueKind::kFloat:
       return out_.real(value.as_float());
     case ValueKind::kString:
-      return out_.shared_text(value.as_string());
+      if (is_identifier(value.as_string())) return out_.shared_text(value.as_string());
+      if (out_.recall(identity_of(value))) return;
+      out_.text(value.as_string());
+      return out_.memoize(identity_of(value));
     default:
       if (!out_.recall(identity_of(value))) emit_fresh(value);
   }
@@ -246,7 +259,9 @@ void ValueWriter::emit_dict(const Value& value) {
 
 void ValueWriter::emit_array(const Value& value) {
   const TensorLeaf& leaf = value.as_tensor();
-  require(leaf.array.defined(), ErrorCode::kInvalidArgument, "save", "an undefined array at ", path());
+  if (!leaf.array.defined()) {
+    fail(ErrorCode::kInvalidArgument, "save", "an undefined array at ", path());
+  }
   auto attributes = value.attributes();
   std::string module = "torch";
   std::string name = "Tensor";
@@ -390,8 +405,9 @@ void ValueWriter::emit_sparse(const Value& value) {
   std::vector<Array> parts{leaf.indices, leaf.values};
   if (!is_coo) parts.insert(parts.begin() + 1, leaf.plain_indices);
   for (const Array& part : parts) {
-    require(part.defined(), ErrorCode::kInvalidArgument, "save", "a sparse tensor without its parts, at ",
-            path());
+    if (!part.defined()) {
+      fail(ErrorCode::kInvalidArgument, "save", "a sparse tensor without its parts, at ", path());
+    }
     dense({part, false, false, "cpu", std::nullopt}, false);
     out_.memoize();
   }

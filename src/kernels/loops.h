@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "kernels/multiversion.h"
 #include "sconce/base/parallel.h"
 #include "sconce/core/array.h"
 
@@ -102,12 +103,15 @@ void map_into(Out* out, const Strides& out_strides, const Array& a, const Shape&
   for_each_stretch(nest, [&](const std::array<std::int64_t, 2>& at, std::int64_t n) {
     Out* po = out + at[0];
     const In* x = pa + at[1];
-    const auto [so, sx] = nest.step;
-    if (so == 1 && sx == 1) {
-      for (std::int64_t i = 0; i < n; ++i) po[i] = f(x[i]);
-    } else {
-      for (std::int64_t i = 0; i < n; ++i) po[i * so] = f(x[i * sx]);
-    }
+    const std::int64_t so = nest.step[0];
+    const std::int64_t sx = nest.step[1];
+    multiversion([&]() SCONCE_ALWAYS_INLINE {
+      if (so == 1 && sx == 1) {
+        for (std::int64_t i = 0; i < n; ++i) po[i] = f(x[i]);
+      } else {
+        for (std::int64_t i = 0; i < n; ++i) po[i * so] = f(x[i * sx]);
+      }
+    });
   });
 }
 
@@ -121,18 +125,22 @@ void zip_into(Out* out, const Strides& out_strides, const Array& a, const Array&
     Out* po = out + at[0];
     const In* x = pa + at[1];
     const In* y = pb + at[2];
-    const auto [so, sx, sy] = nest.step;
-    if (so == 1 && sx == 1 && sy == 1) {
-      for (std::int64_t i = 0; i < n; ++i) po[i] = f(x[i], y[i]);
-    } else if (so == 1 && sx == 1 && sy == 0) {
-      const In constant = *y;
-      for (std::int64_t i = 0; i < n; ++i) po[i] = f(x[i], constant);
-    } else if (so == 1 && sx == 0 && sy == 1) {
-      const In constant = *x;
-      for (std::int64_t i = 0; i < n; ++i) po[i] = f(constant, y[i]);
-    } else {
-      for (std::int64_t i = 0; i < n; ++i) po[i * so] = f(x[i * sx], y[i * sy]);
-    }
+    const std::int64_t so = nest.step[0];
+    const std::int64_t sx = nest.step[1];
+    const std::int64_t sy = nest.step[2];
+    multiversion([&]() SCONCE_ALWAYS_INLINE {
+      if (so == 1 && sx == 1 && sy == 1) {
+        for (std::int64_t i = 0; i < n; ++i) po[i] = f(x[i], y[i]);
+      } else if (so == 1 && sx == 1 && sy == 0) {
+        const In constant = *y;
+        for (std::int64_t i = 0; i < n; ++i) po[i] = f(x[i], constant);
+      } else if (so == 1 && sx == 0 && sy == 1) {
+        const In constant = *x;
+        for (std::int64_t i = 0; i < n; ++i) po[i] = f(constant, y[i]);
+      } else {
+        for (std::int64_t i = 0; i < n; ++i) po[i * so] = f(x[i * sx], y[i * sy]);
+      }
+    });
   });
 }
 

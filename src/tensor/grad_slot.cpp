@@ -24,17 +24,18 @@ void GradSlot::set_grad(Tensor grad) {
 
 void GradSlot::accumulate(Tensor grad) {
   check(grad);
-  if (is_grad_enabled()) {
-    grad_ = grad_.defined() ? add(grad_, grad) : std::move(grad);
-  } else if (!grad_.defined()) {
-    // The first gradient is taken over when nobody else can see its memory, and copied otherwise.
-    const bool is_ours = Graph::handles(grad) == 1 && grad.array().storage().use_count() == 1;
-    grad_ = is_ours && grad.is_contiguous() ? grad.detach() : Tensor(grad.array().clone());
-  } else if (grad_.is_contiguous()) {
-    kernels::add_into(grad_.mutable_array(), grad.array());
-  } else {
-    grad_ = add(grad_, grad);
+  if (grad_.defined()) {
+    if (!is_grad_enabled() && grad_.is_contiguous()) {
+      kernels::add_into(grad_.mutable_array(), grad.array());
+    } else {
+      grad_ = add(grad_, grad);
+    }
+    return;
   }
+  // The first gradient is taken over when nobody else can see its memory, and copied otherwise.
+  const bool is_ours = Graph::handles(grad) == 1 && grad.array().storage().use_count() == 1;
+  const Tensor own = is_ours && grad.is_contiguous() ? grad : grad.clone();
+  grad_ = is_grad_enabled() ? own : own.detach();
 }
 
 }  // namespace sconce

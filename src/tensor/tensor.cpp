@@ -43,6 +43,7 @@ Tensor Tensor::grad() const {
 }
 
 void Tensor::set_grad(const Tensor& grad) {
+  if (!impl_) fail_undefined();
   if (!impl_->slot) impl_->slot = Ref<Node>(new GradSlot(shape(), dtype()));
   static_cast<GradSlot&>(*impl_->slot).set_grad(grad);
 }

@@ -197,16 +197,16 @@ TEST_F(NnOps, BatchNormMovesRunningStatisticsOnlyInTraining) {
   const Tensor mean = zeros({3}, {.dtype = kFloat64});
   const Tensor variance = ones({3}, {.dtype = kFloat64});
   batch_norm(x, mean, variance, {}, {}, {.training = false});
-  EXPECT_EQ(mean.to_vector(), (std::vector<double>{0, 0, 0}));
-  EXPECT_EQ(variance.to_vector(), (std::vector<double>{1, 1, 1}));
+  EXPECT_EQ(mean.to_vector<double>(), (std::vector<double>{0, 0, 0}));
+  EXPECT_EQ(variance.to_vector<double>(), (std::vector<double>{1, 1, 1}));
   batch_norm(x, mean, variance, {}, {}, {.training = true, .momentum = 1});
-  const auto channel = x.select(1, 1).to_vector();
+  const auto channel = x.select(1, 1).to_vector<double>();
   double average = 0;
   for (const double v : channel) average += v / 8;
   double unbiased = 0;
   for (const double v : channel) unbiased += (v - average) * (v - average) / 7;
-  EXPECT_NEAR(mean.to_vector()[1], average, 1e-14);
-  EXPECT_NEAR(variance.to_vector()[1], unbiased, 1e-14);
+  EXPECT_NEAR(mean.to_vector<double>()[1], average, 1e-14);
+  EXPECT_NEAR(variance.to_vector<double>()[1], unbiased, 1e-14);
 }
 
 TEST_F(NnOps, BatchNormBackwardUsesTheStatisticsOfItsForward) {
@@ -263,8 +263,8 @@ TEST_F(NnOps, RejectedBatchLeavesTheRunningStatisticsAlone) {
               batch_norm(ones({4, 3}), mean, variance, ones({2}), {}, {.training = true});
             }),
             ErrorCode::kShapeMismatch);
-  EXPECT_EQ(mean.to_vector(), (std::vector<double>{0, 0, 0}));
-  EXPECT_EQ(variance.to_vector(), (std::vector<double>{1, 1, 1}));
+  EXPECT_EQ(mean.to_vector<double>(), (std::vector<double>{0, 0, 0}));
+  EXPECT_EQ(variance.to_vector<double>(), (std::vector<double>{1, 1, 1}));
 }
 
 TEST_F(NnOps, CrossEntropyRejects) {
@@ -304,7 +304,7 @@ TEST_F(NnOps, DropoutOutsideTrainingIsTheInput) {
   const Tensor x = normal({4, 5});
   EXPECT_TRUE(dropout(x, 0.5, false, generator).is_same(x));
   EXPECT_TRUE(dropout(x, 0, true, generator).is_same(x));
-  EXPECT_EQ(dropout(x, 1, true, generator).to_vector(), std::vector<double>(20, 0.0));
+  EXPECT_EQ(dropout(x, 1, true, generator).to_vector<double>(), std::vector<double>(20, 0.0));
   EXPECT_TRUE(generator.state().same_bits(Generator(1).state()));  // none of them drew
 }
 
@@ -312,7 +312,7 @@ TEST_F(NnOps, DropoutKeepsDroppedSigns) {
   Generator generator(1);
   const Tensor y = dropout(full({1000}, -2.0), 0.5, true, generator);
   int dropped = 0;
-  for (const double v : y.to_vector()) {
+  for (const double v : y.to_vector<double>()) {
     EXPECT_TRUE(std::signbit(v));
     EXPECT_TRUE(v == 0 || v == -4);
     dropped += v == 0 ? 1 : 0;

@@ -35,6 +35,16 @@ TEST_F(RunFolderTest, SavesAndReplaces) {
   EXPECT_EQ(checkpoint::load(folder.best()).at("step").as_int(), 3);
 }
 
+TEST_F(RunFolderTest, RemovesTheBest) {
+  const RunFolder folder(path("run"));
+  folder.remove_best();
+  folder.save_best(state_with(1));
+  folder.save_last(state_with(2));
+  folder.remove_best();
+  EXPECT_FALSE(std::filesystem::exists(folder.best()));
+  EXPECT_TRUE(folder.has_run());
+}
+
 TEST_F(RunFolderTest, AFullDiskLeavesTheCheckpointBefore) {
   const RunFolder folder(path("run"));
   folder.save_last(state_with(1));

@@ -13,9 +13,10 @@
 namespace sconce::checkpoint {
 
 struct SaveOptions {
-  std::optional<Format> format;  // nullopt: safetensors for a path that ends so, torch-zip for every other
-  bool replace = true;           // false: Error kExists when the output is there
-  bool durable = true;           // the bytes are on disk when save() returns
+  std::optional<Format> format =
+      {};               // nullopt: safetensors for a path that ends so, torch-zip for every other
+  bool replace = true;  // false: Error kExists when the output is there
+  bool durable = true;  // the bytes are on disk when save() returns
   // Write unknown Python objects back as they were, where making them again calls only functions on a fixed
   // list. Without it they are left out, each with a warning. torch.Size, torch.device, dtypes and whatever
   // else torch.load(weights_only=True) takes are always written.

@@ -25,11 +25,11 @@ struct Batch {
 struct DataLoaderOptions {
   std::int64_t batch_size = 1;
   bool shuffle = false;
-  bool drop_last = false;                  // leave out a last batch that is not full
-  Transform transform = to_float();        // every image passes through it
-  Generator* generator = nullptr;          // draws the order; null: the default generator seeds it
-  std::shared_ptr<const Sampler> sampler;  // another order; shuffle must be off
-  std::int64_t prefetch = 0;               // batches that a background thread makes ahead
+  bool drop_last = false;                            // leave out a last batch that is not full
+  Transform transform = to_float();                  // every image passes through it
+  Generator* generator = nullptr;                    // draws the order; null: the default generator seeds it
+  std::shared_ptr<const Sampler> sampler = nullptr;  // another order; shuffle must be off
+  std::int64_t prefetch = 0;                         // batches that a background thread makes ahead
 };
 
 // Where an epoch stands, for DataLoader::resume(). Undefined arrays: there is no such generator.

@@ -32,19 +32,20 @@ struct StepReport {
 };
 
 struct EpochReport {
-  std::int64_t epoch = 0;                // the first epoch is 0
-  std::optional<Evaluation> validation;  // when there is a validation loader
-  bool is_best = false;                  // the best validation accuracy so far
+  std::int64_t epoch = 0;                     // the first epoch is 0
+  std::optional<Evaluation> validation = {};  // when there is a validation loader
+  bool is_best = false;                       // the best validation accuracy so far
 };
 
 struct TrainerOptions {
-  std::int64_t epochs = 1;                  // in all, those before a resume included
-  std::optional<std::int64_t> max_steps;    // in all; an epoch that ends with the last of them is completed
-  optim::LRScheduler* scheduler = nullptr;  // stepped at the end of each epoch
-  const data::DataLoader* validation = nullptr;             // must have a generator of its own
-  std::function<void(const StepReport&)> on_step;           // after each step
-  std::function<void(const EpochReport&)> on_epoch;         // after each complete epoch
-  std::function<void(std::int64_t batches)> on_validation;  // after each batch of a validation
+  std::int64_t epochs = 1;  // in all, those before a resume included
+  // Steps in all; an epoch that ends with the last of them is completed.
+  std::optional<std::int64_t> max_steps = {};
+  optim::LRScheduler* scheduler = nullptr;                       // stepped at the end of each epoch
+  const data::DataLoader* validation = nullptr;                  // must have a generator of its own
+  std::function<void(const StepReport&)> on_step = {};           // after each step
+  std::function<void(const EpochReport&)> on_epoch = {};         // after each complete epoch
+  std::function<void(std::int64_t batches)> on_validation = {};  // after each batch of a validation
 };
 
 enum class Outcome : std::uint8_t {
@@ -73,6 +74,7 @@ class Trainer {
   // own. After an error position() tells what was done.
   Outcome run();
   const Position& position() const { return position_; }
+  std::int64_t steps_in_epoch() const { return loader_.size(); }
   // The best validation accuracy of a complete epoch, if there was one.
   std::optional<double> best_accuracy() const { return best_accuracy_; }
 

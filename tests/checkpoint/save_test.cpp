@@ -1,0 +1,150 @@
+#include "sconce/checkpoint/save.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error_matcher.h"
+#include "base/file_size_limit.h"
+#include "base/temporary_folder.h"
+#include "sconce/checkpoint/listing.h"
+#include "sconce/checkpoint/load.h"
+#include "sconce/state/state_dict.h"
+
+namespace sconce::checkpoint {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::vector<std::byte> saved(const Value& value, const SaveOptions& options = {}) {
+  MemorySink sink;
+  const SaveReport report = save(sink, value, options);
+  EXPECT_EQ(report.bytes, sink.bytes().size());
+  return sink.bytes();
+}
+const SaveOptions kSafetensors{.format = Format::kSafetensors};
+
+TEST(Save, EveryDTypeComesBack) {
+  for (const DTypeInfo& info : all_dtypes()) {
+    TensorLeaf leaf;
+    leaf.array = Array(Storage::allocate(4 * info.itemsize), info.dtype, Geometry::contiguous({2, 2}));
+    std::fill_n(leaf.array.mutable_raw(), leaf.array.nbytes(), std::byte{1});
+    if (is_quantized(info.dtype)) leaf.quantization.emplace().scale = 0.5;
+    const TensorLeaf back = load(saved(Value(leaf))).as_tensor();
+    EXPECT_TRUE(back.array.same_bits(leaf.array)) << info.name;
+    EXPECT_EQ(back.quantization.has_value(), is_quantized(info.dtype)) << info.name;
+    if (info.safetensors.empty()) {
+      EXPECT_ERROR(saved(Value::dict({{"a", leaf}}), kSafetensors), ErrorCode::kUnsupported);
+    } else {
+      const Value there = load(saved(Value::dict({{"a", leaf}}), kSafetensors));
+      EXPECT_TRUE(there.at("a").as_array().same_bits(leaf.array)) << info.name;
+    }
+  }
+}
+
+TEST(Save, ViewsShareAndKeepStrides) {
+  const Array base = Array::from<float>({0, 1, 2, 3, 4, 5}, {2, 3});
+  const Value back = load(saved(Value::list({base, base.transpose(0, 1), base.select(0, 1)})));
+  const Array whole = back.at(0).as_array();
+  EXPECT_EQ(back.at(1).as_array().strides(), (Strides{1, 3}));
+  EXPECT_EQ(back.at(2).as_array().offset(), 3);
+  EXPECT_EQ(back.at(1).as_array().storage(), whole.storage());
+  EXPECT_EQ(back.at(2).as_array().storage(), whole.storage());
+}
+
+TEST(Save, OneStorageUnderTwoDTypesIsWrittenTwice) {
+  const Array floats = Array::from<float>({1, 2}, {2});
+  const Array ints(floats.storage(), kInt32, floats.geometry());
+  const Value back = load(saved(Value::list({floats, ints})));
+  EXPECT_TRUE(back.at(1).as_array().same_bits(ints));
+  EXPECT_FALSE(back.at(0).as_array().storage() == back.at(1).as_array().storage());
+}
+
+TEST(Save, SameValueSameBytesAndAgainAfterLoading) {
+  const Value value =
+      Value::dict({{"w", Array::ones({3})}, {"n", 3}, {"t", Value::tuple({1, "x", nullptr})}});
+  const auto bytes = saved(value);
+  EXPECT_EQ(bytes, saved(value));
+  EXPECT_EQ(bytes, saved(load(bytes)));
+}
+
+TEST(Save, StateDictKeepsMetadata) {
+  StateDict state;
+  state.set("weight", Array::ones({2}));
+  state.set_version("", 2);
+  const StateDict back = load(saved(Value(state))).as_state_dict();
+  EXPECT_EQ(back.version(""), 2);
+}
+
+TEST(Save, ObjectsAreLeftOutByName) {
+  const Value namespace_object =
+      Value::object(ObjectKind::kNew, Value::global("argparse", "Namespace"), Value::tuple());
+  const Value evil = Value::object(ObjectKind::kReduce, Value::global("os", "system"), Value::tuple({"x"}));
+  const Value value = Value::dict({{"a", namespace_object}, {"b", evil}, {"c", 1}});
+  MemorySink sink;
+  const SaveReport report = save(sink, value);
+  EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("argparse.Namespace"), HasSubstr("os.system")));
+  EXPECT_EQ(load(sink.bytes()).size(), 1u);
+  const Value kept = load(saved(value, {.keep_objects = true}));
+  EXPECT_TRUE(kept.contains("a"));
+  EXPECT_FALSE(kept.contains("b"));  // never what would run code
+  EXPECT_ERROR(saved(evil, {.keep_objects = true}), ErrorCode::kUnsupported);
+}
+
+TEST(Save, ImpossibleValues) {
+  Value tuple = Value::tuple();
+  tuple.append(Value::list({tuple}));
+  EXPECT_ERROR(saved(tuple), ErrorCode::kUnsupported);
+  EXPECT_ERROR(saved(Value(Array())), ErrorCode::kInvalidArgument);
+  EXPECT_ERROR(saved(Value(Array::zeros({1}, kInt8).with_geometry(Geometry::contiguous({1}))), kSafetensors),
+               ErrorCode::kUnsupported);  // not a dict
+}
+
+TEST(SaveSafetensors, NamesAndAliases) {
+  const Array a = Array::ones({2});
+  EXPECT_ERROR(saved(Value::dict({{"a", a}, {"b", a}}), kSafetensors), ErrorCode::kUnsupported);
+  const Value merged =
+      load(saved(Value::dict({{"a", a}, {"b", a}}), {.format = Format::kSafetensors, .merge_aliases = true}));
+  EXPECT_EQ(merged.size(), 1u);
+  EXPECT_EQ(merged.attribute("__metadata__")->at("b").as_string(), "a");
+  EXPECT_EQ(merged.attribute("__metadata__")->at("format").as_string(), "pt");
+  const Array wide = Array::from<float>({1, 2, 3, 4}, {4});
+  const Value parts =
+      load(saved(Value::dict({{"x", wide.narrow(0, 0, 2)}, {"y", wide.narrow(0, 2, 2)}}), kSafetensors));
+  EXPECT_THAT(parts.at("y").as_array().to_vector<float>(), ElementsAre(3, 4));
+  EXPECT_ERROR(saved(Value::dict({{"a.b", a}, {"a", Value::dict({{"b", Array::ones({1})}})}}), kSafetensors),
+               ErrorCode::kUnsupported);
+  EXPECT_ERROR(saved(Value::dict({{"__metadata__", a}}), kSafetensors), ErrorCode::kUnsupported);
+}
+
+class SaveFile : public TemporaryFolder {};
+
+TEST_F(SaveFile, ExtensionDecides) {
+  const Value value = Value::dict({{"a", Array::ones({2})}});
+  save(path("x.safetensors"), value);
+  save(path("x.anything"), value);
+  EXPECT_EQ(describe(path("x.safetensors")).format, Format::kSafetensors);
+  const Listing listing = describe(path("x.anything"));
+  EXPECT_EQ(listing.format, Format::kTorchZip);
+  EXPECT_EQ(listing.tensors.at(0).record, "x/data/0");
+}
+
+TEST_F(SaveFile, FullDiskAndReadOnlyFolderLoseNothing) {
+  save(path("a.pt"), Value(1));
+  const std::string before = get("a.pt");
+  {
+    const FileSizeLimit limit(1000);
+    EXPECT_ERROR(save(path("a.pt"), Value(Array::zeros({1000}))), ErrorCode::kNoSpace);
+  }
+  EXPECT_EQ(get("a.pt"), before);
+  EXPECT_THAT(names(), ElementsAre("a.pt"));
+  EXPECT_ERROR(save(path("a.pt"), Value(2), {.replace = false}), ErrorCode::kExists);
+  EXPECT_ERROR(save(path("no/a.pt"), Value(2)), ErrorCode::kNotFound);
+  std::filesystem::permissions(folder_,
+                               std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  const WithoutRoot nobody;
+  EXPECT_ERROR(save(path("b.pt"), Value(2)), ErrorCode::kPermission);
+}
+
+}  // namespace
+}  // namespace sconce::checkpoint
