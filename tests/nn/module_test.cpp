@@ -46,7 +46,7 @@ struct Block : Layer {
 
 struct Everything : Module {
   std::vector<Linear> layers;
-  std::array<Parameter, 2> pair{Parameter(zeros({1})), Parameter()};
+  std::array<Parameter, 3> pair{Parameter(zeros({1})), Parameter(), Parameter(zeros({2, 3}))};
   std::optional<Block> maybe;
   std::optional<Linear> absent;
   std::unique_ptr<Layer> any = std::make_unique<Linear>(2, 1, LinearOptions{.bias = false});
@@ -88,7 +88,7 @@ TEST(Module, StateDictOrderIsParametersBuffersChildren) {
 TEST(Module, MembersMayBeOptionalPointersAndLists) {
   const Everything module;
   EXPECT_THAT(module.state_dict().names(),
-              ElementsAre("private_looking", "layers.0.weight", "layers.0.bias", "layers.1.weight", "pair.0",
+              ElementsAre("private_looking", "layers.0.weight", "layers.0.bias", "layers.1.weight", "pair.0", "pair.2",
                           "maybe.scale", "maybe.seen", "maybe.fc.weight", "maybe.fc.bias", "any.weight",
                           "mixed.2.weight", "mixed.2.bias"));
 }
@@ -166,7 +166,10 @@ TEST(Module, PrintsAsPyTorch) {
     (0): Linear(in_features=1, out_features=1, bias=True)
     (1): Linear(in_features=1, out_features=1, bias=False)
   )
-  (pair): ParameterList()
+  (pair): ParameterList(
+      (0): Parameter containing: [torch.float32 of size 1]
+      (2): Parameter containing: [torch.float32 of size 2x3]
+  )
   (maybe): Block(
     (fc): Linear(in_features=2, out_features=2, bias=True)
     (act): ReLU()
