@@ -99,7 +99,7 @@ class LoadPlan {
     // Files of PyTorch 0.3 hold scalars as one element.
     if (target.rank() == 0 && source.rank() == 1 && source.numel() == 1) source = source.reshape({});
     if (source.shape() != target.shape()) {
-      report_.mismatched.push_back({key, target.shape(), source.shape()});
+      report_.mismatched.push_back({key, target.shape(), source.shape(), report_.errors.size()});
       return;
     }
     if (is_quantized(source.dtype()) || dtype_info(source.dtype()).kind == DTypeKind::kRaw) {

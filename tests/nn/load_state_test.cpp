@@ -108,6 +108,23 @@ TEST(LoadState, RefusesWhatIsNoTensor) {
       "from checkpoint but received <class 'list'>");
 }
 
+TEST(LoadState, OtherErrorsComeInTheOrderOfTheModel) {
+  StateDict state = N().state_dict();
+  state.set("emb.weight", Array::ones({1}));
+  state.set("fc.weight", StateValue::extra(3));
+  state.set("fc.bias", Array::ones({1}));
+  N module;
+  expect_refused(
+      module, state,
+      "Error(s) in loading state_dict for N:\n"
+      "\tsize mismatch for emb.weight: copying a param with shape torch.Size([1]) from checkpoint, the "
+      "shape in current model is torch.Size([1, 2]).\n"
+      "\tWhile copying the parameter named \"fc.weight\", expected torch.Tensor or Tensor-like object "
+      "from checkpoint but received <class 'int'>\n"
+      "\tsize mismatch for fc.bias: copying a param with shape torch.Size([1]) from checkpoint, the shape "
+      "in current model is torch.Size([3]).");
+}
+
 TEST(LoadState, UnexpectedKeysComeByModule) {
   StateDict state = N().state_dict();
   for (const char* name : {"fc.weight.x", "other.weight", "fc", "emb.bias"})

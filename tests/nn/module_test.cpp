@@ -88,9 +88,9 @@ TEST(Module, StateDictOrderIsParametersBuffersChildren) {
 TEST(Module, MembersMayBeOptionalPointersAndLists) {
   const Everything module;
   EXPECT_THAT(module.state_dict().names(),
-              ElementsAre("private_looking", "layers.0.weight", "layers.0.bias", "layers.1.weight", "pair.0", "pair.2",
-                          "maybe.scale", "maybe.seen", "maybe.fc.weight", "maybe.fc.bias", "any.weight",
-                          "mixed.2.weight", "mixed.2.bias"));
+              ElementsAre("private_looking", "layers.0.weight", "layers.0.bias", "layers.1.weight", "pair.0",
+                          "pair.2", "maybe.scale", "maybe.seen", "maybe.fc.weight", "maybe.fc.bias",
+                          "any.weight", "mixed.2.weight", "mixed.2.bias"));
 }
 
 TEST(Module, MetadataListsEveryModule) {

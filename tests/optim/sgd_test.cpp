@@ -4,6 +4,7 @@
 
 #include "base/error_matcher.h"
 #include "optim/leaf.h"
+#include "sconce/base/parallel.h"
 #include "sconce/kernels/random.h"
 #include "sconce/kernels/sgd.h"
 #include "sconce/tensor/elementwise.h"
@@ -186,6 +187,25 @@ TEST(ParamGroup, ReadsAndWritesOptions) {
   // What is handed out is a copy.
   group.at("many").append(1);
   EXPECT_EQ(group.at("many").size(), 0U);
+}
+
+TEST(SgdKernel, BitsDoNotDependOnThreads) {
+  const int previous = num_threads();
+  std::vector<std::string> digests;
+  for (const int threads : {1, 2}) {
+    set_num_threads(threads);
+    Generator generator(3);
+    Array arrays[3];
+    for (Array& array : arrays) {
+      array = Array::empty({100003});
+      kernels::uniform(array, -1, 1, generator);
+    }
+    kernels::sgd_step(arrays[0], arrays[1], arrays[2], false,
+                      {.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true});
+    digests.push_back(test::sha256_of(arrays[0]) + test::sha256_of(arrays[2]));
+  }
+  set_num_threads(previous);
+  EXPECT_EQ(digests[0], digests[1]);
 }
 
 TEST(SgdKernel, RefusesArraysThatDoNotFit) {
