@@ -1,15 +1,18 @@
 #include "sconce/optim/optimizer.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <ostream>
 
-#include "optim/python_text.h"
 #include "optim/value_copy.h"
-#include "sconce/tensor/factory.h"
+#include "sconce/state/repr.h"
 #include "sconce/tensor/grad_mode.h"
 
 namespace sconce::optim {
 namespace {
+
+// Options are printed as Python prints them, however many there are.
+constexpr ReprLimits kWhole{.elements = SIZE_MAX, .depth = 32, .characters = SIZE_MAX};
 
 bool contains(const Options& options, std::string_view name) {
   return std::any_of(options.begin(), options.end(),
@@ -127,7 +130,7 @@ std::string Optimizer::str() const {
     std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (const auto& [name, value] : sorted) {
       out += cat("    ", escaped(name), ": ",
-                 value.is_string() ? escaped(value.as_string()) : python_text(value), "\n");
+                 value.is_string() ? escaped(value.as_string()) : value_repr(value, kWhole), "\n");
     }
   }
   return out + ")";

@@ -3,8 +3,7 @@
 
 #include <string>
 
-#include "optim/python_text.h"
-#include "sconce/state/value.h"
+#include "sconce/state/repr.h"
 #include "support/digest.h"
 
 namespace sconce::optim {
@@ -25,7 +24,7 @@ inline std::string describe(const Value& value) {
     for (const std::int64_t size : array.shape()) join(std::to_string(size));
     return cat("tensor(", array.dtype(), ", [", out, "], ", test::sha256_of(array).substr(0, 16), ")");
   }
-  return python_text(value);
+  return value_repr(value);
 }
 
 }  // namespace sconce::optim
