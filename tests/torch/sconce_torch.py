@@ -46,6 +46,16 @@ def run_probe(*arguments, **options):
     return run_sconce(*arguments, program="sconce_probe", **options)
 
 
+def run_probe_nn(*arguments, **options):
+    """The same for operations, layers, training and loading."""
+    return run_sconce(*arguments, program="sconce_probe_nn", **options)
+
+
+def load(path):
+    """torch.load of a file that this run wrote: by 2.x in its safe mode."""
+    return torch.load(path, weights_only=True) if TORCH_VERSION >= (2, 0) else torch.load(path)
+
+
 def tensor_bytes(tensor):
     """Contiguous little-endian bytes: conjugate and negative views resolved, quantized as integers."""
     if tensor.is_quantized:

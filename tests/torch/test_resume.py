@@ -1,0 +1,104 @@
+"""The tutorial's network handed from one to the other and back in the middle of its training."""
+
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from sconce_torch import SEED, TestCase, load, run_probe_nn
+from test_train import LeNet
+
+STEPS = 30
+BATCH = 4
+
+
+class Resume(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = Path(tempfile.mkdtemp(prefix="sconce-torch-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        self.addCleanup(torch.set_num_threads, threads)
+
+    def starts(self):
+        """A beginning for each way of SGD, with everything drawn anew."""
+        draw = random.Random(f"{SEED} {self.id()}")
+        ways = (
+            {"momentum": 0.9},
+            {},
+            {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-3},
+            {"momentum": 0.5, "dampening": 0.3, "weight_decay": 1e-2},
+        )
+        for i, way in enumerate(ways):
+            net = LeNet()
+            optimizer = torch.optim.SGD(net.parameters(), lr=draw.uniform(1e-3, 5e-3), **way)
+            scheduler = torch.optim.lr_scheduler.StepLR(optimizer, draw.randint(3, 12), draw.uniform(0.5, 0.95))
+            state = {
+                "model": net.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "scheduler": scheduler.state_dict(),
+                "step": 0,
+                "data": torch.randn(STEPS, BATCH, 3, 32, 32),
+                "labels": torch.randint(10, (STEPS, BATCH)),
+            }
+            path = self.folder / f"start{i}.pt"
+            torch.save(state, path)
+            yield path, way
+
+    def pytorch(self, source, target, steps):
+        state = load(source)
+        net = LeNet()
+        net.load_state_dict(state["model"])
+        optimizer = torch.optim.SGD(net.parameters(), lr=1)
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+        optimizer.load_state_dict(state["optimizer"])
+        scheduler.load_state_dict(state["scheduler"])
+        for step in range(state["step"], state["step"] + steps):
+            optimizer.zero_grad()
+            functional.cross_entropy(net(state["data"][step]), state["labels"][step]).backward()
+            optimizer.step()
+            scheduler.step()
+        state.update(model=net.state_dict(), optimizer=optimizer.state_dict(), scheduler=scheduler.state_dict(),
+                     step=state["step"] + steps)
+        torch.save(state, target)
+
+    def sconce(self, source, target, steps):
+        run_probe_nn("continue", source, target, steps)
+
+    def compare(self, one, other):
+        """30 steps by `one` alone, and 10 by `one`, 10 by `other`, 10 by `one`."""
+        names = ("alone", "first", "second", "third")
+        alone, first, second, third = (self.folder / f"{name}.pt" for name in names)
+        for start, way in self.starts():
+            with self.subTest(way=way, seed=SEED):
+                one(start, alone, 30)
+                one(start, first, 10)
+                other(first, second, 10)
+                one(second, third, 10)
+                self.assert_same_training(load(alone), load(third))
+
+    def assert_same_training(self, expected, found):
+        self.assertEqual(found["step"], STEPS)
+        self.assertEqual(list(expected["model"]), list(found["model"]))
+        for name, tensor in expected["model"].items():
+            error = (tensor - found["model"][name]).abs().max().item()
+            self.assertLessEqual(error, 1e-6, name)
+        self.assert_same(expected["optimizer"]["param_groups"], found["optimizer"]["param_groups"])
+        self.assertEqual(expected["scheduler"]["last_epoch"], found["scheduler"]["last_epoch"])
+        self.assertEqual(expected["scheduler"]["_last_lr"], found["scheduler"]["_last_lr"])
+        self.assertEqual(list(expected["optimizer"]["state"]), list(found["optimizer"]["state"]))
+        for number, state in expected["optimizer"]["state"].items():
+            theirs = found["optimizer"]["state"][number]
+            self.assertEqual(list(state), list(theirs))
+            if state.get("momentum_buffer") is not None:
+                self.assert_close(state["momentum_buffer"], theirs["momentum_buffer"], 1e-4, f"buffer {number}")
+
+    def test_pytorch_sconce_pytorch(self):
+        self.compare(self.pytorch, self.sconce)
+
+    def test_sconce_pytorch_sconce(self):
+        self.compare(self.sconce, self.pytorch)
