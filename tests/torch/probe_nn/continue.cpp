@@ -20,6 +20,7 @@ int continue_training(const Arguments& arguments) {
 
   // Whatever the options are here, those of the file replace them.
   models::LeNet net;
+  net.to(data.dtype());
   optim::SGD optimizer(net.parameters());
   optim::StepLR scheduler(optimizer, 1);
   net.load_state_dict(start.at("model").as_state_dict());

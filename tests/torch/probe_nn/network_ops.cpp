@@ -56,14 +56,15 @@ const OpFamily kImages{
        return Results{
            F::pad(c[0], c.get("pad", Dims()), c.get("mode", PadMode::kConstant), c.get("value", 0.0))};
      }},
-    // inputs: x, running mean, running variance, weight, bias; the running statistics are results, too.
+    // inputs: x, running mean, running variance, weight, bias; the running statistics, where there are any,
+    // are results, too.
     {"batch_norm",
      [](const OpCall& c) {
        const Tensor y = F::batch_norm(c[0], c[1], c[2], c[3], c[4],
                                       {.training = c.get("training", false),
                                        .momentum = c.get("momentum", 0.1),
                                        .eps = c.get("eps", 1e-5)});
-       return Results{y, c[1], c[2]};
+       return c[1].defined() ? Results{y, c[1], c[2]} : Results{y};
      }},
 };
 
