@@ -1,5 +1,7 @@
 """Forward and gradients of what networks are made of, functions and modules, against PyTorch."""
 
+import inspect
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -182,6 +184,10 @@ def make_layer(description):
     return getattr(nn, description["type"])(*map(plain, description["args"]), **options)
 
 
+# An option of newer versions, which print it.
+NORMS_HAVE_BIAS = "bias" in inspect.signature(nn.BatchNorm2d).parameters
+
+
 class Modules(OpTest):
     """nn's classes: their options reach the functions, their buffers move, and they print alike."""
 
@@ -242,7 +248,8 @@ class Modules(OpTest):
         self.assertEqual(len(found), len(expected))
         for entry, (layer, grad, result), answer in zip(entries, expected, found):
             with self.subTest(str(entry["layer"]), training=entry["training"], seed=SEED):
-                self.assertEqual(repr(layer), answer["repr"])
+                if entry["layer"]["type"] != "BatchNorm2d" or NORMS_HAVE_BIAS:
+                    self.assertEqual(repr(layer), answer["repr"])
                 self.assert_agrees({"result": result}, {"result": answer["result"]})
                 grads = {"input": grad, **{name: p.grad for name, p in layer.named_parameters()}}
                 self.assert_agrees(grads, answer["grads"])

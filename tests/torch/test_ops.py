@@ -132,7 +132,7 @@ class Elementwise(OpTest):
 
 class Reductions(OpTest):
     def test_sums(self):
-        everything = {"sum": torch.sum, "mean": torch.mean, "prod": torch.prod}
+        everything = {"sum": torch.sum, "mean": torch.mean}
         cases = []
         for draw in self.draws():
             shape = draw.shape(draw.randint(1, 4), 2, 6)
@@ -147,6 +147,11 @@ class Reductions(OpTest):
                 cases.append(Case(name, everything[name], [draw.normal(draw.randint(100, 3000))]))
                 rows = draw.normal(draw.randint(1, 300), draw.randint(1, 80))
                 cases.append(Case(f"{name}_dim", everything[name], [rows], dim=draw.choice((0, 1))))
+            few = draw.shape(draw.randint(1, 3), 2, 4)  # a product of many leaves the range of float32
+            dim_of_few = draw.randrange(-len(few), len(few))
+            for values in (draw.positive, draw.small_integers):
+                cases.append(Case("prod", torch.prod, [values(*few)]))
+                cases.append(Case("prod_dim", torch.prod, [values(*few)], dim=dim_of_few, keepdim=keepdim))
             cases.append(Case("sum", torch.sum, [torch.randint(-9, 9, shape)]))
             cases.append(Case("sum_dim", torch.sum, [draw.mask(*shape)], dim=dim))
         self.check(cases)
@@ -206,8 +211,12 @@ class Reductions(OpTest):
                 dim = draw.randrange(-len(shape), len(shape))
                 for name in ("softmax", "log_softmax"):
                     cases.append(Case(name, getattr(torch, name), [draw.normal(*shape)], dim=dim))
-                    wide = (30 * draw.normal(*shape, grad=False)).requires_grad_()
-                    cases.append(Case(name, getattr(torch, name), [wide], dim=dim))
+                    # exp of these is out of range. (Not spread widely: of a softmax rounded to 1 the gradient is
+                    # rounding only.)
+                    far = (draw.choice((-1000, 1000)) + draw.normal(*shape, grad=False)).requires_grad_()
+                    cases.append(Case(name, getattr(torch, name), [far], dim=dim))
+                wide = (30 * draw.normal(*shape, grad=False)).requires_grad_()
+                cases.append(Case("log_softmax", torch.log_softmax, [wide], dim=dim))
         self.check(cases)
 
 

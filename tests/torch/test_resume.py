@@ -19,6 +19,12 @@ BATCH = 4
 TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}
 
 
+def buffers(optimizer):
+    """The momentum buffers that there are: 1.13.1 writes None where 2.x writes nothing."""
+    found = {number: state.get("momentum_buffer") for number, state in optimizer["state"].items()}
+    return {number: buffer for number, buffer in found.items() if buffer is not None}
+
+
 class Resume(TestCase):
     def setUp(self):
         super().setUp()
@@ -92,15 +98,15 @@ class Resume(TestCase):
         for name, tensor in expected["model"].items():
             error = (tensor - found["model"][name]).abs().max().item()
             self.assertLessEqual(error, tolerance, name)
-        self.assert_same(expected["optimizer"]["param_groups"], found["optimizer"]["param_groups"])
+        for mine, theirs in zip(expected["optimizer"]["param_groups"], found["optimizer"]["param_groups"]):
+            # Sconce adds the options that 1.13.1 does not know yet.
+            self.assertEqual(mine, {name: theirs[name] for name in mine})
         self.assertEqual(expected["scheduler"]["last_epoch"], found["scheduler"]["last_epoch"])
         self.assertEqual(expected["scheduler"]["_last_lr"], found["scheduler"]["_last_lr"])
-        self.assertEqual(list(expected["optimizer"]["state"]), list(found["optimizer"]["state"]))
-        for number, state in expected["optimizer"]["state"].items():
-            theirs = found["optimizer"]["state"][number]
-            self.assertEqual(list(state), list(theirs))
-            if state.get("momentum_buffer") is not None:
-                self.assert_close(state["momentum_buffer"], theirs["momentum_buffer"], 1000 * tolerance, f"buffer {number}")
+        mine, theirs = buffers(expected["optimizer"]), buffers(found["optimizer"])
+        self.assertEqual(list(mine), list(theirs))
+        for number, buffer in mine.items():
+            self.assert_close(buffer, theirs[number], 1000 * tolerance, f"buffer {number}")
 
     def test_pytorch_sconce_pytorch(self):
         self.compare(self.pytorch, self.sconce)
