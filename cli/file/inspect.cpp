@@ -58,7 +58,6 @@ int run(const Options& options) {
     const std::string what = name.empty() ? "the object" : cat("'", escaped(name), "'");
     warn(cat(escaped(inspection.path), ": ", what, " is of class ", escaped(type), ", kept inert"));
   }
-  for (const std::string& note : inspection.listing.notes) warn(cat(escaped(inspection.path), ": ", note));
   if (options.json) {
     out().print_json(inspection_json(inspection));
   } else if (options.tree) {

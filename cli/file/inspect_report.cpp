@@ -152,10 +152,18 @@ std::string headline(const Inspection& inspection) {
   return fmt::format("{}: {}, {}\n{}, {} elements, {}; crc: {}\n", escaped(inspection.path),
                      checkpoint::format_name(inspection.listing.format),
                      human_bytes(inspection.listing.file_size), shown, with_commas(elements),
-                     human_bytes(bytes), inspection.data_was_read ? "checked" : "unchecked");
+                     human_bytes(bytes), is_checked(inspection) ? "checked" : "unchecked");
 }
 
 }  // namespace
+
+bool is_checked(const Inspection& inspection) {
+  return inspection.data_was_read &&
+         std::all_of(inspection.tensors.begin(), inspection.tensors.end(),
+                     [&](const InspectedTensor& tensor) {
+                       return inspection.listing.tensors[tensor.index].has_checksum;
+                     });
+}
 
 Json inspection_json(const Inspection& inspection) {
   Json out;
@@ -169,7 +177,7 @@ Json inspection_json(const Inspection& inspection) {
   toolbox::for_each_leaf(inspection.listing.tree, [&out](const checkpoint::NamedLeaf& leaf) {
     if (is_plain(leaf.value)) out["values"][leaf.name] = value_repr(leaf.value);
   });
-  out["crc"] = inspection.data_was_read ? "checked" : "unchecked";
+  out["crc"] = is_checked(inspection) ? "checked" : "unchecked";
   out["objects"] = Json::object();
   for (const auto& [name, type] : inspection.listing.objects) out["objects"][name] = type;
   out["globals"] = Json::array();
@@ -181,6 +189,7 @@ Json inspection_json(const Inspection& inspection) {
 
 std::string inspection_text(const Inspection& inspection) {
   std::string text = headline(inspection);
+  for (const std::string& note : inspection.listing.notes) text += cat("note: ", note, "\n");
   if (!inspection.tensors.empty()) text += cat("\n", tensor_table(inspection));
   std::string values;
   toolbox::for_each_leaf(inspection.listing.tree, [&values](const checkpoint::NamedLeaf& leaf) {

@@ -22,9 +22,11 @@ struct Inspection {
   std::string path;
   checkpoint::Listing listing;
   std::vector<InspectedTensor> tensors;  // chosen and sorted as asked
-  bool data_was_read = false;            // and with it every CRC that is recorded was checked
+  bool data_was_read = false;            // and with it every checksum that is recorded was compared
 };
 
+// True when every byte that was asked for was compared with a checksum.
+bool is_checked(const Inspection& inspection);
 Json inspection_json(const Inspection& inspection);
 std::string inspection_text(const Inspection& inspection);
 // The tree of keys, indented, tensors among the other values.

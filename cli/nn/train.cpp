@@ -110,16 +110,20 @@ class Keeper {
       : target_(target), settings_(std::move(settings)) {}
 
   void epoch(const train::Trainer& trainer, bool is_best) {
-    if (target_) save(trainer, is_best);
+    if (!target_) return;
+    save(trainer, is_best);
+    draw(trainer);
   }
   // What the run came to, unless that is saved already.
   void end(const train::Trainer& trainer) {
     if (!target_ || saved_steps_ == trainer.position().step) return;
     const StopRequestPause pause;
     save(trainer, false);
+    draw(trainer);
   }
 
  private:
+  void draw(const train::Trainer& trainer) const { target_->folder.draw_curves(trainer.steps_in_epoch()); }
   void save(const train::Trainer& trainer, bool is_best) {
     const train::RunFolder& folder = target_->folder;
     const Value state = trainer.state_dict(settings_);
@@ -268,34 +272,36 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
 }  // namespace
 
 Command train_command() {
-  return {"train", "Train a model of the zoo", [](CLI::App& app) -> std::function<int()> {
-            const auto args = std::make_shared<Arguments>();
-            const auto options = std::make_shared<TrainSettingsOptions>(app, args->settings);
-            app.add_option("--save", args->save,
-                           "Folder for last.pt, best.pt (from the first complete epoch on) and metrics.jsonl")
-                ->type_name("DIR");
-            CLI::Option* resume =
-                app.add_option(
-                       "--resume", args->resume,
-                       "Go on, bit for bit, from a checkpoint of train (default: last.pt of --save), with "
-                       "its settings")
-                    ->type_name("[PATH]")
-                    ->expected(0, 1);
-            app.add_option("--init", args->init, "Begin with the weights of a checkpoint of any format")
-                ->type_name("PATH")
-                ->excludes(resume);
-            app.add_flag("--force", args->force, "Replace a run that the folder of --save holds");
-            app.add_flag("--json", args->json, "Print the metrics, one JSON object a line");
-            app.footer(
-                "Example:\n"
-                "  sconce train --arch lenet --data synthetic --epochs 3 --save run\n"
-                "  sconce train --resume --save run --epochs 5\n"
-                "Ctrl-C finishes the step and saves; --resume goes on from there.");
-            return [args, options, resume] {
-              args->is_resumed = resume->count() > 0;
-              return run_train(*args, *options);
-            };
-          }};
+  return {
+      "train", "Train a model of the zoo", [](CLI::App& app) -> std::function<int()> {
+        const auto args = std::make_shared<Arguments>();
+        const auto options = std::make_shared<TrainSettingsOptions>(app, args->settings);
+        app.add_option(
+               "--save", args->save,
+               "Folder for last.pt, best.pt (from the first complete epoch on), metrics.jsonl, curves.svg")
+            ->type_name("DIR");
+        CLI::Option* resume =
+            app.add_option(
+                   "--resume", args->resume,
+                   "Go on, bit for bit, from a checkpoint of train (default: last.pt of --save), with "
+                   "its settings")
+                ->type_name("[PATH]")
+                ->expected(0, 1);
+        app.add_option("--init", args->init, "Begin with the weights of a checkpoint of any format")
+            ->type_name("PATH")
+            ->excludes(resume);
+        app.add_flag("--force", args->force, "Replace a run that the folder of --save holds");
+        app.add_flag("--json", args->json, "Print the metrics, one JSON object a line");
+        app.footer(
+            "Example:\n"
+            "  sconce train --arch lenet --data synthetic --epochs 3 --save run\n"
+            "  sconce train --resume --save run --epochs 5\n"
+            "Ctrl-C finishes the step and saves; --resume goes on from there.");
+        return [args, options, resume] {
+          args->is_resumed = resume->count() > 0;
+          return run_train(*args, *options);
+        };
+      }};
 }
 
 }  // namespace sconce::cli

@@ -42,15 +42,16 @@ std::string text_of(const Value& value) {
 }
 
 bool is_same(const Value& given, const Value& saved) {
-  if (!given.is_list()) {
-    return given.is_float() ? given.as_float() == saved.as_float() : text_of(given) == text_of(saved);
-  }
+  if (given.is_float()) return given.as_float() == saved.as_float();
+  if (!given.is_list()) return text_of(given) == text_of(saved);
+  std::vector<double> mine;
+  std::vector<double> theirs;
+  from_value(given, mine);
+  from_value(saved, theirs);
   // One number stands for every channel.
-  for (std::size_t i = 0; i < saved.size(); ++i) {
-    if (given.size() != 1 && given.size() != saved.size()) return false;
-    if (given.at(given.size() == 1 ? 0 : i).as_float() != saved.at(i).as_float()) return false;
-  }
-  return true;
+  if (mine.size() == 1) mine.resize(theirs.size(), mine.front());
+  if (theirs.size() == 1) theirs.resize(mine.size(), theirs.front());
+  return mine == theirs;
 }
 
 }  // namespace

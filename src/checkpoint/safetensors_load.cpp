@@ -85,7 +85,6 @@ Listing list_safetensors(Source source, const LoadOptions& options) {
     listing.tensors.push_back(std::move(info));
   }
   if (!header.metadata.empty()) listing.tree.set_attribute("__metadata__", metadata_value(header));
-  listing.notes.emplace_back("the format has no checksums");
   listing.store = std::make_shared<SafetensorsStore>(std::move(source), options);
   return listing;
 }

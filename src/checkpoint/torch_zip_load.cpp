@@ -124,6 +124,7 @@ TensorInfo tensor_info(const NamedLeaf& leaf, const StoredPart& part, const Stor
   info.record = entry.name;
   info.file_offset = reader.payload_offset(entry);
   info.storage_bytes = storage.bytes;
+  info.has_checksum = entry.crc_recorded();
   return info;
 }
 

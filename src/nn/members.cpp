@@ -1,5 +1,7 @@
 #include "sconce/nn/members.h"
 
+#include <type_traits>
+
 #include "sconce/nn/module.h"
 
 namespace sconce::nn {
@@ -19,6 +21,20 @@ class ListView final : public Module {
   }
   std::string class_name() const override { return class_name_; }
   bool merges_equal_children_in_repr() const override { return true; }
+  // torch/nn/modules/container.py: only ParameterList has something to say.
+  std::string extra_repr() const override {
+    std::string out;
+    if constexpr (std::is_same_v<Element, Parameter>) {
+      for (std::size_t i = 0; i < elements_.size(); ++i) {
+        if (elements_[i] == nullptr || !elements_[i]->defined()) continue;
+        std::string sizes;
+        for (const std::int64_t size : elements_[i]->shape()) sizes += cat(sizes.empty() ? "" : "x", size);
+        out += cat(out.empty() ? "" : "\n", "  (", i, "): Parameter containing: [", elements_[i]->dtype(),
+                   " of size ", sizes, "]");
+      }
+    }
+    return out;
+  }
 
  private:
   std::string class_name_;

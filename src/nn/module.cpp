@@ -126,7 +126,7 @@ void Module::to(DType dtype) {
 }
 
 void Module::apply(const std::function<void(Module&)>& function) {
-  for_each_child(*this, [&](std::string_view, Module& child) { child.apply(function); });
+  for_each_lasting_child(*this, [&](Module& child) { child.apply(function); });
   function(*this);
 }
 
@@ -147,8 +147,9 @@ std::string Module::str() const {
     }
   });
   const std::string extra = extra_repr();
-  if (runs.empty()) return cat(class_name(), "(", extra, ")");
-  std::string out = cat(class_name(), "(", extra.empty() ? std::string() : "\n  " + extra);
+  const bool is_short = runs.empty() && extra.find('\n') == std::string::npos;
+  if (is_short) return cat(class_name(), "(", extra, ")");
+  std::string out = cat(class_name(), "(", extra.empty() ? "" : "\n  ", indented(extra));
   for (const Run& run : runs) {
     out += cat("\n  (", run.first);
     if (run.count > 1)

@@ -91,15 +91,15 @@ class LoadPlan {
     if (!value.is_array()) {
       report_.errors.push_back(
           cat("While copying the parameter named \"", key,
-              "\", expected torch.Tensor or Tensor-like object from checkpoint but received ",
-              value_kind_name(value.to_value().kind())));
+              "\", expected torch.Tensor or Tensor-like object from checkpoint but received <class '",
+              value_kind_name(value.to_value().kind()), "'>"));
       return;
     }
     Array source = value.array();
     // Files of PyTorch 0.3 hold scalars as one element.
     if (target.rank() == 0 && source.rank() == 1 && source.numel() == 1) source = source.reshape({});
     if (source.shape() != target.shape()) {
-      report_.mismatched.push_back({key, target.shape(), source.shape()});
+      report_.mismatched.push_back({key, target.shape(), source.shape(), report_.errors.size()});
       return;
     }
     if (is_quantized(source.dtype()) || dtype_info(source.dtype()).kind == DTypeKind::kRaw) {

@@ -30,6 +30,24 @@ class Visitor final : public MemberVisitor {
   const Function<Module>* on_child_ = nullptr;
 };
 
+class LastingVisitor final : public MemberVisitor {
+ public:
+  explicit LastingVisitor(const std::function<void(Module&)>& function) : function_(function) {}
+
+  void parameter(std::string_view, Parameter&) override {}
+  void buffer(std::string_view, Buffer&) override {}
+  void child(std::string_view, Module& child) override { function_(child); }
+  void list(std::string_view, const std::vector<Module*>& children) override {
+    for (Module* child : children) {
+      if (child != nullptr) function_(*child);
+    }
+  }
+  void list(std::string_view, const std::vector<Parameter*>&) override {}
+
+ private:
+  const std::function<void(Module&)>& function_;
+};
+
 template <class Member>
 void visit(Module& module, const Function<Member>& function) {
   Visitor visitor(function);
@@ -45,6 +63,11 @@ Module& walkable(const Module& module) {
 void for_each_parameter(Module& module, const Function<Parameter>& function) { visit(module, function); }
 void for_each_buffer(Module& module, const Function<Buffer>& function) { visit(module, function); }
 void for_each_child(Module& module, const Function<Module>& function) { visit(module, function); }
+
+void for_each_lasting_child(Module& module, const std::function<void(Module&)>& function) {
+  LastingVisitor visitor(function);
+  module.members(visitor);
+}
 
 void for_each_module(Module& module, const std::string& prefix,
                      const std::function<void(const std::string&, Module&)>& function) {

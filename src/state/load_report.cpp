@@ -59,11 +59,16 @@ std::string LoadReport::str(std::string_view class_name) const {
   std::string out = cat("Error(s) in loading state_dict for ", class_name, ":");
   if (!missing.empty()) out += cat("\n\tMissing key(s) in state_dict: ", quoted_list(missing), ". ");
   if (!unexpected.empty()) out += cat("\n\tUnexpected key(s) in state_dict: ", quoted_list(unexpected), ". ");
-  for (const std::string& error : errors) out += "\n\t" + error;
+  std::size_t written = 0;
+  const auto write_errors = [&](std::size_t end) {
+    for (; written < end; ++written) out += "\n\t" + errors[written];
+  };
   for (const Mismatch& mismatch : mismatched) {
+    write_errors(std::min(mismatch.errors_before, errors.size()));
     out += cat("\n\tsize mismatch for ", mismatch.name, ": copying a param with shape ", mismatch.found,
                " from checkpoint, the shape in current model is ", mismatch.expected, ".");
   }
+  write_errors(errors.size());
   return out;
 }
 

@@ -279,10 +279,7 @@ void Value::append(const Value& element) {
   if (is_set()) {
     require(is_hashable(*added), ErrorCode::kDTypeMismatch, "value", "a ", value_kind_name(added->kind),
             " cannot be a member of a set");
-    const std::string text = key_text(*added);
-    const bool is_member = std::any_of(sequence->elements.begin(), sequence->elements.end(),
-                                       [&](const ValueNode* member) { return key_text(*member) == text; });
-    if (is_member) return;
+    if (!sequence->members.insert(key_text(*added)).second) return;
   }
   sequence->elements.push_back(added);
 }

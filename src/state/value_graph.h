@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -26,7 +27,8 @@ struct Bytes {
 };
 struct Sequence {
   NodeList elements;
-  bool is_frozen = false;  // sets only
+  bool is_frozen = false;                   // sets only
+  std::unordered_set<std::string> members;  // sets only: the key text of every element
 };
 struct Mapping {
   NodePairs entries;

@@ -33,6 +33,44 @@ std::int64_t arange_size(Scalar start, Scalar end, Scalar step) {
 
 bool is_integer(Scalar value) { return value.dtype() != kFloat64; }
 
+// PyTorch's arange (aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp): whole pairs of vectors step from each
+// vector's first element, which is rounded to T; the rest is computed one by one. All with fused products.
+template <class T>
+Array floating_range(double start, double step, std::int64_t size) {
+  constexpr std::int64_t kWidth = static_cast<std::int64_t>(32 / sizeof(T));
+  Array out = Array::empty({size}, dtype_of<T>);
+  T* values = out.mutable_data<T>();
+  const std::int64_t paired = size / (2 * kWidth) * (2 * kWidth);
+  for (std::int64_t i = 0; i < size; ++i) {
+    const std::int64_t lane = i < paired ? i % kWidth : 0;
+    const double first = std::fma(step, static_cast<double>(i - lane), start);
+    values[i] = lane == 0 ? static_cast<T>(first)
+                          : static_cast<T>(std::fma(static_cast<double>(lane), step,
+                                                    static_cast<double>(static_cast<T>(first))));
+  }
+  return out;
+}
+
+Array integer_range(std::int64_t start, std::int64_t step, std::int64_t size) {
+  Array out = Array::empty({size}, kInt64);
+  auto* values = out.mutable_data<std::int64_t>();
+  for (std::int64_t i = 0; i < size; ++i) values[i] = start + i * step;
+  return out;
+}
+
+// From both ends towards the middle, so that the ends are exact; fused, as PyTorch's kernel is.
+template <class T>
+Array floating_linspace(T start, T end, std::int64_t steps) {
+  Array out = Array::empty({steps}, dtype_of<T>);
+  T* values = out.mutable_data<T>();
+  const T step = steps > 1 ? (end - start) / static_cast<T>(steps - 1) : T(0);
+  for (std::int64_t i = 0; i < steps; ++i) {
+    values[i] = i < steps / 2 || steps == 1 ? std::fma(step, static_cast<T>(i), start)
+                                            : std::fma(-step, static_cast<T>(steps - 1 - i), end);
+  }
+  return out;
+}
+
 }  // namespace
 
 Tensor empty(const Shape& shape, const TensorOptions& options) {
@@ -71,24 +109,23 @@ Tensor arange(Scalar start, Scalar end, Scalar step) {
 
 Tensor arange(Scalar start, Scalar end, Scalar step, const TensorOptions& options) {
   const std::int64_t size = arange_size(start, end, step);
-  std::vector<double> values(static_cast<std::size_t>(size));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = start.to_double() + static_cast<double>(i) * step.to_double();
+  const DType dtype = options.dtype;
+  if (is_integral(dtype)) {
+    const auto integer = [](Scalar value) { return value.to_array(kInt64).item<std::int64_t>(); };
+    return finish(integer_range(integer(start), integer(step), size).cast(dtype), options);
   }
-  return finish(Array::from(values, {size}).cast(options.dtype), options);
+  const Array values = dtype == kFloat64 ? floating_range<double>(start.to_double(), step.to_double(), size)
+                                         : floating_range<float>(start.to_double(), step.to_double(), size);
+  return finish(values.cast(dtype), options);
 }
 
 Tensor linspace(double start, double end, std::int64_t steps, const TensorOptions& options) {
   require(steps >= 0, ErrorCode::kInvalidArgument, "linspace", "the number of steps is negative: ", steps);
-  // From both ends towards the middle, as PyTorch does, so that the ends are exact.
-  std::vector<double> values(static_cast<std::size_t>(steps));
-  const double step = steps > 1 ? (end - start) / static_cast<double>(steps - 1) : 0;
-  for (std::int64_t i = 0; i < steps; ++i) {
-    values[static_cast<std::size_t>(i)] = i < steps / 2 || steps == 1
-                                              ? start + step * static_cast<double>(i)
-                                              : end - step * static_cast<double>(steps - 1 - i);
-  }
-  return finish(Array::from(values, {steps}).cast(options.dtype), options);
+  const DType dtype = options.dtype;
+  const bool narrow = is_floating(dtype) && dtype != kFloat64;
+  const Array values = narrow ? floating_linspace(static_cast<float>(start), static_cast<float>(end), steps)
+                              : floating_linspace(start, end, steps);
+  return finish(values.cast(dtype), options);
 }
 
 Tensor empty_like(const Tensor& x) { return empty(x.shape(), {.dtype = x.dtype()}); }

@@ -5,7 +5,10 @@
 #include <utility>
 
 #include "sconce/base/error.h"
+#include "sconce/base/file.h"
 #include "sconce/checkpoint/save.h"
+#include "sconce/train/curves.h"
+#include "sconce/train/metrics_log.h"
 
 namespace sconce::train {
 namespace {
@@ -38,6 +41,14 @@ std::string RunFolder::file(const char* name) const { return (std::filesystem::p
 bool RunFolder::has_run() const {
   std::error_code error;
   return std::filesystem::exists(last(), error) || std::filesystem::exists(best(), error);
+}
+
+void RunFolder::draw_curves(std::int64_t steps_in_epoch) const {
+  const std::vector<std::byte> bytes = read_file(metrics());
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  AtomicFile picture(curves());
+  picture.write(curves_svg(parse_metrics(text), steps_in_epoch));
+  picture.commit();
 }
 
 void RunFolder::remove_best() const {

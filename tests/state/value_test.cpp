@@ -169,6 +169,12 @@ TEST(Value, RandomJoinsKeepEveryElement) {
   }
 }
 
+TEST(Value, LargeSetsStayFast) {
+  Value set = Value::set();
+  for (int i = 0; i < 200000; ++i) set.append(i % 100000);
+  EXPECT_EQ(set.size(), 100000U);
+}
+
 TEST(Value, SetsDropEqualMembers) {
   const Value set = Value::set({1, 1.0, true, "a"});
   EXPECT_EQ(set.size(), 2U);

@@ -103,7 +103,7 @@ TEST(Ops, ArgumentsWithoutSense) {
   EXPECT_EQ(code_of([&] { one_hot(none.to(kInt64)); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([] { arange(0, 5, 0); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([] { arange(0, 5, -1); }), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(code_of([] { arange(0, 1e300, 1e-300); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([] { arange(0, kNan); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([] { arange(0, 1e18); }), ErrorCode::kOverflow);
   EXPECT_EQ(code_of([] { linspace(0, 1, -1); }), ErrorCode::kInvalidArgument);
 }

@@ -1,6 +1,7 @@
 """`sconce train` against the plain PyTorch script: the same losses, and runs that change hands."""
 
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,6 +14,8 @@ from sconce_torch import SEED, TestCase, needs_torch, run_sconce
 
 PICTURES = 64  # in each of CIFAR-10's five batches
 BATCH = 4
+# Threads that wait by spinning take the processor from the tests beside this one.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 OPTIONS = {"lr": 0.001, "momentum": 0.9}
 
 

@@ -35,6 +35,7 @@ struct TensorInfo {
   std::string record;                   // where the storage lies: the zip record; empty for safetensors
   std::uint64_t file_offset = 0;        // of the storage's bytes
   std::uint64_t storage_bytes = 0;      // of the whole storage
+  bool has_checksum = false;            // the file records one for the storage, which read() compares
   std::uint64_t bytes() const { return static_cast<std::uint64_t>(geometry.numel()) * itemsize(dtype); }
 };
 
@@ -52,7 +53,7 @@ struct Listing {
   Format format = Format::kTorchZip;
   std::uint64_t file_size = 0;
   std::vector<TensorInfo> tensors;  // in the order of the file's tree; a tied tensor under each of its names
-  Value tree;                       // everything else in its place; arrays are undefined, see index_of()
+  Value tree;                       // everything else in its place; arrays are undefined
   std::vector<GlobalInfo> globals;  // what the pickle names, in order of first use
   std::vector<std::pair<std::string, std::string>> objects;  // dotted name -> class, of values kept inert
   std::vector<std::string> notes;  // what is unusual: records without a checksum, duplicate keys

@@ -24,10 +24,10 @@ class MemberVisitor {
   virtual void parameter(std::string_view name, Parameter& parameter) = 0;
   virtual void buffer(std::string_view name, Buffer& buffer) = 0;
   virtual void child(std::string_view name, Module& child) = 0;
-  // Members named "0", "1", ... below `name`: what std::vector and std::array members are, and PyTorch's
-  // ModuleList and ParameterList.
-  void list(std::string_view name, const std::vector<Module*>& children);
-  void list(std::string_view name, const std::vector<Parameter*>& parameters);
+  // Members named "0", "1", ... below `name`: what std::vector and std::array members are. Unless overridden,
+  // they are visited as one child that lives as long as the call: PyTorch's ModuleList or ParameterList.
+  virtual void list(std::string_view name, const std::vector<Module*>& children);
+  virtual void list(std::string_view name, const std::vector<Parameter*>& parameters);
 };
 
 // Visits one member: Parameter, Buffer, anything derived from Module, and std::optional, std::unique_ptr,

@@ -75,7 +75,8 @@ class Module {
   std::vector<std::pair<std::string, Tensor>> named_buffers() const;
   std::vector<Tensor> parameters() const;
   std::vector<Tensor> buffers() const;
-  // Calls `function` for every module, itself first as "", with its dotted name.
+  // Calls `function` for every module, itself first as "", with its dotted name. A std::vector member is a
+  // ModuleList that lives as long as the call.
   void for_each_module(
       const std::function<void(const std::string& name, const Module& module)>& function) const;
   std::int64_t num_parameters() const;
@@ -97,7 +98,8 @@ class Module {
   void requires_grad(bool on);
   // Converts floating parameters and buffers.
   void to(DType dtype);
-  // Calls `function` on every module below, children first, itself last.
+  // Calls `function` on every module below, children first, itself last. std::vector members are no modules
+  // here, only their elements.
   void apply(const std::function<void(Module&)>& function);
 
   // PyTorch's repr: the tree of modules with their options.

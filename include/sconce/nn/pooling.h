@@ -1,4 +1,5 @@
-// Pooling layers. Images are (N, C, H, W) or (C, H, W).
+// Pooling layers. Images are (N, C, H, W) or (C, H, W). A kernel that is not square and stands alone is
+// written MaxPool2d{Pair{2, 3}}: MaxPool2d{2, 3} is kernel 2, stride 3.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,7 @@
 // What a load_state_dict found, as data, and as the text PyTorch gives it.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,8 +20,9 @@ struct LoadReport {
   };
   struct Mismatch {
     std::string name;
-    Shape expected;  // in the model
-    Shape found;     // in the checkpoint
+    Shape expected;                 // in the model
+    Shape found;                    // in the checkpoint
+    std::size_t errors_before = 0;  // how many of `errors` were found earlier: the place in the text
   };
 
   std::vector<Key> missing;     // the model has it, the checkpoint has not

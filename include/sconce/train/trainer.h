@@ -74,6 +74,7 @@ class Trainer {
   // own. After an error position() tells what was done.
   Outcome run();
   const Position& position() const { return position_; }
+  std::int64_t steps_in_epoch() const { return loader_.size(); }
   // The best validation accuracy of a complete epoch, if there was one.
   std::optional<double> best_accuracy() const { return best_accuracy_; }
 

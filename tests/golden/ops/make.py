@@ -57,8 +57,8 @@ for dtype in (F32, F64):
         "max1": x.max(1)[0], "argmax": x.argmax(), "transpose": x.t(), "narrow": x.narrow(1, 1, 3), "cat": torch.cat([x, y], 1),
         "stack": torch.stack([x, y], 1), "topk": x.topk(2, 1)[0], "argsort": x.argsort(1, descending=True),
         "gather": x.gather(1, torch.tensor([[0, 4], [1, 1]])), "index_select": x.index_select(0, torch.tensor([3, 0, 3])),
-        "any": (x > 7).any(0), "all": (x > -7).all(), "linspace": torch.linspace(-1, 2.3, 17, dtype=dtype),
-        "arange": torch.arange(-1, 3, 0.3, dtype=dtype), "eye": torch.eye(3, 4, dtype=dtype),
+        "any": (x > 7).any(0), "all": (x > -7).all(), "linspace": torch.linspace(-1, 2.3, 64, dtype=dtype),
+        "arange": torch.arange(-1, 30, 0.3, dtype=dtype), "eye": torch.eye(3, 4, dtype=dtype),
     }
     close = {
         "exp": x.exp(), "log": positive.log(), "sin": x.sin(), "cos": x.cos(), "tanh": x.tanh(), "sigmoid": x.sigmoid(),
