@@ -17,11 +17,10 @@ STEPS = 20
 SAME_DROPOUT = TORCH_VERSION < (2, 0) or TORCH_VERSION >= (2, 7)
 
 
-# Largest difference of a loss of 2.3 or less; larger ones scale.
-LOSSES = {torch.float32: 1e-6, torch.float64: 1e-12}
-# Largest difference of a parameter of 1 or less. In float32 a number within rounding of a kink (of ReLU, of a
-# maximum) may fall on either side of it and move a whole share of a gradient; in float64 that does not happen.
-PARAMETERS = {torch.float32: 1e-4, torch.float64: 1e-11}
+# Largest difference of a loss of 2.3 or less, and of a parameter of 1 or less; larger ones scale. A number within
+# rounding of a kink (of ReLU, of a maximum) may fall on either side of it and move a share of a gradient: hence the
+# parameters' float32 limit. In float64 that does not happen.
+TOLERANCES = {torch.float32: (1e-6, 1e-4), torch.float64: (1e-12, 1e-11)}
 
 
 class Sketch:
@@ -67,7 +66,9 @@ class Sketch:
             options.update(padding=draw.choice((0, 1, [1, 0])), stride=draw.choice((1, 1, [1, 2])))
         kernel = draw.choice((1, 3, [3, 2])) if min(self.shape[1:]) >= 4 else 1
         self.add("Conv2d", channels, groups * draw.randint(1, 6), kernel, **options)
-        if draw.random() < 0.4:
+        # Channels that ReLU left dead have no variance, and normalised they are all rounding: where those are likely,
+        # there is no normalisation.
+        if (not self.layers[1:] or options["groups"] == 1 and channels >= 4) and draw.random() < 0.5:
             self.add("BatchNorm2d", self.shape[0], affine=draw.random() < 0.8, dtype=self.dtype,
                      momentum=draw.choice((0.1, 0.5, None)))
         self.add("ReLU")
@@ -133,6 +134,13 @@ class Run:
         self.rng_state = torch.get_rng_state()
 
 
+def errors(run, losses, model):
+    """Largest differences from a run: of losses, of parameters and buffers."""
+    loss = max(abs(mine - theirs) / max(1, abs(mine) / 2.3) for mine, theirs in zip(run.losses, losses))
+    tensors = ((tensor, model[name]) for name, tensor in run.model.items() if tensor.is_floating_point())
+    return loss, max((mine - theirs).abs().max().item() / max(1, mine.abs().max().item()) for mine, theirs in tensors)
+
+
 class Networks(TestCase):
     def setUp(self):
         super().setUp()
@@ -173,26 +181,20 @@ class Networks(TestCase):
                 self.assertEqual(run.scheduler[name], answer["scheduler"][name], name)
 
     def assert_same_training(self, entry, run, answer):
-        self.assert_same_losses(entry, run, answer)
-        self.assertEqual(list(run.model), list(answer["model"]))
-        tolerance = PARAMETERS[run.inputs.dtype]
-        for name, tensor in run.model.items():
-            if tensor.is_floating_point():
-                error = (tensor - answer["model"][name]).abs().max().item()
-                self.assertLessEqual(error, tolerance * max(1, tensor.abs().max().item()), name)
-            else:
-                self.assertTrue(torch.equal(tensor, answer["model"][name]), name)
-
-    def assert_same_losses(self, entry, run, answer):
-        worst = lambda losses: max(  # noqa: E731
-            abs(mine - theirs) / max(1, abs(mine) / 2.3) for mine, theirs in zip(run.losses, losses))
         self.assertEqual(len(run.losses), len(answer["losses"]))
-        tolerance = LOSSES[run.inputs.dtype]
-        if worst(answer["losses"]) > tolerance:
-            # Where normalisation magnifies rounding, or a number lies within rounding of a kink, PyTorch itself
-            # leaves the path of exact arithmetic. Only there, ten times as far is allowed.
-            tolerance = max(tolerance, 10 * worst(Run(entry, exact=True).losses))
-        self.assertLessEqual(worst(answer["losses"]), tolerance)
+        self.assertEqual(list(run.model), list(answer["model"]))
+        for name, tensor in run.model.items():
+            if not tensor.is_floating_point():
+                self.assertTrue(torch.equal(tensor, answer["model"][name]), name)
+        found = errors(run, answer["losses"], answer["model"])
+        allowed = TOLERANCES[run.inputs.dtype]
+        if any(error > limit for error, limit in zip(found, allowed)):
+            # Where normalisation magnifies rounding, or numbers lie within rounding of a kink, PyTorch itself leaves
+            # the path of exact arithmetic. Only there, ten times as far is allowed.
+            exact = Run(entry, exact=True)
+            allowed = [max(limit, 10 * own) for limit, own in zip(allowed, errors(run, exact.losses, exact.model))]
+        self.assertLessEqual(found[0], allowed[0], "losses")
+        self.assertLessEqual(found[1], allowed[1], "parameters and buffers")
 
     def test_float32(self):
         self.check("float32", 24)
