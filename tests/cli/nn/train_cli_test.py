@@ -257,6 +257,13 @@ class Resume(Case):
             self.run_sconce("train", "--resume", "--save", run, "--steps", steps)
         self.assert_same_run(whole, run, ["last.pt", "metrics.jsonl"])  # best.pt notes how long its piece was
 
+    def test_a_folder_is_saved_to_as_well(self):
+        whole = self.whole_run("--steps", "30")
+        run = self.folder / "run"
+        self.train("--steps", "20", "--save", run)
+        self.run_sconce("train", "--resume", run, "--steps", "30")
+        self.assert_same_run(whole, run, ["last.pt", "metrics.jsonl"])
+
     def interrupted(self, signal_number, status):
         options = ["--epochs", "20", "--log-every", "1"]
         whole = self.whole_run(*options)
