@@ -16,7 +16,10 @@ constexpr std::size_t kMaxBarWidth = 30;
 
 std::string bar(double fraction, std::size_t width) {
   const auto filled = static_cast<std::size_t>(fraction * static_cast<double>(width));
-  return "[" + std::string(filled, '=') + std::string(width - filled, ' ') + "]";
+  std::string out(width + 2, ' ');
+  out.front() = '[';
+  out.back() = ']';
+  return out.replace(1, filled, filled, '=');
 }
 
 }  // namespace

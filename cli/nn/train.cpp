@@ -283,8 +283,8 @@ Command train_command() {
         CLI::Option* resume =
             app.add_option(
                    "--resume", args->resume,
-                   "Go on, bit for bit, from a checkpoint of train (default: last.pt of --save), with "
-                   "its settings")
+                   "Go on, bit for bit, from a run's folder or a checkpoint of it (default: last.pt of "
+                   "--save), with its settings; a folder is saved to as well")
                 ->type_name("[PATH]")
                 ->expected(0, 1);
         app.add_option("--init", args->init, "Begin with the weights of a checkpoint of any format")
@@ -295,10 +295,13 @@ Command train_command() {
         app.footer(
             "Example:\n"
             "  sconce train --arch lenet --data synthetic --epochs 3 --save run\n"
-            "  sconce train --resume --save run --epochs 5\n"
+            "  sconce train --resume run --epochs 5\n"
             "Ctrl-C finishes the step and saves; --resume goes on from there.");
         return [args, options, resume] {
           args->is_resumed = resume->count() > 0;
+          // `--resume run` means the run as a whole: what comes next is saved there, too.
+          std::error_code error;
+          if (args->save.empty() && fs::is_directory(args->resume, error)) args->save = args->resume;
           return run_train(*args, *options);
         };
       }};

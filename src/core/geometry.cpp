@@ -80,7 +80,8 @@ Geometry Geometry::slice(std::int64_t dim, const Slice& bounds) const {
   Geometry out = *this;
   out.offset += start * strides[d];
   out.shape[d] = (stop - start) / bounds.step + ((stop - start) % bounds.step != 0 ? 1 : 0);
-  out.strides[d] = out.shape[d] > 1 ? strides[d] * bounds.step : strides[d];
+  // As in PyTorch also where no second element follows; there a huge step may not fit, and does not matter.
+  if (__builtin_mul_overflow(strides[d], bounds.step, &out.strides[d])) out.strides[d] = strides[d];
   return out;
 }
 

@@ -2,6 +2,7 @@
 #include "sconce/kernels/elementwise.h"
 #include "sconce/tensor/autograd.h"
 #include "sconce/tensor/elementwise.h"
+#include "sconce/tensor/factory.h"
 #include "sconce/tensor/promote.h"
 #include "tensor/operand.h"
 
@@ -138,6 +139,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
   mutable_array().copy_from(source.array());
   if (recorded) {
     record(*this, "copy_", {*this, source}, [source = Operand(source)](Backward& pass) {
+      if (pass.needs(0)) pass.set(0, zeros_like(pass.grad()));
       if (pass.needs(1)) pass.set(1, source.reduce(pass.grad()));
     });
   }
@@ -147,7 +149,9 @@ Tensor& Tensor::copy_(const Tensor& source) {
 Tensor& Tensor::fill_(Scalar value) {
   const bool recorded = prepare("fill_", *this);
   mutable_array().copy_from(value.to_array(dtype()));
-  if (recorded) record(*this, "fill_", {*this}, [](Backward&) {});
+  if (recorded) {
+    record(*this, "fill_", {*this}, [](Backward& pass) { pass.set(0, zeros_like(pass.grad())); });
+  }
   return *this;
 }
 

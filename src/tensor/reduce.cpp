@@ -56,12 +56,11 @@ Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
   if (needs_grad(x)) {
     record(y, "norm", {x},
            [x = Saved(x), y = Saved::output(y), r = Reduction(x, dims, "norm"), p, dims](Backward& pass) {
+             if (p == 0) return;  // a count: it has no slope
              const Tensor value = x.get(pass);
              const Tensor length = r.restore(y.get(pass));
              const Tensor grad = r.restore(pass.grad());
-             if (p == 0) {
-               pass.set(0, zeros_like(value));
-             } else if (p == 1) {
+             if (p == 1) {
                pass.set(0, grad * sign(value));
              } else if (p == std::numeric_limits<double>::infinity()) {
                const Tensor largest = (abs(value) == length).to(value.dtype());

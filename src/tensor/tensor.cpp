@@ -31,7 +31,8 @@ Tensor& Tensor::set_requires_grad(bool on) {
   }
   require(is_floating(dtype()), ErrorCode::kDTypeMismatch, "requires_grad",
           "only floating-point tensors have gradients, this one is ", dtype());
-  if (!impl_->slot) impl_->slot = Ref<Node>(new GradSlot(shape(), dtype()));
+  const bool fits = impl_->slot && static_cast<const GradSlot&>(*impl_->slot).fits(impl_->array);
+  if (!fits) impl_->slot = Ref<Node>(new GradSlot(shape(), dtype()));
   impl_->edge = Edge(impl_->slot, 0);
   return *this;
 }

@@ -235,7 +235,10 @@ TEST(Module, FreezesConvertsAndClears) {
   EXPECT_TRUE(handle.requires_grad());
   EXPECT_FALSE(handle.grad().defined());
   EXPECT_EQ(block.seen.dtype(), kFloat64);
-  EXPECT_EQ(block(ones({1, 2}, {.dtype = kFloat64})).dtype(), kFloat64);
+  const Tensor y = block(ones({1, 2}, {.dtype = kFloat64}));
+  EXPECT_EQ(y.dtype(), kFloat64);
+  y.backward(ones_like(y));
+  EXPECT_EQ(handle.grad().dtype(), kFloat64);
   EXPECT_ERROR(block.to(kInt64), ErrorCode::kDTypeMismatch);
 }
 

@@ -100,6 +100,19 @@ TEST(Autograd, InPlaceWriteThroughAViewIsFound) {
   EXPECT_EQ(code_of([&] { z.backward(); }), ErrorCode::kState);
 }
 
+TEST(Autograd, OverwrittenValuesGetZeros) {
+  const Tensor x = leaf({1, 2});
+  (x * 2).fill_(3).backward(ones_like(x));
+  EXPECT_EQ(x.grad().to_vector<double>(), (std::vector<double>{0, 0}));
+  const Tensor y = leaf({1, 2});
+  (y * 2).copy_(ones_like(y)).backward(ones_like(y));
+  EXPECT_EQ(y.grad().to_vector<double>(), (std::vector<double>{0, 0}));
+  // A count has no slope: PyTorch states no gradient.
+  const Tensor z = leaf({1, 2});
+  norm(z, 0).backward();
+  EXPECT_FALSE(z.grad().defined());
+}
+
 TEST(Autograd, InPlaceWriteToAnUnneededTensorIsFine) {
   const Tensor x = leaf({1, 2});
   Tensor y = x * 2;

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import unittest
+import warnings
 from pathlib import Path
 
 import torch
@@ -44,6 +45,16 @@ def run_sconce(*arguments, program="sconce", check=True, timeout=300):
 def run_probe(*arguments, **options):
     """Runs the test-only C++ program that builds and checks what the command line does not reach."""
     return run_sconce(*arguments, program="sconce_probe", **options)
+
+
+def run_probe_nn(*arguments, **options):
+    """The same for operations, layers, training and loading."""
+    return run_sconce(*arguments, program="sconce_probe_nn", **options)
+
+
+def load(path):
+    """torch.load of a file that this run wrote: by 2.x in its safe mode."""
+    return torch.load(path, weights_only=True) if TORCH_VERSION >= (2, 0) else torch.load(path)
 
 
 def tensor_bytes(tensor):
@@ -161,6 +172,8 @@ class TestCase(unittest.TestCase):
 
     def setUp(self):
         torch.manual_seed(SEED)
+        # What "same" costs PyTorch is not our business.
+        warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")
 
     def assert_same(self, expected, actual):
         found = differences(expected, actual)

@@ -135,6 +135,8 @@ class GradSlot final : public Node {
   bool released() const override { return false; }
   bool is_leaf() const override { return true; }
   const Tensor& grad() const { return grad_; }
+  // False when the tensor got data of another shape or dtype since.
+  bool fits(const Array& data) const { return data.shape() == shape_ && data.dtype() == dtype_; }
   // Error kShapeMismatch or kDTypeMismatch when `grad` does not fit the tensor.
   void set_grad(Tensor grad);
   // Adds `grad` to what is there: in place, or as a recorded sum while the backward pass is recorded.

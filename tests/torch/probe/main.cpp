@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
   const sconce::probe::Arguments arguments(argv + 1, argv + argc);
   const auto found = sconce::probe::commands().find(arguments.empty() ? std::string() : arguments.front());
   if (found == sconce::probe::commands().end()) {
-    std::cerr << "usage: sconce_probe COMMAND ...; commands:";
+    std::cerr << "usage: " << argv[0] << " COMMAND ...; commands:";
     for (const auto& [name, run] : sconce::probe::commands()) std::cerr << ' ' << name;
     std::cerr << '\n';
     return 2;
@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
   try {
     return found->second({arguments.begin() + 1, arguments.end()});
   } catch (const std::exception& error) {
-    std::cerr << "sconce_probe: " << error.what() << '\n';
+    std::cerr << argv[0] << ": " << error.what() << '\n';
     return 2;
   }
 }

@@ -1,4 +1,5 @@
-// sconce_probe: what the interchange tests ask of the library beyond the command line. One file per command.
+// sconce_probe and sconce_probe_nn: what the interchange tests ask of the library beyond the command line.
+// One file per command.
 #pragma once
 
 #include <string>

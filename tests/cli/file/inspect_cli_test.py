@@ -12,7 +12,7 @@ import tempfile
 import unittest
 import zipfile
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
 FORMATS = SOURCE / "tests/golden/formats"
 

@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
-SOURCE_DIR = Path(__file__).resolve().parents[2]
+SOURCE_DIR = Path(__file__).resolve().parents[3]
 BIN_DIR = Path(os.environ.get("SCONCE_BIN", SOURCE_DIR / "build" / "release" / "bin"))
 NOBODY = 65534
 # Threads that wait by spinning take the processor from the tests beside this one.
@@ -256,6 +256,13 @@ class Resume(Case):
         for steps in (50, 51, 99, 130):
             self.run_sconce("train", "--resume", "--save", run, "--steps", steps)
         self.assert_same_run(whole, run, ["last.pt", "metrics.jsonl"])  # best.pt notes how long its piece was
+
+    def test_a_folder_is_saved_to_as_well(self):
+        whole = self.whole_run("--steps", "30")
+        run = self.folder / "run"
+        self.train("--steps", "20", "--save", run)
+        self.run_sconce("train", "--resume", run, "--steps", "30")
+        self.assert_same_run(whole, run, ["last.pt", "metrics.jsonl"])
 
     def interrupted(self, signal_number, status):
         options = ["--epochs", "20", "--log-every", "1"]
