@@ -102,8 +102,10 @@ TEST(SyntheticShapes, SameBytesEverywhere) {
   EXPECT_EQ(train.size(), 8000);
   EXPECT_EQ(test.size(), 2000);
   EXPECT_EQ(train.class_names().size(), 10U);
-  EXPECT_EQ(sha256_of(train.images(0, 500)), "3d3be9031f2da8db406f421bdb8b44bd899e161c5fcdb90263cc6aa83f374eeb");
-  EXPECT_EQ(sha256_of(test.images(0, 500)), "535f31acf2026220859367e5d1003b069bfea93c29fea8f54dfa70c762ca6af3");
+  EXPECT_EQ(sha256_of(train.images(0, 500)),
+            "3d3be9031f2da8db406f421bdb8b44bd899e161c5fcdb90263cc6aa83f374eeb");
+  EXPECT_EQ(sha256_of(test.images(0, 500)),
+            "535f31acf2026220859367e5d1003b069bfea93c29fea8f54dfa70c762ca6af3");
 }
 
 TEST(SyntheticShapes, SeedSplitAndIndexTellImagesApart) {

@@ -40,13 +40,11 @@ TEST(Matmul, BroadcastOperandsHaveStrideZero) {
   const Array row = random.normal({1, 4});
   const Array b = random.normal({4, 3});
   const Array expanded = row.expand({5, 4});
-  EXPECT_LE(
-      test::relative_difference(kernels::matmul(expanded, b), kernels::reference::matmul(expanded, b)),
-      1e-6);
+  EXPECT_LE(test::relative_difference(kernels::matmul(expanded, b), kernels::reference::matmul(expanded, b)),
+            1e-6);
   const Array column = random.normal({4, 1}).expand({4, 6});
-  EXPECT_LE(
-      test::relative_difference(kernels::matmul(row, column), kernels::reference::matmul(row, column)),
-      1e-6);
+  EXPECT_LE(test::relative_difference(kernels::matmul(row, column), kernels::reference::matmul(row, column)),
+            1e-6);
 }
 
 TEST(Matmul, AddsToItsTarget) {
@@ -73,7 +71,7 @@ TEST(Matmul, BatchesAgreeWithSingleProducts) {
   const Array found = kernels::batched_matmul(a, b);
   for (int i = 0; i < 3; ++i) {
     EXPECT_LE(test::relative_difference(found.select(0, i),
-                                           kernels::reference::matmul(a.select(0, i), b.select(0, i))),
+                                        kernels::reference::matmul(a.select(0, i), b.select(0, i))),
               1e-6);
   }
   EXPECT_EQ(test::code_of([&] { kernels::batched_matmul(a, a); }), ErrorCode::kShapeMismatch);

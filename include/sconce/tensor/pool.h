@@ -28,7 +28,7 @@ struct AvgPool2dOptions {
   Pair stride = kSameAsKernel;
   Pair padding = 0;  // counts as zero; at most half of the kernel
   bool ceil_mode = false;
-  bool count_include_pad = true;                 // whether the padding counts in the divisor
+  bool count_include_pad = true;                      // whether the padding counts in the divisor
   std::optional<std::int64_t> divisor_override = {};  // replaces the divisor
 };
 // Mean of each window.

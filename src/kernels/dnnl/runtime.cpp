@@ -7,8 +7,8 @@
 namespace sconce::kernels::onednn {
 namespace {
 
-// Waking a second thread costs a few microseconds on a quiet machine and milliseconds on a busy one: not worth it
-// below this many multiplications.
+// Waking a second thread costs a few microseconds on a quiet machine and milliseconds on a busy one: not
+// worth it below this many multiplications.
 constexpr double kWorkForThreads = 4e6;
 
 }  // namespace
