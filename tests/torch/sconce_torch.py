@@ -94,10 +94,18 @@ def tensors(tree):
     return [(path, leaf) for path, leaf in leaves(tree) if isinstance(leaf, torch.Tensor)]
 
 
+def has_memory(tensor):
+    """False for an empty storage. torch.load makes a new one for each tensor that shares it, unless it maps the
+    file, so who shares it says nothing."""
+    storage = tensor.untyped_storage() if hasattr(tensor, "untyped_storage") else tensor.storage()._storage
+    return storage.nbytes() > 0
+
+
 def aliases(tree):
-    """For each tensor path, the first path that has the same storage."""
+    """For each tensor path, the first path that has the same storage (itself, where that is empty)."""
     first = {}
-    return {path: first.setdefault(storage_id(tensor), path) for path, tensor in tensors(tree)}
+    return {path: first.setdefault(storage_id(tensor), path) if has_memory(tensor) else path
+            for path, tensor in tensors(tree)}
 
 
 def _tensor_differences(expected, actual, path):
