@@ -33,6 +33,14 @@ TEST_F(Interrupt, StopsAWriteAndKeepsTheOldFile) {
   EXPECT_EQ(get("a.bin"), "old");
 }
 
+TEST_F(Interrupt, StopsACommitThatHasNothingLeftToWrite) {
+  put("a.bin", "old");
+  AtomicFile file(path("a.bin"));
+  request_stop();
+  EXPECT_ERROR(file.commit(), ErrorCode::kInterrupted);
+  EXPECT_EQ(get("a.bin"), "old");
+}
+
 TEST_F(Interrupt, StopsARead) {
   put("a.bin", "text");
   const File file = File::open(path("a.bin"));
