@@ -20,9 +20,11 @@ constexpr std::string_view kStreamMagic = "\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\
 
 bool is_legacy_stream(std::string_view head) {
   if (head.starts_with("L119547037146038801333356L")) return true;
-  return head.starts_with('\x80') &&
-         (head.substr(2).starts_with(kStreamMagic) ||
-          (head.substr(2).starts_with('\x95') && head.substr(2 + 9).starts_with(kStreamMagic)));
+  if (!head.starts_with('\x80')) return false;
+  // PROTO and its number, then in newer protocols a FRAME of nine bytes; the file may end anywhere.
+  const auto behind = [head](std::size_t n) { return head.substr(std::min(n, head.size())); };
+  return behind(2).starts_with(kStreamMagic) ||
+         (behind(2).starts_with('\x95') && behind(2 + 9).starts_with(kStreamMagic));
 }
 bool is_pickle(std::string_view head) {
   return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
