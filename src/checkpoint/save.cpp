@@ -33,10 +33,6 @@ std::unique_ptr<PlannedFile> plan(const Value& value, Format format, const SaveO
 
 }  // namespace
 
-std::string_view format_name(Format format) {
-  return format == Format::kSafetensors ? "safetensors" : "torch-zip";
-}
-
 SaveReport save(const std::string& path, const Value& value, const SaveOptions& options) {
   try {
     SaveReport report;
