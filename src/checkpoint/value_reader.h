@@ -1,4 +1,4 @@
-// Gives the nodes of a torch pickle their meaning. Nothing is called: a fixed table (value_rebuild.cpp) knows
+// Gives the nodes of a torch pickle their meaning. Nothing is called: a fixed table (rebuild.cpp) knows
 // the calls that stand for tensors and plain Python values, everything else stays an inert object.
 #pragma once
 
