@@ -22,6 +22,8 @@ struct RebuildRow {
 // The rows of each topic; rebuild.cpp brings them together.
 std::span<const RebuildRow> tensor_rows();
 std::span<const RebuildRow> structured_tensor_rows();  // sparse, quantized
+std::span<const RebuildRow> device_tensor_rows();      // of devices whose storage torch.save cannot reach
+std::span<const RebuildRow> numpy_rows();
 std::span<const RebuildRow> python_rows();
 
 // Error kCorrupt unless there are `least` to `most` arguments.
@@ -32,5 +34,7 @@ Dims dims_of(pickle::Node node);
 StoredTensor stored_from(ValueReader& reader, const Call& call, std::optional<DType> dtype);
 // Sets what a state holds as attributes once it stands: None, a dict, or (dict or None, slots).
 void attributes_later(ValueReader& reader, Value target, pickle::Node state);
+// True when a state is such a one, and no name in it is one that Python looks up by itself (`__class__`).
+bool is_attribute_state(pickle::Node state);
 
 }  // namespace sconce::checkpoint

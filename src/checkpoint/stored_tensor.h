@@ -17,6 +17,7 @@ struct StorageInfo {
   std::optional<DType> dtype;  // nullopt: untyped, the tensors say what the bytes are
   std::uint64_t bytes = 0;
   std::string location;  // "cpu", "cuda:0": a hint where PyTorch would put it
+  Storage content;       // of a tensor whose elements stand in the pickle itself; no backend is asked then
 };
 
 // A tensor over a storage. Lazily conjugated or negated views say so: their values are those of the storage
