@@ -109,6 +109,12 @@ std::optional<std::string> torch_text(const Value& value) {
   return std::nullopt;
 }
 
+std::optional<std::string> understood_text(const Value& value) {
+  if (!value.is_object()) return std::nullopt;
+  auto text = numpy_text(value);
+  return text ? text : torch_text(value);
+}
+
 }  // namespace
 
 std::optional<MetaTensor> meta_tensor(const Value& value) {
@@ -202,12 +208,11 @@ std::string object_class(const Value& object) {
   return name_of(object);
 }
 
+bool is_understood(const Value& value) { return understood_text(value).has_value(); }
+
 std::string value_text(const Value& value) {
-  if (value.is_object()) {
-    if (auto text = numpy_text(value)) return *std::move(text);
-    if (auto text = torch_text(value)) return *std::move(text);
-  }
-  return value_repr(value);
+  auto text = understood_text(value);
+  return text ? *std::move(text) : value_repr(value);
 }
 
 }  // namespace sconce::checkpoint
