@@ -29,7 +29,6 @@ Dims dims_of(Node node) {
 
 StoredTensor stored_from(ValueReader& reader, const Call& call, std::optional<DType> dtype) {
   StoredTensor out;
-  if (!call.args[0].is(Kind::kPersistent)) call.args[0].unexpected("a storage");
   out.storage = reader.storage(call.args[0]);
   out.dtype = dtype.value_or(reader.storage_info(out.storage).dtype.value_or(kUInt8));
   out.geometry = {Shape(dims_of(call.args[2])), dims_of(call.args[3]), call.args[1].as_int()};
