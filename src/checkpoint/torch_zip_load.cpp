@@ -62,6 +62,7 @@ Listing list_torch_zip(Source source, const LoadOptions& options) {
   Listing listing =
       list_torch_value(graph, zip_ids(), std::shared_ptr<const StorageFile>(zip, &zip->storages), options);
   listing.format = Format::kTorchZip;
+  listing.pickles.push_back(pickle_facts(zip->archive.pickle_record(), graph));
   listing.file_size = zip->archive.reader().source().size();
   add_checksum_note(zip->archive.reader(), listing.notes);
   return listing;
