@@ -9,6 +9,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 import torch
+import torch.nn.intrinsic.qat as nniqat
 from torch import nn
 
 from sconce_torch import TORCH_VERSION, TestCase, digest, load, needs_torch, run_probe, run_sconce
@@ -64,6 +65,7 @@ class Net(nn.Module):
 class Case(TestCase):
     def setUp(self):
         super().setUp()
+        warnings.filterwarnings("ignore", "Lazy modules are a new feature")
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
@@ -119,10 +121,9 @@ class Modules(Case):
             "bn1": nn.BatchNorm1d(2), "bn3": nn.BatchNorm3d(2), "in2": nn.InstanceNorm2d(2), "sync": nn.SyncBatchNorm(2),
             "layer": nn.LayerNorm(2), "local": nn.LocalResponseNorm(2), "rnn": nn.RNN(2, 2), "gru": nn.GRU(2, 2),
             "cell": nn.LSTMCell(2, 2), "drop": nn.Dropout(), "loss": nn.CrossEntropyLoss(torch.randn(3)),
-            "bag": nn.EmbeddingBag(3, 2), "transformer": nn.Transformer(4, 2, 1, 1, 8), "up": nn.Upsample(scale_factor=2),
+            "bag": nn.EmbeddingBag(3, 2), "transformer": nn.Transformer(4, 2, 1, 1, 8, batch_first=True), "up": nn.Upsample(scale_factor=2),
             "fold": nn.Fold((2, 2), (1, 1)), "adaptive": nn.AdaptiveLogSoftmaxWithLoss(4, 6, [2]),
-            "conv_bn": torch.ao.nn.intrinsic.qat.ConvBn2d(1, 1, 1, qconfig=torch.ao.quantization.default_qat_qconfig)
-            if hasattr(torch.ao.nn, "intrinsic") else nn.Identity(),
+            "conv_bn": nniqat.ConvBn2d(1, 1, 1, qconfig=torch.ao.quantization.get_default_qat_qconfig("fbgemm")),
         }
         self.check(made, {name: module.state_dict() for name, module in made.items()})
 
