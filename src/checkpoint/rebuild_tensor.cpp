@@ -7,6 +7,19 @@ namespace sconce::checkpoint {
 using pickle::Kind;
 using pickle::Node;
 
+Value parameter_of(ValueReader& reader, const Node& at, const Value& inner, bool requires_grad) {
+  if (!inner.is_array()) {
+    throw Error(ErrorCode::kUnsupported, "torch", cat("a Parameter over a ", value_kind_name(inner.kind())))
+        .at_offset(at.offset());
+  }
+  TensorLeaf leaf = inner.as_tensor();
+  leaf.requires_grad = requires_grad;
+  leaf.is_parameter = true;
+  Value out = reader.arena().array(std::move(leaf));
+  reader.copy_parts(out, "", inner);
+  return out;
+}
+
 namespace {
 
 // The dict of lazy operations that 2.x adds when there are any.
@@ -54,20 +67,6 @@ Rebuilt tensor_v3(ValueReader& reader, const Call& call) {
   return reader.tensor(call.node, std::move(stored), std::move(leaf));
 }
 
-// A tensor like `inner` that is a Parameter.
-Value parameter_of(ValueReader& reader, const Node& at, const Value& inner, bool requires_grad) {
-  if (!inner.is_array()) {
-    throw Error(ErrorCode::kUnsupported, "torch", cat("a Parameter over a ", value_kind_name(inner.kind())))
-        .at_offset(at.offset());
-  }
-  TensorLeaf leaf = inner.as_tensor();
-  leaf.requires_grad = requires_grad;
-  leaf.is_parameter = true;
-  Value out = reader.arena().array(std::move(leaf));
-  reader.copy_parts(out, "", inner);
-  return out;
-}
-
 Rebuilt parameter(ValueReader& reader, const Call& call) {
   expect_args(call, 3, 4);
   const Value* inner = reader.get(call.args[0]);
@@ -75,20 +74,6 @@ Rebuilt parameter(ValueReader& reader, const Call& call) {
   Value out = parameter_of(reader, call.node, *inner, call.args[1].as_bool());
   if (call.args.size() == 4) attributes_later(reader, out, call.args[3]);
   return out;
-}
-
-// Parameter of 0.2 to 0.4: Parameter(tensor[, requires_grad]), then (requires_grad, volatile, hooks) or the
-// oldest (data, grad, hooks, requires_grad, volatile).
-Rebuilt old_parameter(ValueReader& reader, const Call& call) {
-  expect_args(call, 1, 2);
-  const Value* inner = reader.get(call.args[0]);
-  if (!inner) return std::nullopt;
-  bool requires_grad = call.args.size() < 2 || call.args[1].as_bool();
-  for (const Node state : call.node.states()) {
-    if (state.size() != 3 && state.size() != 5) state.unexpected("the state of a Parameter");
-    requires_grad = state.items()[state.size() == 3 ? 0 : 3].as_bool();
-  }
-  return parameter_of(reader, call.node, *inner, requires_grad);
 }
 
 // A tensor with Python attributes: func(*args) under a class and a state.
@@ -122,7 +107,6 @@ constexpr RebuildRow kRows[] = {
     {"torch._utils", "_rebuild_parameter_with_state", parameter},
     {"torch._tensor", "_rebuild_from_type_v2", from_type},
     {"torch._tensor", "_rebuild_from_type", from_type},
-    {"torch.nn.parameter", "Parameter", old_parameter, true},
 };
 
 }  // namespace
