@@ -57,7 +57,8 @@ LegacyStream::LegacyStream(Source source, const LoadOptions& options) : source_(
   next();  // what torch.save knew of its machine; torch.load does not look at it, the bytes are the same
   graph_ = next();
   collect_storages();
-  at = place_storages(next(), at);
+  const Graph keys = next();  // before `at` is asked for
+  at = place_storages(keys, at);
   require_places();
   trailing_bytes_ = size - at;
   require(trailing_bytes_ == 0 || !options.refuse_trailing, ErrorCode::kCorrupt, "torch", trailing_bytes_,
