@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
+
+#include "checkpoint/writable.h"
 
 namespace sconce::checkpoint {
 
@@ -45,10 +48,25 @@ void attributes_later(ValueReader& reader, Value target, Node state) {
   });
 }
 
+bool is_attribute_state(Node state) {
+  std::vector<Node> dicts{state};
+  if (state.is(Kind::kTuple)) dicts.assign(state.items().begin(), state.items().end());
+  if (state.is(Kind::kTuple) && dicts.size() != 2) return false;
+  return std::all_of(dicts.begin(), dicts.end(), [](Node dict) {
+    if (dict.is_none()) return true;
+    if (!dict.is(Kind::kDict)) return false;
+    for (const pickle::Pair pair : dict.pairs()) {
+      if (!pair.key.is(Kind::kString) || is_special_name(pair.key.as_string())) return false;
+    }
+    return true;
+  });
+}
+
 namespace {
 
 const RebuildRow* find_row(const pickle::Global& function) {
-  const std::array topics = {tensor_rows(), python_rows(), structured_tensor_rows(), old_tensor_rows()};
+  const std::array topics = {tensor_rows(),        python_rows(),    numpy_rows(), structured_tensor_rows(),
+                             device_tensor_rows(), old_tensor_rows()};
   for (const auto rows : topics) {
     const auto row = std::find_if(rows.begin(), rows.end(), [&](const RebuildRow& candidate) {
       return candidate.name == function.name && candidate.module == function.module;

@@ -78,8 +78,11 @@ Rebuilt variable(ValueReader& reader, const Call& call) {
   if (!data) return std::nullopt;
   bool requires_grad = call.args.size() < 2 ? is_parameter : call.args[1].as_bool();
   if (state) requires_grad = (*state)[is_oldest ? 3 : 0].as_bool();
-  if (is_parameter) return parameter_of(reader, call.node, *data, requires_grad);
-  if (!data->is_array()) call.node.unexpected("a Variable over a dense tensor");
+  if (is_parameter) {
+    auto out = parameter_of(reader, *data, requires_grad);
+    return out ? out : reader.inert(call.node);
+  }
+  if (!data->is_array()) return reader.inert(call.node);
   TensorLeaf leaf = data->as_tensor();
   leaf.requires_grad = requires_grad;
   Value out = reader.arena().array(std::move(leaf));

@@ -7,15 +7,15 @@ namespace sconce::checkpoint {
 using pickle::Kind;
 using pickle::Node;
 
-Value parameter_of(ValueReader& reader, const Node& at, const Value& inner, bool requires_grad) {
-  if (!inner.is_array()) {
-    throw Error(ErrorCode::kUnsupported, "torch", cat("a Parameter over a ", value_kind_name(inner.kind())))
-        .at_offset(at.offset());
-  }
-  TensorLeaf leaf = inner.as_tensor();
-  leaf.requires_grad = requires_grad;
-  leaf.is_parameter = true;
-  Value out = reader.arena().array(std::move(leaf));
+Rebuilt parameter_of(ValueReader& reader, const Value& inner, bool requires_grad) {
+  const auto as_parameter = [requires_grad](auto leaf) {
+    leaf.requires_grad = requires_grad;
+    leaf.is_parameter = true;
+    return leaf;
+  };
+  if (!inner.is_array() && !inner.is_sparse()) return std::nullopt;
+  Value out = inner.is_array() ? reader.arena().array(as_parameter(inner.as_tensor()))
+                               : reader.arena().sparse(as_parameter(inner.as_sparse()));
   reader.copy_parts(out, "", inner);
   return out;
 }
@@ -71,26 +71,28 @@ Rebuilt parameter(ValueReader& reader, const Call& call) {
   expect_args(call, 3, 4);
   const Value* inner = reader.get(call.args[0]);
   if (!inner) return std::nullopt;
-  Value out = parameter_of(reader, call.node, *inner, call.args[1].as_bool());
-  if (call.args.size() == 4) attributes_later(reader, out, call.args[3]);
+  const bool has_state = call.args.size() == 4;
+  if (has_state && !is_attribute_state(call.args[3])) return reader.inert(call.node);
+  auto out = parameter_of(reader, *inner, call.args[1].as_bool());
+  if (!out) return reader.inert(call.node);  // over a meta tensor, say
+  if (has_state) attributes_later(reader, *out, call.args[3]);
   return out;
 }
 
-// A tensor with Python attributes: func(*args) under a class and a state.
+// A tensor with Python attributes: func(*args) under a class and a state. Where that is no tensor with data,
+// the object stays as it is: a subclass whose data are in its state, a meta tensor, or something evil.
 Rebuilt from_type(ValueReader& reader, const Call& call) {
   expect_args(call, 4, 4);
+  const bool is_plain = call.args[0].is(Kind::kGlobal) && call.args[1].is(Kind::kGlobal) &&
+                        call.args[2].is(Kind::kTuple) && is_attribute_state(call.args[3]);
+  // Never from within itself.
+  if (!is_plain || call.args[0].as_global().name.starts_with("_rebuild_from_type")) {
+    return reader.inert(call.node);
+  }
   bool known = false;
-  std::optional<Value> inner;
-  if (!call.args[0].as_global().name.starts_with("_rebuild_from_type")) {  // never from within itself
-    inner = reader.make_call({call.node, call.args[0].as_global(), call.args[2].items()}, known);
-  }
+  auto inner = reader.make_call({call.node, call.args[0].as_global(), call.args[2].items()}, known);
   if (known && !inner) return std::nullopt;
-  if (!known || !inner->is_array()) {
-    throw Error(ErrorCode::kUnsupported, "torch",
-                cat("a tensor of class ", escaped(call.args[1].as_global().name), " made by ",
-                    escaped(call.args[0].as_global().name)))
-        .at_offset(call.node.offset());
-  }
+  if (!known || !(inner->is_array() || inner->is_sparse())) return reader.inert(call.node);
   attributes_later(reader, *inner, call.args[3]);
   if (!call.args[1].is_global("torch", "Tensor")) {
     const pickle::Global& type = call.args[1].as_global();

@@ -190,24 +190,27 @@ std::optional<Value> ValueReader::make_object(Node node) {
     auto value = make_call({node, callable.as_global(), node.args()}, known);
     if (known) return value;
   }
-  return make_inert(node);
+  return make_inert(node, false);
 }
 
-std::optional<Value> ValueReader::make_inert(Node node) {
+std::optional<Value> ValueReader::make_inert(Node node, bool with_state) {
   const Value* callable = get(node.callable());
   const auto args = get_all(node.args());
   const auto kwargs_node = node.kwargs();
   const Value* kwargs = kwargs_node ? get(*kwargs_node) : nullptr;
-  if (!callable || !args || (kwargs_node && !kwargs)) return std::nullopt;
+  const std::optional<std::vector<Value>> states = with_state ? get_all(node.states()) : std::vector<Value>{};
+  if (!callable || !args || (kwargs_node && !kwargs) || !states) return std::nullopt;
   Value arguments = arena_.tuple();
   for (const Value& argument : *args) arguments.append(argument);
   const bool is_new = node.object_kind() == pickle::ObjectKind::kNewObj ||
                       node.object_kind() == pickle::ObjectKind::kNewObjEx;
   Value object = arena_.object(is_new ? ObjectKind::kNew : ObjectKind::kReduce, *callable, arguments,
                                kwargs ? *kwargs : arena_.none());
-  later([this, node, object]() mutable {
+  for (const Value& state : *states) object.add_object_state(state);
+  later([this, node, object, with_state]() mutable {
     for (const Node item : node.items()) object.add_object_element(now(item));
     for (const pickle::Pair pair : node.pairs()) object.add_object_item(now(pair.key), now(pair.value));
+    if (with_state) return;
     for (const Node state : node.states()) object.add_object_state(now(state));
   });
   return object;
@@ -298,6 +301,25 @@ Value ValueReader::tensor(const Node& at, StoredTensor stored, TensorLeaf leaf) 
   leaf.array = backend_.make(stored, storages_[stored.storage]);
   Value value = arena_.array(std::move(leaf));
   if (keep_parts_) parts_[value.id()].push_back({"", std::move(stored)});
+  return value;
+}
+
+Value ValueReader::tensor(const Array& content, TensorLeaf leaf) {
+  if (keep_parts_) {
+    StorageInfo info;
+    info.dtype = content.dtype();
+    info.bytes = content.storage().size();
+    info.location = leaf.device;
+    info.is_in_file = false;
+    info.content = content.storage();
+    storages_.push_back(std::move(info));
+  }
+  leaf.array = content;
+  Value value = arena_.array(std::move(leaf));
+  if (keep_parts_) {
+    parts_[value.id()].push_back(
+        {"", {storages_.size() - 1, content.dtype(), content.geometry(), false, false}});
+  }
   return value;
 }
 

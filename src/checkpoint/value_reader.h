@@ -53,10 +53,16 @@ class ValueReader {
   void later(std::function<void()> work) { later_.push_back(std::move(work)); }
   // Interprets a call; nullopt when something must be made first. `known` tells whether the table has it.
   std::optional<Value> make_call(const Call& call, bool& known);
+  // The object as it stands, for a call that stands for nothing the table knows.
+  std::optional<Value> inert(pickle::Node node) { return make_inert(node, false); }
+  // The same with what BUILD gave it, already made: for those that others look into.
+  std::optional<Value> inert_with_state(pickle::Node node) { return make_inert(node, true); }
   // The storage, or view of one, that a node stands for; Error kCorrupt when it does not.
   std::size_t storage(pickle::Node node);
   // A storage without elements that the file need not hold.
   std::size_t empty_storage(DType dtype);
+  // A tensor whose elements stand in the pickle itself; `leaf` has everything but the array.
+  Value tensor(const Array& content, TensorLeaf leaf);
   const StorageInfo& storage_info(std::size_t index) const { return storages_[index]; }
   // A value for the tensor; `leaf` has everything but the array. Over a view it becomes a tensor over the
   // whole storage.
@@ -77,7 +83,7 @@ class ValueReader {
   Value make_referent(pickle::Node node);
   std::optional<Value> make(pickle::Node node);
   std::optional<Value> make_object(pickle::Node node);
-  std::optional<Value> make_inert(pickle::Node node);
+  std::optional<Value> make_inert(pickle::Node node, bool with_state);
   Value make_list(pickle::Node node);
   Value make_dict(pickle::Node node);
   void build(pickle::Node start);
