@@ -44,12 +44,14 @@ template <class... Parts>
 
 }  // namespace
 
-LegacyStream::LegacyStream(Source source, const LoadOptions& options) : source_(std::move(source)) {
+LegacyStream::LegacyStream(Source source, const LoadOptions& options, const OnPickle& on_pickle)
+    : source_(std::move(source)) {
   const std::uint64_t size = source_.bytes->size();
   std::uint64_t at = 0;
   const auto next = [&] {
     FilePickle read = read_pickle(*source_.bytes, at, size, options);
     at = read.end;
+    if (on_pickle) on_pickle(read.graph);
     return std::move(read.graph);
   };
   check_magic(next());

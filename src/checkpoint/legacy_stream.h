@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -19,8 +20,9 @@ class LegacyStream : public StorageFile {
  public:
   // Reads the pickles and the heads of the storages, and holds them against each other. Errors: those of
   // read_pickle; kCorrupt (the parts contradict each other), kTruncated, kNotFound (a storage that a tensor
-  // needs is missing), kUnsupported (another version), kOverflow.
-  LegacyStream(Source source, const LoadOptions& options);
+  // needs is missing), kUnsupported (another version), kOverflow. `on_pickle` is told of each of the five.
+  using OnPickle = std::function<void(const pickle::Graph& graph)>;
+  LegacyStream(Source source, const LoadOptions& options, const OnPickle& on_pickle = {});
 
   // The fourth pickle: the object that was saved.
   const pickle::Graph& graph() const { return *graph_; }

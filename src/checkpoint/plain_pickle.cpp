@@ -101,8 +101,9 @@ const PlainPickle::Stream& PlainPickle::stream_of(Node content, const LoadOption
                         ? pickle_.window_offset + static_cast<std::uint64_t>(bytes.data() - window.data())
                         : content.offset();
   try {
-    out.stream =
-        std::make_unique<LegacyStream>(Source{std::make_shared<MemorySource>(bytes), nullptr, ""}, options);
+    out.stream = std::make_unique<LegacyStream>(
+        Source{std::make_shared<MemorySource>(bytes), nullptr, ""}, options,
+        [this](const pickle::Graph& graph) { inner_facts_.add("byte strings", graph); });
   } catch (const Error& error) {
     throw Error(error.code(), "torch",
                 cat("in the storage pickled at byte ", content.offset(), ": ", error.text()));

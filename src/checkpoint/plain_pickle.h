@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "checkpoint/distinct_facts.h"
 #include "checkpoint/file_pickle.h"
 #include "checkpoint/legacy_stream.h"
 #include "checkpoint/persistent_ids.h"
@@ -27,6 +28,9 @@ class PlainPickle : public StorageFile, public PersistentIds {
   std::uint64_t trailing_bytes() const { return size_ - pickle_.end; }
   // Bytes behind the storages in its byte strings.
   std::uint64_t inner_trailing_bytes() const { return inner_trailing_bytes_; }
+
+  // Of the pickles in its byte strings.
+  const std::vector<PickleFacts>& inner_facts() const { return inner_facts_.all(); }
 
   Referent resolve(pickle::Node node) const override;
   bool is_storage(pickle::Node node) const override { return storages_.count(node.id()) != 0; }
@@ -58,6 +62,7 @@ class PlainPickle : public StorageFile, public PersistentIds {
 
   std::uint64_t size_ = 0;
   std::uint64_t inner_trailing_bytes_ = 0;
+  DistinctFacts inner_facts_;
   FilePickle pickle_;
   std::unordered_map<std::uint32_t, Stream> streams_;     // by node of the bytes or text
   std::unordered_map<std::uint32_t, Carried> storages_;   // by node of the call

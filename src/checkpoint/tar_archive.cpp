@@ -55,16 +55,17 @@ TarArchive::Cursor TarArchive::member(const std::vector<tar::Member>& members, s
                                   [&](const tar::Member& each) { return each.name == name; });
   require(found != members.end(), ErrorCode::kUnsupported, "torch",
           "a tar archive that PyTorch 0.1 did not write: it has no member '", name, "'");
-  return {found->offset, found->offset + found->size};
+  return {name, found->offset, found->offset + found->size};
 }
 
-Graph TarArchive::next_pickle(Cursor& cursor) const {
+Graph TarArchive::next_pickle(Cursor& cursor) {
   FilePickle read = read_pickle(*source_.bytes, cursor.at, cursor.end, options_);
   cursor.at = read.end;
+  facts_.add(std::string(cursor.member), read.graph);
   return std::move(read.graph);
 }
 
-std::int64_t TarArchive::next_count(Cursor& cursor) const {
+std::int64_t TarArchive::next_count(Cursor& cursor) {
   const Graph graph = next_pickle(cursor);
   if (graph.root().as_int() < 0) graph.root().unexpected("a count");
   return graph.root().as_int();

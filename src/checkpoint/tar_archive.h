@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "checkpoint/distinct_facts.h"
 #include "checkpoint/persistent_ids.h"
 #include "checkpoint/source.h"
 #include "checkpoint/storage_file.h"
@@ -26,6 +27,8 @@ class TarArchive : public StorageFile, public PersistentIds {
 
   // The object that was saved.
   const pickle::Graph& graph() const { return *graph_; }
+  // Of the pickles in the members.
+  const std::vector<PickleFacts>& facts() const { return facts_.all(); }
   // Bytes behind what the members need.
   std::uint64_t trailing_bytes() const { return trailing_bytes_; }
 
@@ -41,6 +44,7 @@ class TarArchive : public StorageFile, public PersistentIds {
  private:
   // A place in a member that moves on as it is read.
   struct Cursor {
+    std::string_view member;
     std::uint64_t at = 0;
     std::uint64_t end = 0;
   };
@@ -50,8 +54,8 @@ class TarArchive : public StorageFile, public PersistentIds {
   };
 
   Cursor member(const std::vector<tar::Member>& members, std::string_view name) const;
-  pickle::Graph next_pickle(Cursor& cursor) const;
-  std::int64_t next_count(Cursor& cursor) const;
+  pickle::Graph next_pickle(Cursor& cursor);
+  std::int64_t next_count(Cursor& cursor);
   // The next `count` little-endian numbers.
   std::vector<std::int64_t> next_numbers(Cursor& cursor, std::uint64_t count) const;
   void read_storages(Cursor cursor);
@@ -69,6 +73,7 @@ class TarArchive : public StorageFile, public PersistentIds {
   std::unordered_map<std::string, Place> places_;      // of storages
   std::optional<pickle::Graph> graph_;
   std::uint64_t trailing_bytes_ = 0;
+  DistinctFacts facts_;
 };
 
 }  // namespace sconce::checkpoint

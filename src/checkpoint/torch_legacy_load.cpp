@@ -11,10 +11,15 @@ Value load_torch_legacy(Source source, const LoadOptions& options) {
 
 Listing list_torch_legacy(Source source, const LoadOptions& options) {
   const std::uint64_t size = source.bytes->size();
-  const auto stream = std::make_shared<const LegacyStream>(std::move(source), options);
+  std::vector<PickleFacts> facts;
+  const auto stream =
+      std::make_shared<const LegacyStream>(std::move(source), options, [&facts](const pickle::Graph& graph) {
+        facts.push_back(pickle_facts(cat("pickle ", facts.size() + 1), graph));
+      });
   Listing listing = list_torch_value(stream->graph(), legacy_ids(), stream, options);
   listing.format = Format::kTorchLegacy;
   listing.file_size = size;
+  listing.pickles = std::move(facts);
   if (const std::uint64_t trailing = stream->trailing_bytes(); trailing > 0) {
     listing.notes.push_back(
         cat(trailing, " bytes behind the last storage, which torch.load does not look at"));

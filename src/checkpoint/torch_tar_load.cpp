@@ -15,6 +15,7 @@ Listing list_torch_tar(Source source, const LoadOptions& options) {
   Listing listing = list_torch_value(archive->graph(), *archive, archive, options);
   listing.format = Format::kTorchTar;
   listing.file_size = size;
+  listing.pickles = archive->facts();
   if (const std::uint64_t trailing = archive->trailing_bytes(); trailing > 0) {
     listing.notes.push_back(cat(trailing, " bytes behind what the members need, which torch.load ignores"));
   }

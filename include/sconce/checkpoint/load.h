@@ -23,7 +23,7 @@ struct LoadOptions {
   // torch-legacy and torch-tar: bytes behind the last storage or pickle are an error, not just noted.
   bool refuse_trailing = false;
 
-  pickle::Limits pickle;
+  pickle::Limits pickle = {};
   std::uint64_t pickle_bytes = std::uint64_t{1} << 30;     // of data.pkl, or of one pickle of a stream
   std::uint64_t inflated_bytes = std::uint64_t{4} << 30;   // of all deflated records together
   std::uint64_t resolved_bytes = std::uint64_t{16} << 30;  // of one lazily conjugated or negated tensor
