@@ -38,6 +38,15 @@ bool is_call_of(const Value& value, std::string_view module, std::string_view na
          value.global_name() == name;
 }
 
+// A state that is no dict of attributes, or one that holds weights packed for a backend (quantized modules).
+bool is_custom_state(const Value& state) {
+  const bool is_pair = state.is_tuple() && state.size() == 2 && state.at(0).is_dict();
+  if (!state.is_dict() && !is_pair) return true;
+  const auto items = is_pair ? state.at(0).items() : state.items();
+  return std::ranges::any_of(
+      items, [](const Value::Pair& item) { return is_call_of(item.second, "torch", "ScriptObject"); });
+}
+
 bool is_uninitialized(const Value& value) {
   return is_call_of(value, "torch.nn.parameter", "UninitializedParameter") ||
          is_call_of(value, "torch.nn.parameter", "UninitializedBuffer");
@@ -135,11 +144,9 @@ class ModuleWalk {
   }
 
   void add_notes(const Value& module, const std::string& place) {
-    for (const Value& state : module.object_states()) {
-      const bool is_pair = state.is_tuple() && state.size() == 2 && state.at(0).is_dict();
-      if (!state.is_dict() && !is_pair) {
-        notes_.add(cat("class ", class_of(module), " has custom state; result may be incomplete"), place);
-      }
+    const auto states = module.object_states();
+    if (std::ranges::any_of(states, is_custom_state)) {
+      notes_.add(cat("class ", class_of(module), " has custom state; result may be incomplete"), place);
     }
     for (const auto& [key, hook] : items_of(state_item(module, "_state_dict_hooks"))) {
       if (spectral_norm_of(hook)) continue;
