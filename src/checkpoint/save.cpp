@@ -22,6 +22,7 @@ struct Row {
 
 constexpr Row kRows[] = {
     {Format::kTorchZip, "", plan_torch_zip},
+    {Format::kTorchLegacy, "", plan_torch_legacy},
     {Format::kSafetensors, ".safetensors", plan_safetensors},
 };
 

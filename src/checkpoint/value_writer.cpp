@@ -258,13 +258,20 @@ void ValueWriter::emit_dict(const Value& value) {
 void ValueWriter::storage_id(const Array& array, const std::string& device) {
   const DTypeInfo& info = dtype_info(array.dtype());
   const bool is_typed = !info.storage.empty();
+  const bool is_legacy = options_.format == Format::kTorchLegacy;
+  if (is_legacy && !is_typed) {
+    fail(ErrorCode::kUnsupported, "save", "the tensor at ", path(), " has dtype ", array.dtype(),
+         ", which torch-legacy files cannot hold: convert it to another dtype, or write torch (zip) or "
+         "safetensors");
+  }
   const std::string_view storage_class = is_typed ? info.storage : "UntypedStorage";
   const std::uint64_t unit = is_typed ? info.itemsize : 1;
   const auto [at, fresh] =
       storage_index_.try_emplace({array.storage().id(), storage_class}, storages_.size());
   if (fresh) {
     const std::uint64_t whole = array.storage().size() / unit * unit;
-    storages_.push_back({std::to_string(storages_.size()), array.storage(), whole});
+    storages_.push_back(
+        {std::to_string(storages_.size()), array.storage(), whole, is_typed ? info.dtype : kUInt8});
   }
   const PlannedStorage& planned = storages_[at->second];
   out_.mark();
@@ -274,7 +281,8 @@ void ValueWriter::storage_id(const Array& array, const std::string& device) {
   // A tensor on "meta" would have data without its tag.
   out_.shared_text(options_.keep_device || device == "meta" ? std::string_view(device) : "cpu");
   out_.integer(static_cast<std::int64_t>(planned.bytes / unit));
-  out_.tuple(5);
+  if (is_legacy) out_.none();  // a view, in the days of 0.1
+  out_.tuple(is_legacy ? 6 : 5);
   out_.memoize();
   out_.persid();
 }

@@ -21,6 +21,7 @@ struct PlannedStorage {
   std::string key;
   Storage storage;
   std::uint64_t bytes = 0;
+  DType dtype = kUInt8;  // of its elements, as its class says; uint8 for UntypedStorage
 };
 
 class ValueWriter {

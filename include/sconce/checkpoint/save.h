@@ -35,7 +35,7 @@ struct SaveReport {
 // Writes `value` whole or not at all: a file that was there stays until the new one is complete. The same
 // value gives the same bytes. A storage that several tensors share is written once, whole, with each tensor's
 // strides. Errors: kUnsupported (the format cannot hold it), kNoSpace, kPermission, kExists, kNotFound (no
-// such folder), kIo.
+// such folder), kIo. torch-legacy, the stream of PyTorch until 1.5, holds the dtypes that have a storage class.
 SaveReport save(const std::string& path, const Value& value, const SaveOptions& options = {});
 
 // The same into `sink`, as a torch-zip unless a format is given; `archive_name` names its top folder.

@@ -1,5 +1,5 @@
-// sconce_probe resave IN OUT [map] [keep-objects] [keep-device] [merge-aliases] [recover]: loads IN, puts
-// state_dicts in the place of modules when asked, saves it as OUT and prints what was noted.
+// sconce_probe resave IN OUT [map] [keep-objects] [keep-device] [merge-aliases] [recover] [legacy]: loads IN,
+// puts state_dicts in the place of modules when asked, saves it as OUT and prints what was noted.
 #include <algorithm>
 #include <iostream>
 
@@ -22,6 +22,7 @@ int resave(const Arguments& arguments) {
   save_options.keep_objects = has("keep-objects");
   save_options.keep_device = has("keep-device");
   save_options.merge_aliases = has("merge-aliases");
+  if (has("legacy")) save_options.format = checkpoint::Format::kTorchLegacy;
   Value value = checkpoint::load(arguments.at(0), load_options);
   if (has("recover")) {
     const auto recovery = checkpoint::recover_modules(value);
