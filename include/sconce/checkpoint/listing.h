@@ -12,6 +12,7 @@
 
 #include "sconce/checkpoint/format.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/pickle_facts.h"
 #include "sconce/core/array.h"
 #include "sconce/state/value.h"
 
@@ -53,9 +54,10 @@ class TensorStore;
 struct Listing {
   Format format = Format::kTorchZip;
   std::uint64_t file_size = 0;
-  std::vector<TensorInfo> tensors;  // in the order of the file's tree; a tied tensor under each of its names
-  Value tree;                       // everything else in its place; arrays are undefined
-  std::vector<GlobalInfo> globals;  // what the pickle names, in order of first use
+  std::vector<TensorInfo> tensors;   // in the order of the file's tree; a tied tensor under each of its names
+  Value tree;                        // everything else in its place; arrays are undefined
+  std::vector<GlobalInfo> globals;   // what the pickle names, in order of first use
+  std::vector<PickleFacts> pickles;  // every pickle of the file, in order; none in safetensors
   std::vector<std::pair<std::string, std::string>> objects;  // dotted name -> class, of values kept inert
   std::vector<std::string> notes;  // what is unusual: records without a checksum, duplicate keys
 
