@@ -1,7 +1,8 @@
-// sconce_probe resave IN OUT [map] [keep-objects] [keep-device] [merge-aliases]: loads IN and saves it as
-// OUT.
+// sconce_probe resave IN OUT [map] [keep-objects] [keep-device] [no-aliases] [format=NAME] [shard-size=BYTES]: loads
+// IN and saves it as OUT.
 #include <algorithm>
 #include <iostream>
+#include <stdexcept>
 
 #include "probe.h"
 #include "sconce/checkpoint/load.h"
@@ -9,6 +10,14 @@
 
 namespace sconce::probe {
 namespace {
+
+checkpoint::Format format_of(const std::string& name) {
+  for (int i = 0; i <= static_cast<int>(checkpoint::Format::kNpz); ++i) {
+    const auto format = static_cast<checkpoint::Format>(i);
+    if (checkpoint::format_name(format) == name) return format;
+  }
+  throw std::invalid_argument("no format " + name);
+}
 
 int resave(const Arguments& arguments) {
   const auto has = [&](const char* word) {
@@ -20,7 +29,11 @@ int resave(const Arguments& arguments) {
   save_options.durable = false;
   save_options.keep_objects = has("keep-objects");
   save_options.keep_device = has("keep-device");
-  save_options.merge_aliases = has("merge-aliases");
+  save_options.merge_aliases = !has("no-aliases");
+  for (const std::string& argument : arguments) {
+    if (argument.starts_with("format=")) save_options.format = format_of(argument.substr(7));
+    if (argument.starts_with("shard-size=")) save_options.shard_size = std::stoull(argument.substr(11));
+  }
   const Value value = checkpoint::load(arguments.at(0), load_options);
   const auto report = checkpoint::save(arguments.at(1), value, save_options);
   for (const std::string& warning : report.warnings) std::cout << warning << '\n';
