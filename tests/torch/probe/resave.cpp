@@ -1,11 +1,13 @@
-// sconce_probe resave IN OUT [map] [keep-objects] [keep-device] [no-aliases] [format=NAME] [shard-size=BYTES]: loads
-// IN and saves it as OUT.
+// sconce_probe resave IN OUT [map] [keep-objects] [keep-device] [no-aliases] [recover] [format=NAME]
+// [shard-size=BYTES]: loads IN, puts state_dicts in the place of modules when asked, saves it as OUT and
+// prints what was noted.
 #include <algorithm>
 #include <iostream>
 #include <stdexcept>
 
 #include "probe.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/recover.h"
 #include "sconce/checkpoint/save.h"
 
 namespace sconce::probe {
@@ -34,7 +36,12 @@ int resave(const Arguments& arguments) {
     if (argument.starts_with("format=")) save_options.format = format_of(argument.substr(7));
     if (argument.starts_with("shard-size=")) save_options.shard_size = std::stoull(argument.substr(11));
   }
-  const Value value = checkpoint::load(arguments.at(0), load_options);
+  Value value = checkpoint::load(arguments.at(0), load_options);
+  if (has("recover")) {
+    const auto recovery = checkpoint::recover_modules(value);
+    for (const std::string& note : recovery.notes) std::cout << note << '
+'; value = recovery.value;
+  }
   const auto report = checkpoint::save(arguments.at(1), value, save_options);
   for (const std::string& warning : report.warnings) std::cout << warning << '\n';
   return 0;
