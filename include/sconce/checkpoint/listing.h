@@ -33,6 +33,7 @@ struct TensorInfo {
   std::optional<Quantization> quantization;  // without the arrays of per-channel parameters
   std::size_t storage = 0;                   // tensors with equal numbers share memory
   std::optional<std::size_t> alias_of;  // the first tensor of the listing in the same storage, if another
+  std::string file;                     // its name, of a checkpoint in several files; else empty
   std::string record;                   // where the storage lies: the zip record; empty for safetensors
   std::uint64_t file_offset = 0;        // of the storage's bytes
   std::uint64_t storage_bytes = 0;      // of the whole storage
