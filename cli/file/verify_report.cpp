@@ -164,13 +164,26 @@ std::string pickles_text(const Examination& examination) {
   return out;
 }
 
+std::string reason_of(const WeightsOnly& answer) {
+  if (answer.accepted) return styled(Style::kGreen, "yes");
+  return cat(styled(Style::kYellow, "no"), ": ", answer.reason,
+             in_brackets(place(answer.record, answer.offset)));
+}
+
+// Versions that give the same answer share a line.
 std::string weights_only_text(const Examination& examination) {
-  std::string out;
+  std::vector<std::pair<std::string, std::string>> lines;  // versions, answer
   for (const WeightsOnly& answer : examination.weights_only) {
-    const std::string yes = answer.accepted ? styled(Style::kGreen, "yes") : styled(Style::kYellow, "no");
-    out += fmt::format("{:<14}PyTorch {:<5} {}", out.empty() ? "weights_only" : "", answer.version, yes);
-    if (!answer.accepted) out += cat(": ", answer.reason, in_brackets(place(answer.record, answer.offset)));
-    out += "\n";
+    const std::string reason = reason_of(answer);
+    if (!lines.empty() && lines.back().second == reason) {
+      lines.back().first += ", " + answer.version;
+    } else {
+      lines.emplace_back(answer.version, reason);
+    }
+  }
+  std::string out;
+  for (const auto& [versions, answer] : lines) {
+    out += fmt::format("{:<14}PyTorch {}: {}\n", out.empty() ? "weights_only" : "", versions, answer);
   }
   return out;
 }

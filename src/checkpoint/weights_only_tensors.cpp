@@ -74,7 +74,7 @@ Id Calls::make_tensor(const Allowed& row, Args args) {
     return (values_.is_int(id) || (values_.is(id, Kind::kBool) && &id != args.data())) &&
            values_[id].number >= 0;
   };
-  if (args.size() == 1 && values_.is(args[0], Kind::kTensor)) {
+  if (args.size() == 1 && values_.is_tensor(args[0])) {
     facts = values_.tensor(args[0]);
     require(row.callee == Callee::kTensor || facts.dtype == row.dtype,
             "it makes a tensor of one of another dtype");
@@ -124,12 +124,21 @@ Id Calls::make_storage(const Allowed& row, Args args) {
   StorageFacts facts;
   if (!is_untyped) facts.dtype = row.dtype.value_or(kFloat32);
   std::int64_t count = 0;
-  if (!args.empty() && (values_.is_int(args[0]) || values_.is(args[0], Kind::kBool))) {
+  if (!args.empty() && (values_.is_int(args[0]) || (!is_untyped && values_.is(args[0], Kind::kBool)))) {
     count = values_[args[0]].number;
-  } else if (!args.empty()) {
-    const auto items = values_.ints(args[0]);
-    require(items.has_value(), cat("it makes a storage of ", values_.describe(args[0])));
+  } else if (!args.empty() && is_untyped) {
+    const auto items =
+        values_.is_dict(args[0]) || values_.is(args[0], Kind::kSet) ? std::nullopt : values_.iterate(args[0]);
+    require(items && std::all_of(items->begin(), items->end(), [this](Id id) { return values_.is_int(id); }),
+            cat("it makes a storage of ", values_.describe(args[0])));
     count = static_cast<std::int64_t>(items->size());
+  } else if (!args.empty()) {
+    const auto sizes = nested_sizes(args[0], 0);
+    require(sizes.has_value(), cat("it makes a storage of ", values_.describe(args[0])));
+    count = 1;
+    for (const std::int64_t size : *sizes) {
+      require(!__builtin_mul_overflow(count, size, &count), "it makes a storage that is too large");
+    }
   }
   require(count >= 0 && count < kMostElements, "it makes a storage that is too large");
   facts.bytes = count * static_cast<std::int64_t>(itemsize(facts.dtype.value_or(kUInt8)));
