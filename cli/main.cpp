@@ -3,11 +3,17 @@
 #include "file/merge.h"
 #include "file/run_nn.h"
 #include "file/shard.h"
+#include "file/verify.h"
 
 int main(int argc, char** argv) {
   using namespace sconce::cli;
   if (is_nn_command(argc, argv)) return run_nn(argv);
-  std::vector<Command> commands = {inspect_command(), merge_command(), shard_command()};
+  std::vector<Command> commands = {
+      inspect_command(),
+      verify_command(),
+      merge_command(),
+      shard_command(),
+  };
   commands.insert(commands.end(), nn_commands().begin(), nn_commands().end());
   return run_program("sconce",
                      "Trains neural networks and reads and writes PyTorch's checkpoints, without Python.",
