@@ -60,20 +60,38 @@ class SafetensorsFile : public PlannedFile {
 
   void write(ByteSink& sink) const override {
     sink.write(header_);
+    // A storage that is read here for the first time is let go after the last tensor that needs it.
+    std::map<const void*, std::size_t> users;
     for (const Tensor& tensor : tensors_) {
-      const bool needs_swap = std::endian::native == std::endian::big;
-      if (tensor.array.is_contiguous() && !needs_swap) {
-        sink.write({tensor.array.raw(), tensor.array.nbytes()});
-        continue;
-      }
-      std::vector<std::byte> bytes(tensor.array.nbytes());
-      copy_to_contiguous(tensor.array, bytes);
-      if (needs_swap) swap_words(bytes, dtype_info(tensor.array.dtype()).word);
-      sink.write(bytes);
+      if (!tensor.array.storage().is_loaded()) ++users[tensor.array.storage().id()];
+    }
+    for (const Tensor& tensor : tensors_) {
+      write_tensor(sink, tensor, users);
+      const auto user = users.find(tensor.array.storage().id());
+      if (user != users.end() && --user->second == 0) tensor.array.storage().release();
     }
   }
 
  private:
+  static void write_tensor(ByteSink& sink, const Tensor& tensor,
+                           const std::map<const void*, std::size_t>& users) {
+    const bool needs_swap = std::endian::native == std::endian::big;
+    const Storage& storage = tensor.array.storage();
+    const auto user = users.find(storage.id());
+    const bool is_whole = tensor.array.is_contiguous() && tensor.array.nbytes() == storage.size();
+    if (is_whole && !needs_swap && user != users.end() && user->second == 1) {
+      return storage.stream([&sink](std::span<const std::byte> piece) { sink.write(piece); });
+    }
+    if (tensor.array.numel() == 0) return;
+    if (tensor.array.is_contiguous() && !needs_swap) {
+      return sink.write({tensor.array.raw(), tensor.array.nbytes()});
+    }
+    std::vector<std::byte> bytes(tensor.array.nbytes());
+    copy_to_contiguous(tensor.array, bytes);
+    if (needs_swap) swap_words(bytes, dtype_info(tensor.array.dtype()).word);
+    sink.write(bytes);
+  }
+
   std::vector<Tensor> tensors_;
   std::vector<std::byte> header_;
   std::uint64_t data_bytes_ = 0;

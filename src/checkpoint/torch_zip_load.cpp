@@ -11,18 +11,48 @@
 namespace sconce::checkpoint {
 namespace {
 
-// Makes arrays over storages that are filled later, all at once by several threads, or over the mapped file.
+// A record, for whoever looks at its storage later.
+class RecordSource : public StorageSource {
+ public:
+  RecordSource(std::shared_ptr<const TorchArchive> archive, const zip::Entry& entry, std::size_t word)
+      : archive_(std::move(archive)), entry_(entry), word_(word) {}
+
+  void read(std::span<std::byte> out) const override {
+    named([&] { archive_->read_storage(entry_, out, word_); });
+  }
+  void stream(const Piece& piece) const override {
+    named([&] { archive_->stream_storage(entry_, piece, word_); });
+  }
+
+ private:
+  // Nobody further up knows the file any more.
+  template <class Read>
+  void named(const Read& read) const {
+    try {
+      read();
+    } catch (const Error& error) {
+      throw error.in_file(archive_->path());
+    }
+  }
+
+  std::shared_ptr<const TorchArchive> archive_;
+  const zip::Entry& entry_;
+  std::size_t word_;
+};
+
+// Makes arrays over storages that are filled later, all at once by several threads or each when it is needed,
+// or over the mapped file.
 class LoadBackend : public TensorBackend {
  public:
-  LoadBackend(const TorchArchive& archive, const LoadOptions& options)
-      : archive_(archive), options_(options) {}
+  LoadBackend(std::shared_ptr<const TorchArchive> archive, const LoadOptions& options)
+      : archive_(std::move(archive)), options_(options) {}
 
-  std::uint64_t storage_size(std::string_view key) override { return archive_.storage_entry(key).size; }
+  std::uint64_t storage_size(std::string_view key) override { return archive_->storage_entry(key).size; }
 
   Array make(const StoredTensor& tensor, const StorageInfo& storage) override {
     const std::size_t word = dtype_info(tensor.dtype).word;
     Place& place = place_of(tensor.storage, storage, word);
-    if (archive_.needs_swap() && place.word != word) {
+    if (archive_->needs_swap() && place.word != word) {
       fail(ErrorCode::kUnsupported, "torch", "storage '", escaped(storage.key),
            "' has the other byte order and is used with elements of two sizes");
     }
@@ -53,10 +83,13 @@ class LoadBackend : public TensorBackend {
     const auto [at, fresh] = places_.try_emplace(index);
     Place& place = at->second;
     if (!fresh) return place;
-    const zip::Entry& entry = archive_.storage_entry(info.key);
+    const zip::Entry& entry = archive_->storage_entry(info.key);
     place.word = word;
-    if (auto mapped = archive_.map_storage(entry, word)) {
+    if (auto mapped = archive_->map_storage(entry, word)) {
       place.storage = *std::move(mapped);
+    } else if (options_.defer) {
+      place.storage = Storage::deferred(static_cast<std::size_t>(entry.size),
+                                        std::make_shared<RecordSource>(archive_, entry, word));
     } else {
       place.storage = Storage::allocate(static_cast<std::size_t>(entry.size));
       place.entry = &entry;
@@ -66,11 +99,11 @@ class LoadBackend : public TensorBackend {
 
   void fill(Place& place) const {
     if (place.entry == nullptr) return;
-    archive_.read_storage(*place.entry, {place.storage.mutable_data(), place.storage.size()}, place.word);
+    archive_->read_storage(*place.entry, {place.storage.mutable_data(), place.storage.size()}, place.word);
     place.entry = nullptr;
   }
 
-  const TorchArchive& archive_;
+  std::shared_ptr<const TorchArchive> archive_;
   const LoadOptions& options_;
   std::map<std::size_t, Place> places_;
 };
@@ -143,8 +176,8 @@ std::vector<std::string> notes_of(const zip::Reader& reader, const pickle::Graph
 }  // namespace
 
 Value load_torch_zip(Source source, const LoadOptions& options) {
-  const TorchArchive archive(std::move(source), options);
-  const pickle::Graph graph = archive.parse_pickle();
+  const auto archive = std::make_shared<const TorchArchive>(std::move(source), options);
+  const pickle::Graph graph = archive->parse_pickle();
   LoadBackend backend(archive, options);
   Value value = ValueReader(graph, backend, false).read();
   backend.fill_all();

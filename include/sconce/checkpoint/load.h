@@ -20,7 +20,12 @@ struct LoadOptions {
   // memory only. Records that cannot be mapped (deflated, unaligned, byte-swapped) are read.
   bool map = false;
 
-  pickle::Limits pickle;
+  // Keep the file open and read a storage, and compare its CRC, when someone first looks at it. What load()
+  // found whole can then still fail: kChecksum, kTruncated, kIo come from there. Saving passes storages that
+  // nobody has looked at through without keeping them in memory.
+  bool defer = false;
+
+  pickle::Limits pickle = {};
   std::uint64_t pickle_bytes = std::uint64_t{1} << 30;     // of data.pkl
   std::uint64_t inflated_bytes = std::uint64_t{4} << 30;   // of all deflated records together
   std::uint64_t resolved_bytes = std::uint64_t{16} << 30;  // of one lazily conjugated or negated tensor
