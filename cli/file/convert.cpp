@@ -8,6 +8,7 @@
 #include "common/text_format.h"
 #include "sconce/base/text.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/recover.h"
 #include "sconce/checkpoint/save.h"
 #include "sconce/toolbox/convert.h"
 
@@ -66,17 +67,19 @@ Result convert(Options options) {
   if (!options.dtype.empty()) options.convert.dtype = toolbox::floating_dtype_from(options.dtype);
   options.convert.flatten = is_flat(result.format);
 
-  Value value = checkpoint::load(options.input, {.defer = true});
-  auto converted = toolbox::convert(value, options.convert);
-  value = converted.value;
+  const Value value = checkpoint::load(options.input, {.defer = true});
+  checkpoint::Recovery recovery = checkpoint::recover_modules(value);
+  auto converted = toolbox::convert(recovery.value, options.convert);
   result.converted = std::move(converted.report);
-  result.saved = checkpoint::save(options.output, value,
+  result.saved = checkpoint::save(options.output, converted.value,
                                   {.format = result.format,
                                    .replace = options.force,
                                    .keep_objects = options.keep_objects,
                                    .keep_device = options.keep_device,
                                    .merge_aliases = true});
-  result.warnings = result.converted.warnings;
+  result.warnings = std::move(recovery.notes);
+  result.warnings.insert(result.warnings.end(), result.converted.warnings.begin(),
+                         result.converted.warnings.end());
   result.warnings.insert(result.warnings.end(), result.saved.warnings.begin(), result.saved.warnings.end());
   if (options.convert.dtype) warn_of_overflow(result, *options.convert.dtype);
   return result;

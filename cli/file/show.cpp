@@ -8,6 +8,7 @@
 #include "file/show_json.h"
 #include "sconce/base/text.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/recover.h"
 #include "sconce/core/print.h"
 #include "sconce/state/repr.h"
 #include "sconce/toolbox/find.h"
@@ -163,7 +164,7 @@ class Shower {
 
 int run(const Options& options) {
   try {
-    const Value root = checkpoint::load(options.path, {.defer = true});
+    const Value root = checkpoint::recover_modules(checkpoint::load(options.path, {.defer = true})).value;
     Shower(options).show(choose(root, options.name));
   } catch (const Error& error) {
     throw error.in_file(options.path);

@@ -116,11 +116,6 @@ void TorchArchive::stream_storage(const zip::Entry& entry, const zip::Reader::Ch
   piece(bytes);
 }
 
-std::string TorchArchive::path() const {
-  const auto* file = dynamic_cast<const File*>(source_.bytes.get());
-  return file == nullptr ? std::string() : file->path();
-}
-
 std::optional<Storage> TorchArchive::map_storage(const zip::Entry& entry, std::size_t word) const {
   const bool is_plain = entry.method == zip::Method::kStored && !(needs_swap_ && word > 1);
   if (!source_.map || !is_plain) return std::nullopt;

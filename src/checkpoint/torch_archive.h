@@ -22,6 +22,8 @@ class TorchArchive {
 
   // data.pkl, parsed.
   pickle::Graph parse_pickle() const;
+  // The record it is.
+  std::string pickle_record() const { return cat(top_, "data.pkl"); }
   // The record of a storage; Error kNotFound.
   const zip::Entry& storage_entry(std::string_view key) const;
   // Its bytes, checked, in the machine's order of bytes for elements of `word` bytes.
@@ -32,7 +34,7 @@ class TorchArchive {
   std::optional<Storage> map_storage(const zip::Entry& entry, std::size_t word) const;
 
   // Of the file, for messages; empty for one in memory.
-  std::string path() const;
+  const std::string& path() const { return source_.path; }
   const zip::Reader& reader() const { return reader_; }
   bool needs_swap() const { return needs_swap_; }
 

@@ -39,7 +39,7 @@ struct LoadOptions {
 // kLimit, kUnsafe for damaged or lying files, each with path and place.
 Value load(const std::string& path, const LoadOptions& options = {});
 
-// The same from memory, which is copied from; `map` does not apply.
+// The same from memory, which is copied from; `map` and `defer` do not apply.
 Value load(std::span<const std::byte> bytes, const LoadOptions& options = {});
 
 }  // namespace sconce::checkpoint
