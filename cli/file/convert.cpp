@@ -5,6 +5,7 @@
 
 #include "common/output.h"
 #include "common/output_path.h"
+#include "common/status_line.h"
 #include "common/text_format.h"
 #include "sconce/base/text.h"
 #include "sconce/checkpoint/load.h"
@@ -71,12 +72,16 @@ Result convert(Options options) {
   checkpoint::Recovery recovery = checkpoint::recover_modules(value);
   auto converted = toolbox::convert(recovery.value, options.convert);
   result.converted = std::move(converted.report);
+  FileProgress progress("writing");
   result.saved = checkpoint::save(options.output, converted.value,
                                   {.format = result.format,
                                    .replace = options.force,
                                    .keep_objects = options.keep_objects,
                                    .keep_device = options.keep_device,
-                                   .merge_aliases = true});
+                                   .merge_aliases = true,
+                                   .progress = [&progress](std::uint64_t done, std::uint64_t total) {
+                                     progress.update(done, total);
+                                   }});
   result.warnings = std::move(recovery.notes);
   result.warnings.insert(result.warnings.end(), result.converted.warnings.begin(),
                          result.converted.warnings.end());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct SaveOptions {
   // safetensors: of tensors that share memory exactly, write one and note the others as
   // `__metadata__[name] = kept name`, as safetensors.torch.save_model does. Without it: Error kUnsupported.
   bool merge_aliases = false;
+  // Told between pieces how many bytes are written, of how many.
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
 };
 
 struct SaveReport {
