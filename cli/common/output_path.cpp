@@ -23,6 +23,8 @@ constexpr Row kWords[] = {{"torch", Format::kTorchZip},
                           {"dcp", Format::kDcp},
                           {"npz", Format::kNpz}};
 
+constexpr std::string_view kIndexSuffix = ".index.json";
+
 bool is_folder(const std::string& path) {
   std::error_code ignored;
   return path.ends_with('/') || std::filesystem::is_directory(path, ignored);
@@ -30,7 +32,10 @@ bool is_folder(const std::string& path) {
 
 }  // namespace
 
+bool is_index(const std::string& path) { return path.ends_with(kIndexSuffix); }
+
 Format format_of_output(const std::string& path) {
+  if (is_index(path)) return format_of_output(path.substr(0, path.size() - kIndexSuffix.size()));
   if (is_folder(path)) return Format::kDcp;
   if (path.ends_with(".safetensors")) return Format::kSafetensors;
   if (path.ends_with(".npz")) return Format::kNpz;
@@ -55,7 +60,9 @@ CLI::Option* add_format_option(CLI::App& app, std::optional<Format>& format) {
 
 void refuse_existing(const std::string& path, bool force) {
   std::error_code ignored;
-  if (force || !std::filesystem::exists(std::filesystem::symlink_status(path, ignored))) return;
+  const auto status = std::filesystem::symlink_status(path, ignored);
+  // A folder may be empty, or hold nothing that is in the way: whoever writes into it looks.
+  if (force || !std::filesystem::exists(status) || is_folder(path)) return;
   throw Error(ErrorCode::kExists, "", "the output exists; --force replaces it").in_file(path);
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/output.h"
 #include "common/output_path.h"
+#include "common/size_option.h"
 #include "common/status_line.h"
 #include "common/text_format.h"
 #include "sconce/base/text.h"
@@ -25,6 +26,7 @@ struct Options {
   std::string dtype;
   std::vector<std::string> renames;
   toolbox::ConvertOptions convert;
+  std::uint64_t shard_size = 0;
   bool keep_objects = false;
   bool keep_device = false;
   bool force = false;
@@ -38,8 +40,10 @@ struct Result {
   std::vector<std::string> warnings;
 };
 
-bool is_flat(checkpoint::Format format) {
-  return format == checkpoint::Format::kSafetensors || format == checkpoint::Format::kNpz;
+// Sets of files hold named tensors only, whatever their format.
+bool is_flat(checkpoint::Format format, const Options& options) {
+  return format == checkpoint::Format::kSafetensors || format == checkpoint::Format::kNpz ||
+         options.shard_size > 0 || is_index(options.output);
 }
 
 std::uint64_t overflowed(const toolbox::ConvertReport& report) {
@@ -66,22 +70,22 @@ Result convert(Options options) {
     options.convert.rename.push_back(toolbox::Rename::parse(rename));
   }
   if (!options.dtype.empty()) options.convert.dtype = toolbox::floating_dtype_from(options.dtype);
-  options.convert.flatten = is_flat(result.format);
+  options.convert.flatten = is_flat(result.format, options);
 
   const Value value = checkpoint::load(options.input, {.defer = true});
   checkpoint::Recovery recovery = checkpoint::recover_modules(value);
   auto converted = toolbox::convert(recovery.value, options.convert);
   result.converted = std::move(converted.report);
   FileProgress progress("writing");
-  result.saved = checkpoint::save(options.output, converted.value,
-                                  {.format = result.format,
-                                   .replace = options.force,
-                                   .keep_objects = options.keep_objects,
-                                   .keep_device = options.keep_device,
-                                   .merge_aliases = true,
-                                   .progress = [&progress](std::uint64_t done, std::uint64_t total) {
-                                     progress.update(done, total);
-                                   }});
+  result.saved = checkpoint::save(
+      options.output, converted.value,
+      {.format = result.format,
+       .replace = options.force,
+       .keep_objects = options.keep_objects,
+       .keep_device = options.keep_device,
+       .merge_aliases = true,
+       .shard_size = options.shard_size,
+       .progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }});
   result.warnings = std::move(recovery.notes);
   result.warnings.insert(result.warnings.end(), result.converted.warnings.begin(),
                          result.converted.warnings.end());
@@ -97,6 +101,10 @@ Json report_json(const Options& options, const Result& result) {
   out["format"] = checkpoint::format_name(result.format);
   out["tensors"] = result.converted.tensors;
   out["bytes"] = result.saved.bytes;
+  out["files"] = Json::array();
+  for (const checkpoint::SavedFile& file : result.saved.files) {
+    out["files"].push_back({{"name", file.name}, {"bytes", file.bytes}});
+  }
   out["renamed"] = result.converted.renamed;
   out["cast"] = result.converted.cast;
   out["overflowed"] = overflowed(result.converted);
@@ -140,6 +148,7 @@ int run(const Options& options) {
   const toolbox::ConvertReport& report = result.converted;
   std::string line = cat(escaped(options.output), ": ", checkpoint::format_name(result.format), ", ",
                          plural(report.tensors, "tensor"), ", ", human_bytes(result.saved.bytes));
+  if (!result.saved.files.empty()) line += cat(" in ", plural(result.saved.files.size(), "file"));
   if (report.renamed > 0) line += cat("; ", with_commas(report.renamed), " renamed");
   if (report.cast > 0) line += cat("; ", with_commas(report.cast), " now ", options.dtype);
   if (!report.deselected.empty()) line += cat("; ", with_commas(report.deselected.size()), " not selected");

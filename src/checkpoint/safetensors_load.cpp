@@ -1,14 +1,16 @@
 #include <algorithm>
 #include <bit>
+#include <unordered_map>
 
 #include "checkpoint/readers.h"
-#include "checkpoint/safetensors_header.h"
+#include "checkpoint/safetensors_alias.h"
 #include "checkpoint/tensor_store.h"
 #include "sconce/base/parallel.h"
 
 namespace sconce::checkpoint {
 namespace {
 
+using safetensors::Alias;
 using safetensors::Entry;
 using safetensors::Header;
 
@@ -73,7 +75,8 @@ class SafetensorsStore : public detail::TensorStore {
 }  // namespace
 
 Value load_safetensors(Source source, const LoadOptions& options) {
-  const Header header = safetensors::read_header(*source.bytes, options.safetensors_header);
+  Header header = safetensors::read_header(*source.bytes, options.safetensors_header);
+  const auto aliases = safetensors::take_aliases(header);
   std::vector<Storage> storages(header.entries.size());
   parallel_for(static_cast<std::int64_t>(storages.size()), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
@@ -99,16 +102,23 @@ Value load_safetensors(Source source, const LoadOptions& options) {
     leaf.array = Array(storages[i], entry.dtype, Geometry::contiguous(entry.shape));
     out.set_item(arena.string(entry.name), arena.array(std::move(leaf)));
   }
+  for (const Alias& alias : aliases) {
+    TensorLeaf leaf;
+    leaf.array = out.at(alias.kept).as_array();
+    out.set_item(arena.string(alias.name), arena.array(std::move(leaf)));
+  }
   if (!header.metadata.empty()) out.set_attribute("__metadata__", metadata_value(header));
   return out;
 }
 
 Listing list_safetensors(Source source, const LoadOptions& options) {
-  const Header header = safetensors::read_header(*source.bytes, options.safetensors_header);
+  Header header = safetensors::read_header(*source.bytes, options.safetensors_header);
+  const auto aliases = safetensors::take_aliases(header);
   Listing listing;
   listing.format = Format::kSafetensors;
   listing.file_size = source.bytes->size();
   listing.tree = Value::dict();
+  std::unordered_map<std::string, std::size_t> index;
   for (const Entry& entry : header.entries) {
     TensorInfo info;
     info.name = entry.name;
@@ -120,7 +130,19 @@ Listing list_safetensors(Source source, const LoadOptions& options) {
     info.file_offset = header.data_offset + entry.begin;
     info.storage_bytes = entry.end - entry.begin;
     listing.tree.set_item(entry.name, Value(Array()));
+    index.emplace(entry.name, listing.tensors.size());
     listing.tensors.push_back(std::move(info));
+  }
+  for (const Alias& alias : aliases) {
+    TensorInfo info = listing.tensors[index.at(alias.kept)];
+    info.name = alias.name;
+    info.path = {Value(alias.name)};
+    info.alias_of = index.at(alias.kept);
+    listing.tree.set_item(alias.name, Value(Array()));
+    listing.tensors.push_back(std::move(info));
+  }
+  if (!aliases.empty()) {
+    listing.notes.push_back(cat(aliases.size(), " more names of tensors come from __metadata__"));
   }
   if (!header.metadata.empty()) listing.tree.set_attribute("__metadata__", metadata_value(header));
   listing.store = std::make_shared<SafetensorsStore>(std::move(source), options);

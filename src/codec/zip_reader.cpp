@@ -265,7 +265,7 @@ void check_record_name(std::string_view name) {
 }
 
 Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& limits)
-    : source_(std::move(source)) {
+    : source_(std::move(source)), case_sensitive_(limits.case_sensitive) {
   const Directory directory = read_directory_place(*source_);
   require(directory.entries <= limits.entries, ErrorCode::kLimit, "zip", "the archive has ",
           directory.entries, " records, the limit is ", limits.entries);
@@ -287,7 +287,7 @@ Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& lim
                  "the deflated records hold more than ", limits.inflated_bytes, " bytes");
       inflated += entry.size;
     }
-    require_at(index_.emplace(fold_case(entry.name), entries_.size()).second, at, ErrorCode::kCorrupt,
+    require_at(index_.emplace(key_of(entry.name), entries_.size()).second, at, ErrorCode::kCorrupt,
                "duplicate record '", escaped(entry.name), "'");
     entries_.push_back(std::move(entry));
   }
@@ -296,8 +296,12 @@ Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& lim
   check_places(entries_, directory.offset);
 }
 
+std::string Reader::key_of(std::string_view name) const {
+  return case_sensitive_ ? std::string(name) : fold_case(name);
+}
+
 const Entry* Reader::find(std::string_view name) const {
-  const auto at = index_.find(fold_case(name));
+  const auto at = index_.find(key_of(name));
   return at == index_.end() ? nullptr : &entries_[at->second];
 }
 
@@ -340,6 +344,19 @@ std::uint64_t Reader::payload_offset(const Entry& entry) const {
              at, ErrorCode::kCorrupt, "the sizes or the checksum of the record '", escaped(entry.name),
              "' contradict the central directory");
   return at + kLocalBytes + variable;
+}
+
+std::vector<std::byte> Reader::read_prefix(const Entry& entry, std::size_t n) const {
+  n = static_cast<std::size_t>(std::min<std::uint64_t>(n, entry.size));
+  const std::uint64_t begin = payload_offset(entry);
+  if (entry.method == Method::kStored) return bytes_at(*source_, begin, n);
+  std::vector<std::byte> out;
+  const Chunk keep = [&](std::span<const std::byte> bytes) {
+    bytes = bytes.first(std::min(bytes.size(), n - out.size()));
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  };
+  inflate(*source_, begin, entry.compressed_size, entry.size, keep, n);
+  return out;
 }
 
 void Reader::read_chunks(const Entry& entry, const Chunk& chunk, Check check) const {

@@ -30,6 +30,7 @@ struct LoadOptions {
   std::uint64_t inflated_bytes = std::uint64_t{4} << 30;   // of all deflated records together
   std::uint64_t resolved_bytes = std::uint64_t{16} << 30;  // of one lazily conjugated or negated tensor
   std::uint64_t safetensors_header = 100'000'000;          // bytes, as the reference implementation
+  std::uint64_t index_bytes = 100'000'000;                 // of a *.index.json
 };
 
 // Reads a checkpoint whose format is found from its content. A torch-zip gives what torch.load would; tensors
