@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "checkpoint/read_ahead.h"
 #include "checkpoint/tensor_store.h"
 #include "checkpoint/value_reader.h"
 #include "sconce/base/parallel.h"
@@ -22,7 +23,10 @@ class FileStorage : public StorageSource {
     named([&] { file_->read(info_, out, word_); });
   }
   void stream(const Piece& piece) const override {
-    named([&] { file_->stream(info_, piece, word_); });
+    named([&] {
+      read_ahead(
+          info_.bytes, [this](const Piece& next) { file_->stream(info_, next, word_); }, piece);
+    });
   }
 
  private:

@@ -350,5 +350,61 @@ class Safetensors(Case):
         self.assertEqual(list(self.library.load_file(self.folder / "o.safetensors")), ["model.w"])
 
 
+class Show(Case):
+    def saved(self, value):
+        torch.save(value, self.folder / "x.pt")
+        return self.folder / "x.pt"
+
+    def shown(self, *arguments):
+        return run_sconce("show", self.folder / "x.pt", *arguments).stdout.rstrip("\n")
+
+    def test_prints_as_torch(self):
+        value = {"x": torch.randn(4, 5, 6), "long": torch.arange(5000), "tiny": torch.rand(3) * 1e-7,
+                 "half": torch.randn(7).half(), "flags": torch.rand(5) > 0.5, "scalar": torch.tensor(3.25),
+                 "grad": torch.randn(2, requires_grad=True)}
+        self.saved(value)
+        for name, tensor in value.items():
+            self.assertEqual(self.shown(name), str(tensor), f"{name} (SCONCE_SEED={SEED})")
+        x = value["x"]
+        self.assertEqual(self.shown("x[0, :, 1:3]"), str(x[0, :, 1:3]))
+        self.assertEqual(self.shown("x[..., -1]"), str(x[..., -1]))
+        self.assertEqual(self.shown("x[1::2, ::-1]"), str(x[1::2].flip(1)))
+        torch.set_printoptions(precision=7, threshold=10**9)
+        self.addCleanup(torch.set_printoptions, profile="default")
+        self.assertEqual(self.shown("x", "--full", "--precision", "7"), str(x))
+        self.assertEqual(self.shown("long", "--full"), str(value["long"]))
+
+    def test_json_has_every_bit(self):
+        value = {"x": torch.randn(3, 4), "d": torch.randn(3, dtype=torch.float64), "c": torch.randn(2, dtype=torch.complex64)}
+        self.saved(value)
+        for name in ("x", "d"):
+            numbers = json.loads(self.shown(name, "--json"))["values"]
+            self.assertEqual(numbers, value[name].tolist())
+        numbers = json.loads(self.shown("c", "--json"))["values"]
+        self.assertEqual([complex(*pair) for pair in numbers], value["c"].tolist())
+
+    def test_other_values(self):
+        network = Network()
+        optimizer = torch.optim.Adam(network.parameters(), lr=0.25)
+        self.saved({"model": network, "optimizer": optimizer.state_dict(), "epoch": 3, "name": "run 1", "none": None})
+        self.assertEqual(self.shown("epoch"), "3")
+        self.assertEqual(self.shown("name"), "'run 1'")
+        self.assertEqual(self.shown("none"), "None")
+        self.assertEqual(self.shown("optimizer.param_groups.0.lr"), "0.25")
+        self.assertEqual(self.shown("optimizer.param_groups.0.betas"), "(0.9, 0.999)")
+        self.assertEqual(json.loads(self.shown("optimizer.param_groups", "--json"))["value"][0]["lr"], 0.25)
+        self.assertEqual(self.shown("model.head.bias").split(", requires_grad")[0].rstrip(")"),
+                         str(network.head.bias.detach()).rstrip(")"))
+
+    def test_sparse_and_quantized(self):
+        indices = torch.tensor([[0, 1, 1], [2, 0, 2]])
+        self.saved({"s": torch.sparse_coo_tensor(indices, torch.tensor([1.0, 2.0, 3.0]), (2, 4)),
+                    "q": torch.quantize_per_tensor(torch.tensor([1.0, 2.0]), 0.5, 3, torch.qint8)})
+        self.assertIn("values=tensor([1., 2., 3.])", self.shown("s"))
+        self.assertEqual(json.loads(self.shown("s", "--json"))["indices"], indices.tolist())
+        self.assertIn("scale=0.5", self.shown("q"))
+        self.assertEqual(json.loads(self.shown("q", "--json"))["values"], [5, 7])
+
+
 if __name__ == "__main__":
     unittest.main()
