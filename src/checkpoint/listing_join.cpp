@@ -34,7 +34,7 @@ class JoinedStore : public detail::TensorStore {
     if (part.make) return part.make();
     TensorInfo own = tensor;
     own.storage -= part.first;
-    return part.store->whole(own);
+    return part.store->read(own);
   }
 
  private:

@@ -38,6 +38,7 @@ std::optional<std::vector<Value>> call_of(const Value& value, std::string_view m
 
 // The elements of the one state that BUILD gave.
 std::optional<std::vector<Value>> state_of(const Value& value) {
+  if (!value.is_object()) return std::nullopt;
   const auto states = value.object_states();
   if (states.size() != 1 || !states[0].is_tuple()) return std::nullopt;
   return states[0].elements();

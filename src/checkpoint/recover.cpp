@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <deque>
-#include <map>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "checkpoint/module_state.h"
 #include "checkpoint/module_versions.h"
+#include "checkpoint/notes.h"
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/objects.h"
 
@@ -38,6 +38,15 @@ bool is_call_of(const Value& value, std::string_view module, std::string_view na
          value.global_name() == name;
 }
 
+// A state that is no dict of attributes, or one that holds weights packed for a backend (quantized modules).
+bool is_custom_state(const Value& state) {
+  const bool is_pair = state.is_tuple() && state.size() == 2 && state.at(0).is_dict();
+  if (!state.is_dict() && !is_pair) return true;
+  const auto items = is_pair ? state.at(0).items() : state.items();
+  return std::ranges::any_of(
+      items, [](const Value::Pair& item) { return is_call_of(item.second, "torch", "ScriptObject"); });
+}
+
 bool is_uninitialized(const Value& value) {
   return is_call_of(value, "torch.nn.parameter", "UninitializedParameter") ||
          is_call_of(value, "torch.nn.parameter", "UninitializedBuffer");
@@ -51,29 +60,6 @@ bool is_tensor_like(const Value& value) {
   const std::string name = value.global_name();
   return (module == "torch._utils" || module == "torch._tensor") && name.starts_with("_rebuild_");
 }
-
-// Notes, one for each text, with the first place it was about and how many there were.
-class Notes {
- public:
-  void add(const std::string& text, const std::string& place) {
-    auto [at, fresh] = counts_.try_emplace(text, 0);
-    if (fresh) order_.emplace_back(text, place);
-    ++at->second;
-  }
-  std::vector<std::string> list() const {
-    std::vector<std::string> out;
-    for (const auto& [text, place] : order_) {
-      const std::size_t more = counts_.at(text) - 1;
-      const std::string where = place.empty() ? "at the top" : cat("at '", escaped(place), "'");
-      out.push_back(cat(text, " (", where, more > 0 ? cat(" and ", more, " more") : "", ")"));
-    }
-    return out;
-  }
-
- private:
-  std::map<std::string, std::size_t> counts_;
-  std::vector<std::pair<std::string, std::string>> order_;
-};
 
 // Walks a module and those in it, with a stack of its own.
 class ModuleWalk {
@@ -158,11 +144,9 @@ class ModuleWalk {
   }
 
   void add_notes(const Value& module, const std::string& place) {
-    for (const Value& state : module.object_states()) {
-      const bool is_pair = state.is_tuple() && state.size() == 2 && state.at(0).is_dict();
-      if (!state.is_dict() && !is_pair) {
-        notes_.add(cat("class ", class_of(module), " has custom state; result may be incomplete"), place);
-      }
+    const auto states = module.object_states();
+    if (std::ranges::any_of(states, is_custom_state)) {
+      notes_.add(cat("class ", class_of(module), " has custom state; result may be incomplete"), place);
     }
     for (const auto& [key, hook] : items_of(state_item(module, "_state_dict_hooks"))) {
       if (spectral_norm_of(hook)) continue;
@@ -242,29 +226,11 @@ class Recoverer {
     const ModuleState state = ModuleWalk(budget_).run(module);
     notes_.insert(notes_.end(), state.notes.begin(), state.notes.end());
     Value out = arena_.dict(true);
-    for (const auto& [name, value] : state.entries) out.set_item(name, detached(value));
+    for (const auto& [name, value] : state.entries) out.set_item(name, detached(value, arena_));
     Value metadata = arena_.dict(true);
     for (const auto& [prefix, part] : state.modules) metadata.set_item(prefix, local_metadata(part));
     out.set_attribute("_metadata", metadata);
     return out;
-  }
-
-  // As tensor.detach(): no gradient, no Parameter, no attributes.
-  Value detached(const Value& value) const {
-    if (value.is_array()) {
-      TensorLeaf leaf = value.as_tensor();
-      leaf.requires_grad = leaf.is_parameter = false;
-      return arena_.array(std::move(leaf));
-    }
-    if (value.is_sparse()) {
-      SparseLeaf leaf = value.as_sparse();
-      leaf.requires_grad = leaf.is_parameter = false;
-      return arena_.sparse(std::move(leaf));
-    }
-    auto meta = meta_tensor(value);
-    if (!meta) return value;
-    meta->requires_grad = meta->is_parameter = false;
-    return meta_value(*meta);
   }
 
   ValueArena arena_;
@@ -309,6 +275,23 @@ Value local_metadata(const Value& module) {
   }
   if (norms.size() > 0) out.set_item("spectral_norm", norms);
   return out;
+}
+
+Value detached(const Value& value, const ValueArena& arena) {
+  if (value.is_array()) {
+    TensorLeaf leaf = value.as_tensor();
+    leaf.requires_grad = leaf.is_parameter = false;
+    return arena.array(std::move(leaf));
+  }
+  if (value.is_sparse()) {
+    SparseLeaf leaf = value.as_sparse();
+    leaf.requires_grad = leaf.is_parameter = false;
+    return arena.sparse(std::move(leaf));
+  }
+  auto meta = meta_tensor(value);
+  if (!meta) return value;
+  meta->requires_grad = meta->is_parameter = false;
+  return meta_value(*meta);
 }
 
 ModuleState module_state_within(const Value& module, WalkBudget& budget) {

@@ -16,10 +16,6 @@ class TensorStore {
 
   // The tensor over its storage, lazy bits resolved. Views of one storage in a row read it once.
   Array array(const TensorInfo& tensor) const;
-  // Its whole storage, for stores that are made of others.
-  Storage whole(const TensorInfo& tensor) const { return read(tensor); }
-
- protected:
   // The whole storage of a tensor, checked.
   virtual Storage read(const TensorInfo& tensor) const = 0;
 

@@ -1,14 +1,19 @@
 #include "checkpoint/torch_value.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
 
+#include "checkpoint/numpy_value.h"
 #include "checkpoint/read_ahead.h"
 #include "checkpoint/tensor_store.h"
+#include "checkpoint/torch_names.h"
 #include "checkpoint/value_reader.h"
 #include "sconce/base/parallel.h"
 #include "sconce/checkpoint/named.h"
+#include "sconce/checkpoint/objects.h"
+#include "sconce/checkpoint/recover.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -176,6 +181,35 @@ TensorInfo tensor_info(const NamedLeaf& leaf, const StoredPart& part, const Stor
   return info;
 }
 
+// Objects beyond what every state_dict may hold: sizes, dtypes, meta tensors.
+bool is_foreign(const Value& object) {
+  if (meta_tensor(object)) return false;
+  return object.global_name() == "_rebuild_from_type_v2" ||
+         trust_of(object.global_module(), object.global_name()) != Trust::kPlain;
+}
+
+// numpy's objects of numbers are made of others (a class, a dtype), which tell nobody anything.
+bool hides_its_parts(const Value& object) {
+  const auto numpy = numpy_object(object);
+  return numpy ? !numpy->dtype.holds_objects : numpy_dtype(object).has_value();
+}
+
+bool is_below(const std::vector<Value>& path, const std::vector<Value>& top) {
+  return path.size() > top.size() && std::equal(top.begin(), top.end(), path.begin(),
+                                                [](const Value& a, const Value& b) { return a.is(b); });
+}
+
+std::vector<std::pair<std::string, std::string>> foreign_objects(const Value& tree) {
+  std::vector<std::pair<std::string, std::string>> out;
+  std::optional<std::vector<Value>> hiding;
+  for (const NamedLeaf& leaf : named_objects(tree)) {
+    if (hiding && is_below(leaf.path, *hiding)) continue;
+    hiding = hides_its_parts(leaf.value) ? std::optional(leaf.path) : std::nullopt;
+    if (is_foreign(leaf.value)) out.emplace_back(leaf.name, object_class(leaf.value));
+  }
+  return out;
+}
+
 }  // namespace
 
 namespace {
@@ -199,11 +233,13 @@ Value load_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
 }
 
 Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
-                         std::shared_ptr<const StorageFile> file, const LoadOptions& options) {
+                         std::shared_ptr<const StorageFile> file, const LoadOptions& options,
+                         const std::function<Value(const Value& root)>& tree_of) {
   ListBackend backend(*file);
   ValueReader reader(graph, backend, true, ids);
   Listing listing;
-  listing.tree = reader.read();
+  const Value root = reader.read();
+  listing.tree = tree_of ? tree_of(root) : root;
   if (const auto duplicates = graph.duplicate_keys(); !duplicates.empty()) {
     listing.notes.push_back(cat(duplicates.size(), " keys are set twice; the last value counts"));
   }
@@ -219,9 +255,9 @@ Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
       listing.tensors.push_back(std::move(info));
     }
   }
-  for (const NamedLeaf& leaf : named_objects(listing.tree)) {
-    listing.objects.emplace_back(leaf.name, cat(leaf.value.global_module(), ".", leaf.value.global_name()));
-  }
+  listing.objects = foreign_objects(listing.tree);
+  const auto recovered = recover_modules(listing.tree).notes;
+  listing.notes.insert(listing.notes.end(), recovered.begin(), recovered.end());
   listing.store = std::make_shared<TorchStore>(std::move(file), reader.storages(), options);
   return listing;
 }

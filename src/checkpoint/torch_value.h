@@ -2,6 +2,7 @@
 // containers.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "checkpoint/persistent_ids.h"
@@ -22,8 +23,10 @@ Value load_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
                        const std::shared_ptr<const StorageFile>& file, const LoadOptions& options);
 
 // Its listing: tensors, tree, globals, objects, a note about keys that are set twice, and a store, which
-// keeps `file`. The format and the size of the file are the caller's to add. Reads no storage.
+// keeps `file`. The format and the size of the file are the caller's to add. Reads no storage. `tree_of`
+// makes the tree of the pickle's root where that is another value, of the same tensors.
 Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
-                         std::shared_ptr<const StorageFile> file, const LoadOptions& options);
+                         std::shared_ptr<const StorageFile> file, const LoadOptions& options,
+                         const std::function<Value(const Value& root)>& tree_of = {});
 
 }  // namespace sconce::checkpoint

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 import torch
+import torch.nn.intrinsic.qat as nniqat
 from torch import nn
 
 from sconce_torch import TORCH_VERSION, TestCase, digest, load, needs_torch, run_probe, run_sconce
@@ -64,6 +65,7 @@ class Net(nn.Module):
 class Case(TestCase):
     def setUp(self):
         super().setUp()
+        warnings.filterwarnings("ignore", "Lazy modules are a new feature")
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
@@ -119,10 +121,9 @@ class Modules(Case):
             "bn1": nn.BatchNorm1d(2), "bn3": nn.BatchNorm3d(2), "in2": nn.InstanceNorm2d(2), "sync": nn.SyncBatchNorm(2),
             "layer": nn.LayerNorm(2), "local": nn.LocalResponseNorm(2), "rnn": nn.RNN(2, 2), "gru": nn.GRU(2, 2),
             "cell": nn.LSTMCell(2, 2), "drop": nn.Dropout(), "loss": nn.CrossEntropyLoss(torch.randn(3)),
-            "bag": nn.EmbeddingBag(3, 2), "transformer": nn.Transformer(4, 2, 1, 1, 8), "up": nn.Upsample(scale_factor=2),
+            "bag": nn.EmbeddingBag(3, 2), "transformer": nn.Transformer(4, 2, 1, 1, 8, batch_first=True), "up": nn.Upsample(scale_factor=2),
             "fold": nn.Fold((2, 2), (1, 1)), "adaptive": nn.AdaptiveLogSoftmaxWithLoss(4, 6, [2]),
-            "conv_bn": torch.ao.nn.intrinsic.qat.ConvBn2d(1, 1, 1, qconfig=torch.ao.quantization.default_qat_qconfig)
-            if hasattr(torch.ao.nn, "intrinsic") else nn.Identity(),
+            "conv_bn": nniqat.ConvBn2d(1, 1, 1, qconfig=torch.ao.quantization.get_default_qat_qconfig("fbgemm")),
         }
         self.check(made, {name: module.state_dict() for name, module in made.items()})
 
@@ -214,6 +215,103 @@ class Modules(Case):
         out = self.folder / "small.pt"
         run_probe("resave", self.saved(net), out, "recover")
         self.assertLess(out.stat().st_size, 10_000)
+
+
+class Scripted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(3, 4)
+        self.tied = nn.Linear(3, 4)
+        self.tied.weight = self.first.weight
+        self.bn = nn.BatchNorm1d(4)
+        self.blocks = nn.ModuleList([nn.Linear(4, 4), nn.Sequential(nn.Linear(4, 4), nn.ReLU())])
+        self.register_buffer("kept", torch.randn(4))
+        self.register_buffer("scratch", torch.randn(4), persistent=False)
+        self.register_parameter("absent", None)
+        self.scale = nn.Parameter(torch.randn(4), requires_grad=False)
+        self.plain = torch.randn(4)
+        self.listed = [torch.randn(2), torch.randn(2)]
+        self.number, self.text = 3, "a"
+
+    def forward(self, x):
+        x = self.bn(self.first(x) + self.tied(x)) * self.scale + self.kept + self.scratch + self.plain
+        for block in self.blocks:
+            x = block(x)
+        return x + self.number + self.listed[0].sum()
+
+
+class WithState(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(2, 2)
+        self.weight = nn.Parameter(torch.randn(2))
+
+    def forward(self, x):
+        return self.inner(x) + self.weight
+
+
+class TorchScript(Case):
+    def archive(self, module, name="module.pt", **options):
+        path = self.folder / name
+        torch.jit.save(module, str(path), **options)
+        return path
+
+    def check_script(self, module, constants=0, **options):
+        path = self.archive(module, **options)
+        expected = torch.jit.load(str(path)).state_dict()
+        self.assertTrue(expected)
+        actual, notes = self.recovered(path)
+        self.assertEqual("", notes)
+        self.assert_same(expected, actual)
+        self.assert_same(expected, self.recovered(path, "map")[0])
+        report = json.loads(run_sconce("inspect", "--json", "--digest", path).stdout)
+        self.assertEqual(("torchscript", "checked"), (report["format"], report["crc"]))
+        self.assertEqual(1 if constants else 0, len(report["notes"]))
+        listed = [(tensor["name"], tensor["sha256"]) for tensor in report["tensors"]]
+        self.assertEqual([(name, digest(tensor)) for name, tensor in expected.items()], listed[:len(expected)])
+        self.assertEqual([f"constants.{i}" for i in range(constants)], [name for name, _ in listed[len(expected):]])
+
+    def setUp(self):
+        super().setUp()
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+
+    def test_scripted(self):
+        self.check_script(torch.jit.script(Scripted()), _extra_files={"note.txt": "hello"})
+        self.check_script(torch.jit.script(WithState()))
+
+    def test_traced(self):
+        net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2))
+        self.check_script(torch.jit.trace(net.eval(), torch.randn(1, 1, 4, 4)))
+        self.check_script(torch.jit.trace(Scripted().eval(), torch.randn(2, 3)), constants=3)  # its plain tensors
+
+    def test_recurrent_and_attention(self):
+        self.check_script(torch.jit.script(nn.LSTM(2, 3, num_layers=2)))
+        self.check_script(torch.jit.script(nn.MultiheadAttention(4, 2)))
+
+    def test_frozen(self):
+        net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
+        path = self.archive(torch.jit.freeze(torch.jit.script(net)))
+        self.assertEqual([], list(torch.jit.load(str(path)).state_dict()))
+        actual, _ = self.recovered(path)
+        self.assertEqual([], list(actual))
+        report = json.loads(run_sconce("inspect", "--json", "--digest", path).stdout)
+        self.assertEqual(["constants.0", "constants.1", "constants.2", "constants.3"],
+                         [tensor["name"] for tensor in report["tensors"]])
+        self.assertEqual((1, "checked"), (len(report["notes"]), report["crc"]))
+        held = {tensor["sha256"] for tensor in report["tensors"]}
+        self.assertEqual({digest(tensor) for tensor in net.state_dict().values()}, held)
+        self.assertEqual(held, {digest(tensor) for tensor in actual.constants})
+
+    def test_saved_as_a_checkpoint(self):
+        net = torch.jit.script(Scripted())
+        out = self.folder / "weights.pt"
+        run_probe("resave", self.archive(net), out)
+        fresh = Scripted()
+        # TorchScript forgets that a buffer is not to be saved.
+        fresh.load_state_dict(load(out), strict=False)
+        for name, value in fresh.state_dict().items():
+            self.assertTrue(torch.equal(value, net.state_dict()[name]), name)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,8 @@ def tensor_parts(tensor):
     """Everything a tensor is, as plain values."""
     out = [type(tensor).__name__, str(tensor.dtype), str(tensor.layout), str(tensor.device), tensor.requires_grad,
            {key: repr(value) for key, value in vars(tensor).items() if not key.startswith("_backward")}]
+    if isinstance(tensor, (nn.parameter.UninitializedParameter, nn.parameter.UninitializedBuffer)):
+        return out
     if tensor.is_sparse:
         if tensor.requires_grad:
             tensor = tensor.detach()
@@ -295,12 +297,12 @@ class Tensors(Case):
     @needs_torch(2, 0)
     def test_nested(self):
         pieces = [torch.randn(2, 3), torch.randn(4, 3), torch.randn(1, 3)]
-        self.check({"nested": torch.nested.nested_tensor(pieces), "empty": torch.nested.nested_tensor([])})
+        self.check({"nested": torch.nested.nested_tensor(pieces), "again": torch.nested.nested_tensor(pieces[:1]).double()})
 
     @needs_torch(2, 0)
     def test_nested_beyond_its_buffer_is_left_out(self):
         long = lambda *numbers: torch.tensor(numbers)  # noqa: E731
-        for sizes, strides, offsets in ([[9]], [[1]], [0]), ([[2]], [[3]], [0]), ([[1]], [[1]], [4]), ([[-1]], [[1]], [0]):
+        for sizes, strides, offsets in ([[9]], [[1]], [0]), ([[2]], [[4]], [0]), ([[1]], [[1]], [4]), ([[-1]], [[1]], [0]):
             bad = Rebuilt(torch._utils._rebuild_nested_tensor, torch.randn(4), long(*sizes), long(*strides), long(*offsets))
             out, left_out = self.resaved(self.saved({"a": 1, "bad": bad}))
             self.assertIn("_rebuild_nested_tensor at bad", left_out)
@@ -322,7 +324,7 @@ class Tensors(Case):
     def test_devices_without_storage(self):
         tensor = torch.randn(2, 3)
         rebuild = torch._utils._rebuild_device_tensor_from_cpu_tensor
-        value = {"xla": Rebuilt(rebuild, tensor, torch.float32, "cpu", True), "same": tensor}
+        value = {"xla": Rebuilt(rebuild, tensor, torch.float32, "cpu", True), "other": Rebuilt(rebuild, torch.ones(1), torch.float32, "cpu", False)}
         path, _ = self.check(value)
         self.assertEqual(["float32", "float32"], [item["dtype"] for item in json.loads(run_probe("list", path).stdout)["tensors"]])
         source = self.saved({"xla": Rebuilt(rebuild, tensor, torch.float32, "xla:0", True)})
@@ -332,7 +334,6 @@ class Tensors(Case):
         with_tag, _ = self.resaved(source, "keep-device")
         self.assertIn(b"_rebuild_device_tensor_from_cpu_tensor", with_tag.read_bytes())
         self.assertIn(b"xla:0", with_tag.read_bytes())
-        self.assertEqual("xla:0", json.loads(run_sconce("inspect", "--json", source).stdout)["tensors"][0]["device"] if False else "xla:0")
 
     @needs_torch(2, 0)
     def test_device_tensors_from_numpy(self):
@@ -351,10 +352,11 @@ class Tensors(Case):
     @needs_torch(2, 0)
     def test_conjugate_and_negative(self):
         value = torch.randn(2, 3, dtype=torch.complex64)
-        path = self.saved({"conj": value.conj(), "neg": value.conj().imag, "both": torch._neg_view(value).conj()})
-        out, _ = self.resaved(path)
-        for name, tensor in load(path).items():
-            self.assertTrue(torch.equal(tensor.resolve_conj().resolve_neg(), load(out)[name]), name)
+        for lazy in (value.conj(), value.conj().imag, torch._neg_view(value).conj(), value.t().conj()):
+            out, _ = self.resaved(self.saved({"lazy": lazy}))
+            actual = load(out)["lazy"]
+            self.assertFalse(actual.is_conj() or actual.is_neg())
+            self.assertTrue(torch.equal(lazy.resolve_conj().resolve_neg(), actual))
 
     @needs_torch(2, 0)
     def test_attributes(self):
@@ -410,8 +412,8 @@ class Numpy(Case):
         made["scalar array"] = numpy.array(2.5)
         made["empty"] = numpy.zeros((0, 3))
         made["fortran"] = numpy.asfortranarray(numpy.arange(6.0).reshape(2, 3))
-        path = self.saved(made)
         self.kept(dict(made, one=1), {"one": 1})
+        path = self.saved(made)
         for key, item in self.tree(path)["dict"]:
             array = made[key["str"]]
             native = numpy.ascontiguousarray(array).astype(array.dtype.newbyteorder("="))
@@ -616,7 +618,7 @@ class Python(Case):
 
 def rebuild_arguments(tensor):
     """The arguments torch.save gives to _rebuild_tensor_v2."""
-    return (tensor.storage()._untyped_storage if False else tensor.storage(), 0, tuple(tensor.shape), tensor.stride(), False,
+    return (tensor.storage(), 0, tuple(tensor.shape), tensor.stride(), False,
             collections.OrderedDict())
 
 
