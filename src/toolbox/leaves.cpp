@@ -55,7 +55,13 @@ Level level_of(const Value& container, std::size_t name_length) {
 }  // namespace
 
 void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf&)>& visit) {
+  for_each_leaf(root, [&visit](const checkpoint::NamedLeaf& leaf, std::span<const Value>) { visit(leaf); });
+}
+
+void for_each_leaf(const Value& root,
+                   const std::function<void(const checkpoint::NamedLeaf&, std::span<const Value>)>& visit) {
   checkpoint::NamedLeaf leaf;
+  std::vector<Value> holders;
   std::vector<Level> levels;
   std::unordered_set<const void*> entered;
   std::size_t visited = 0;
@@ -64,9 +70,10 @@ void for_each_leaf(const Value& root, const std::function<void(const checkpoint:
             " values to list");
     if (is_walked(value) && entered.insert(value.id()).second) {
       levels.push_back(level_of(value, leaf.name.size()));
+      holders.push_back(value);
     } else {
       leaf.value = value;
-      visit(leaf);
+      visit(leaf, holders);
     }
   };
   reach(root);
@@ -77,6 +84,7 @@ void for_each_leaf(const Value& root, const std::function<void(const checkpoint:
     if (level.next == level.entries.size()) {
       entered.erase(level.container.id());
       levels.pop_back();
+      holders.pop_back();
       continue;
     }
     const Value::Pair entry = level.entries[level.next++];

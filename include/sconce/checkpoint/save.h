@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ struct SaveOptions {
   // `model.safetensors`. A path that is a folder gets the names that Hugging Face's libraries use. Tensors
   // that share memory stay in one file; a larger one gets a file of its own. 0: one file.
   std::uint64_t shard_size = 0;
+  // Told between pieces how many bytes are written, of how many.
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
 };
 
 struct SavedFile {
