@@ -46,6 +46,11 @@ Level level_of(const Value& container, std::size_t name_length) {
 }  // namespace
 
 void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf&)>& visit) {
+  for_each_leaf(root, visit, [](const checkpoint::NamedLeaf&) {});
+}
+
+void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf&)>& visit,
+                   const std::function<void(const checkpoint::NamedLeaf&)>& enter) {
   checkpoint::NamedLeaf leaf;
   std::vector<Level> levels;
   std::unordered_set<const void*> entered;
@@ -53,10 +58,11 @@ void for_each_leaf(const Value& root, const std::function<void(const checkpoint:
   const auto reach = [&](const Value& value) {
     require(++visited <= kMostValues, ErrorCode::kLimit, "checkpoint", "more than ", kMostValues,
             " values to list");
+    leaf.value = value;
     if (is_walked(value) && entered.insert(value.id()).second) {
+      enter(leaf);
       levels.push_back(level_of(value, leaf.name.size()));
     } else {
-      leaf.value = value;
       visit(leaf);
     }
   };

@@ -13,4 +13,8 @@ namespace sconce::toolbox {
 // values.
 void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf& leaf)>& visit);
 
+// The same, and enter(container) for every container before what is in it.
+void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf& leaf)>& visit,
+                   const std::function<void(const checkpoint::NamedLeaf& container)>& enter);
+
 }  // namespace sconce::toolbox
