@@ -136,7 +136,7 @@ class Detection {
     const auto nearest = [&](std::size_t from, const std::vector<std::size_t>& others, bool from_a) {
       std::size_t best = kNone;
       std::pair<std::size_t, std::size_t> least;
-      for (const std::size_t other : others) {
+      for (const std::size_t& other : others) {
         const auto apart = from_a ? distance(from, other) : distance(other, from);
         if (best == kNone && &other == &others.front()) {
           best = other;

@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <deque>
+
 #include "base/error_matcher.h"
 #include "sconce/checkpoint/save.h"
+#include "sconce/state/state_dict.h"
 #include "sconce/toolbox/key_names.h"
 
 namespace sconce::toolbox {
@@ -14,8 +17,14 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
+// A listing reads from bytes that must stay.
+std::deque<MemorySink>& kept_files() {
+  static std::deque<MemorySink> files;
+  return files;
+}
+
 checkpoint::Listing listing(const Value& value, checkpoint::Format format = checkpoint::Format::kTorchZip) {
-  MemorySink sink;
+  MemorySink& sink = kept_files().emplace_back();
   checkpoint::save(sink, value, {.format = format, .keep_device = true});
   return checkpoint::describe(sink.bytes());
 }
@@ -155,12 +164,15 @@ TEST(Diff, SharedMemoryAndOrder) {
 }
 
 TEST(Diff, MetadataEntryByEntry) {
-  StateDict a;
-  a.set("w", Array::ones({1}));
-  a.set_version("", 1);
-  a.set_version("bn", 2);
-  StateDict b = a;
-  b.set_version("bn", 1);
+  const auto state_with = [](std::int64_t version) {
+    StateDict out;
+    out.set("w", Array::ones({1}));
+    out.set_version("", 1);
+    out.set_version("bn", version);
+    return out;
+  };
+  const StateDict a = state_with(2);
+  StateDict b = state_with(1);
   EXPECT_THAT(structure(compare(Value(a), Value(b))),
               ElementsAre("metadata _metadata['bn']: {'version': 2} -> {'version': 1}"));
   b.set_metadata(std::nullopt);
@@ -181,7 +193,7 @@ TEST(Diff, QuantizedByIntegersAndParameters) {
     TensorLeaf leaf;
     const std::array<std::int8_t, 2> data{first, 2};
     leaf.array = Array::from_bytes(std::as_bytes(std::span(data)), kQInt8, {2});
-    leaf.quantization = Quantization{.scale = scale};
+    leaf.quantization.emplace().scale = scale;
     return Value::dict({{"q", leaf}});
   };
   EXPECT_TRUE(compare(quantized(1, 0.5), quantized(1, 0.5)).is_same(true));
