@@ -3,7 +3,8 @@
 #include <unordered_set>
 #include <utility>
 
-#include "sconce/base/error.h"
+#include "checkpoint/module_state.h"
+#include "checkpoint/walk_budget.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -47,8 +48,19 @@ Children children_of(const Value& value) {
   }
 }
 
-template <class Wanted>
-std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted wanted) {
+// A module as the dict that its state_dict would be.
+Children state_dict_of(const Value& module, WalkBudget& budget) {
+  Children out;
+  for (auto& [name, value] : module_state_within(module, budget).entries) {
+    out.emplace_back(Value(name), std::move(value));
+  }
+  return out;
+}
+
+// Every value for which wanted(value) says so. Below a module lies what below_module(module, budget) gives.
+template <class Wanted, class BelowModule>
+std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted wanted,
+                            BelowModule below_module) {
   struct Frame {
     Value value;
     Children children;
@@ -60,12 +72,14 @@ std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted
   std::vector<Value> path;
   std::string name;
   std::unordered_set<const void*> entered;
-  std::uint64_t visits = 0;
+  WalkBudget budget(limits);
   const auto enter = [&](const Value& value) {
-    require(++visits <= limits.visits, ErrorCode::kLimit, "checkpoint", "more than ", limits.visits,
-            " values are reached when the tree is walked");
-    if (wanted(value)) out.push_back({name, path, value});
-    Children children = children_of(value);
+    budget.visit();
+    if (wanted(value)) {
+      budget.keep(name.size(), path.size());
+      out.push_back({name, path, value});
+    }
+    Children children = is_module(value) ? below_module(value, budget) : children_of(value);
     if (children.empty() || !entered.insert(value.id()).second) return false;
     frames.push_back({value, std::move(children), 0, name.size()});
     return true;
@@ -92,15 +106,18 @@ std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted
 }  // namespace
 
 std::vector<NamedLeaf> named_arrays(const Value& root, const NamedLimits& limits) {
-  return walk(root, limits, [](const Value& value) { return value.is_array() || value.is_sparse(); });
+  return walk(
+      root, limits, [](const Value& value) { return value.is_array() || value.is_sparse(); }, state_dict_of);
 }
 
 std::vector<NamedLeaf> named_objects(const Value& root, const NamedLimits& limits) {
-  return walk(root, limits, [](const Value& value) { return value.is_object(); });
+  return walk(
+      root, limits, [](const Value& value) { return value.is_object(); },
+      [](const Value& module, WalkBudget&) { return child_modules(module); });
 }
 
 std::vector<NamedLeaf> named_scalars(const Value& root, const NamedLimits& limits) {
-  return walk(root, limits, [](const Value& value) {
+  const auto is_scalar = [](const Value& value) {
     switch (value.kind()) {
       case ValueKind::kDict:
       case ValueKind::kList:
@@ -112,7 +129,8 @@ std::vector<NamedLeaf> named_scalars(const Value& root, const NamedLimits& limit
       default:
         return true;
     }
-  });
+  };
+  return walk(root, limits, is_scalar, state_dict_of);
 }
 
 std::string key_name(const Value& key) {

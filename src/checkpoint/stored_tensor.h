@@ -17,6 +17,9 @@ struct StorageInfo {
   std::optional<DType> dtype;  // nullopt: untyped, the tensors say what the bytes are
   std::uint64_t bytes = 0;
   std::string location;  // "cpu", "cuda:0": a hint where PyTorch would put it
+  bool is_in_file =
+      true;         // false: an empty storage that a tensor of PyTorch 0.1 has without one in the file,
+  Storage content;  // or elements that stand in the pickle itself: these
 };
 
 // A tensor over a storage. Lazily conjugated or negated views say so: their values are those of the storage
@@ -39,8 +42,8 @@ struct StoredPart {
 class TensorBackend {
  public:
   virtual ~TensorBackend() = default;
-  // Bytes of the storage `key`; Error kNotFound when the file has none of that name.
-  virtual std::uint64_t storage_size(std::string_view key) = 0;
+  // How many bytes the file holds of a storage; Error kNotFound when it has none of that key.
+  virtual std::uint64_t storage_size(const StorageInfo& storage) = 0;
   // The array of a tensor that lies within its storage; undefined when only descriptions are wanted.
   virtual Array make(const StoredTensor& tensor, const StorageInfo& storage) = 0;
 };

@@ -17,8 +17,10 @@ struct Stranger {
   std::string_view what;
 };
 constexpr Stranger kStrangers[] = {
-    {"constants.pkl", "a TorchScript archive (torch.jit.save), which is not supported yet"},
-    {"model.json", "an old TorchScript archive, which is not supported"},
+    {"model.json",
+     "a TorchScript archive of PyTorch 1.0 to 1.3, which is not supported; PyTorch 1.13 loads it and saves "
+     "it "
+     "anew"},
     {".data/extern_modules", "a torch.package archive, which is not supported"},
 };
 
@@ -86,18 +88,27 @@ void TorchArchive::read_byte_order() {
   needs_swap_ = (text == "little") != (std::endian::native == std::endian::little);
 }
 
-pickle::Graph TorchArchive::parse_pickle() const {
-  const zip::Entry& entry = *find("data.pkl");
-  require(entry.size <= options_.pickle_bytes, ErrorCode::kLimit, "torch", "data.pkl has ", entry.size,
-          " bytes, at most ", options_.pickle_bytes, " are read");
-  return pickle::parse(reader_.read(entry, check()), options_.pickle);
+pickle::Graph TorchArchive::parse_pickle(std::string_view record) const {
+  return pickle::parse(read_whole(*find(record)), options_.pickle);
 }
 
-const zip::Entry& TorchArchive::storage_entry(std::string_view key) const {
-  const zip::Entry* entry = find(cat("data/", key));
+std::optional<std::string> TorchArchive::read_code(std::string_view record) const {
+  const zip::Entry* entry = find(record);
+  if (entry == nullptr) return std::nullopt;
+  return std::string(as_chars(read_whole(*entry)));
+}
+
+std::vector<std::byte> TorchArchive::read_whole(const zip::Entry& entry) const {
+  require(entry.size <= options_.pickle_bytes, ErrorCode::kLimit, "torch", escaped(entry.name), " has ",
+          entry.size, " bytes, at most ", options_.pickle_bytes, " are read");
+  return reader_.read(entry, check());
+}
+
+const zip::Entry& TorchArchive::storage_entry(std::string_view folder, std::string_view key) const {
+  const zip::Entry* entry = find(cat(folder, "/", key));
   if (entry == nullptr) {
-    fail(ErrorCode::kNotFound, "torch", "the archive has no record '", escaped(top_), "data/", escaped(key),
-         "', which a tensor needs");
+    fail(ErrorCode::kNotFound, "torch", "the archive has no record '", escaped(top_), folder, "/",
+         escaped(key), "', which a tensor needs");
   }
   return *entry;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sconce/base/error.h"
+#include "sconce/checkpoint/recover.h"
 
 namespace sconce::toolbox {
 namespace {
@@ -16,11 +17,13 @@ bool is_container(const Value& value) { return value.is_list() || value.is_tuple
 
 // A list of plain values says more in one line than in many.
 bool is_walked(const Value& value) {
+  if (checkpoint::is_module(value)) return true;
   if (!is_container(value) || value.size() == 0) return false;
   if (value.is_dict()) return true;
   const auto elements = value.elements();
   return std::any_of(elements.begin(), elements.end(), [](const Value& element) {
-    return (is_container(element) && element.size() > 0) || element.is_array() || element.is_sparse();
+    return (is_container(element) && element.size() > 0) || element.is_array() || element.is_sparse() ||
+           element.is_object();
   });
 }
 
@@ -36,6 +39,12 @@ Level level_of(const Value& container, std::size_t name_length) {
   Level level{container, {}, 0, name_length};
   if (container.is_dict()) {
     level.entries = container.items();
+    return level;
+  }
+  if (container.is_object()) {
+    for (auto& [name, value] : checkpoint::module_state(container).entries) {
+      level.entries.emplace_back(Value(name), std::move(value));
+    }
     return level;
   }
   std::int64_t position = 0;
