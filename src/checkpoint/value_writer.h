@@ -92,8 +92,9 @@ class ValueWriter {
   void dims(const Dims& dims);
   void hooks();
 
-  // False for an object that must be left out, after noting it.
-  bool keeps(const Value& value, const std::string& place);
+  // False for an object that must be left out.
+  bool keeps(const Value& value);
+  void note_left_out(const Value& value, const std::string& place);
   std::vector<Value> kept(std::vector<Value> values, bool fill_with_none);
   std::vector<Value::Pair> kept(const std::vector<Value::Pair>& pairs);
 
