@@ -92,11 +92,16 @@ class Case(TestCase):
         report = json.loads(run_sconce("inspect", "--json", "--digest", path).stdout)
         return OrderedDict((tensor["name"], tensor["sha256"]) for tensor in report["tensors"])
 
-    def check(self, value, expected, notes=""):
-        path = self.saved(value)
-        actual, found = self.recovered(path)
+    def check(self, value, expected):
+        """In both containers: state_dicts in the place of modules, and nothing to note."""
+        legacy = self.saved(value, _use_new_zipfile_serialization=False)
+        actual, notes = self.recovered(legacy)
         self.assert_same(expected, actual)
-        self.assertEqual(notes, found)
+        self.assertEqual("", notes)
+        path = self.saved(value)
+        actual, notes = self.recovered(path)
+        self.assert_same(expected, actual)
+        self.assertEqual("", notes)
         self.assert_same(expected, self.recovered(path, "map")[0])
         return path
 
@@ -109,6 +114,10 @@ class Modules(Case):
         net = Net()
         path = self.check(net, net.state_dict())
         self.check_listing(path, net.state_dict())
+
+    def test_listing_of_a_legacy_stream(self):
+        net = Net()
+        self.check_listing(self.saved(net, _use_new_zipfile_serialization=False), net.state_dict())
 
     def test_data_parallel(self):
         net = nn.DataParallel(Net())
