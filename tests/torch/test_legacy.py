@@ -56,7 +56,7 @@ class Legacy(Case):
 
     def as_legacy(self, path, *options):
         out = self.folder / "legacy.pt"
-        run_probe("resave", path, out, "legacy", *options)
+        run_probe("resave", path, out, "format=torch-legacy", *options)
         return out
 
     def loads_everywhere(self, expected, path, weights_only=True):
@@ -76,7 +76,7 @@ class Legacy(Case):
         self.loads_everywhere(expected, self.resave(path, "map"), weights_only)
         # Read and written again it is the same bytes.
         again = self.folder / "again.pt"
-        run_probe("resave", ours, again, "legacy")
+        run_probe("resave", ours, again, "format=torch-legacy")
         self.assertEqual(ours.read_bytes(), again.read_bytes())
 
     def listing(self, path):
@@ -158,7 +158,7 @@ class Streams(Legacy):
                          {f"net.{name}": digest(tensor) for name, tensor in model.state_dict().items()})
         # The source text that PyTorch put beside the classes is in no tree.
         self.assertNotIn("def forward", run_probe("tree", path).stdout)
-        run_probe("resave", path, self.folder / "state.pt", "recover", "legacy")
+        run_probe("resave", path, self.folder / "state.pt", "recover", "format=torch-legacy")
         actual = load(self.folder / "state.pt", **({"weights_only": True} if TORCH_VERSION >= (2, 0) else {}))
         self.assert_same(model.state_dict(), actual["net"])
 
@@ -166,7 +166,7 @@ class Streams(Legacy):
         if not hasattr(torch, "float8_e5m2"):
             self.skipTest("needs float8")
         path = self.save({"model": {"w": torch.zeros(2).to(torch.float8_e5m2)}})
-        result = run_probe("resave", path, self.folder / "out.pt", "legacy", check=False)
+        result = run_probe("resave", path, self.folder / "out.pt", "format=torch-legacy", check=False)
         self.assertEqual(result.returncode, 2)
         self.assertIn("model.w", result.stderr)
         self.assertFalse((self.folder / "out.pt").exists())
