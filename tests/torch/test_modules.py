@@ -218,6 +218,19 @@ class Modules(Case):
         self.assertEqual(result.stderr.count("torch.nn.modules.linear.Linear"), 1)
         self.assertIn("49.weight", result.stdout)
 
+    def test_modules_of_torch_nn_are_kept_when_asked(self):
+        net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Sequential(nn.LSTM(2, 2), nn.Dropout(0.3)),
+                            nn.InstanceNorm2d(2, affine=True))
+        path = self.saved({"net": net, "one": 1})
+        out = self.folder / "kept.pt"
+        self.assertIn("left out torch.nn.modules.container.Sequential at net", run_probe("resave", path, out).stdout)
+        self.assertEqual({"one": 1}, load(out))
+        self.assertEqual("", run_probe("resave", path, out, "keep-objects").stdout)
+        actual = torch.load(out, weights_only=False)["net"] if TORCH_VERSION >= (2, 0) else load(out)["net"]
+        self.assertEqual(repr(net), repr(actual))
+        self.assert_same(net.state_dict(), actual.state_dict())
+        self.assertEqual([name for name, _ in net.named_parameters()], [name for name, _ in actual.named_parameters()])
+
     def test_dead_tensors_are_not_written(self):
         net = Inner()
         net.plain = torch.zeros(100_000)
