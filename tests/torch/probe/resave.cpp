@@ -39,8 +39,8 @@ int resave(const Arguments& arguments) {
   Value value = checkpoint::load(arguments.at(0), load_options);
   if (has("recover")) {
     const auto recovery = checkpoint::recover_modules(value);
-    for (const std::string& note : recovery.notes) std::cout << note << '
-'; value = recovery.value;
+    for (const std::string& note : recovery.notes) std::cout << note << '\n';
+    value = recovery.value;
   }
   const auto report = checkpoint::save(arguments.at(1), value, save_options);
   for (const std::string& warning : report.warnings) std::cout << warning << '\n';
