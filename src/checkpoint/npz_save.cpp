@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "checkpoint/array_passer.h"
 #include "checkpoint/flat_tensors.h"
 #include "checkpoint/npy_header.h"
 #include "checkpoint/writers.h"
@@ -36,13 +37,10 @@ class PlannedArray {
 
   std::uint64_t size() const { return header_.size() + array_.nbytes(); }
 
-  template <class Write>
-  void write(const Write& write) const {
+  void expect(ArrayPasser& passer) const { passer.expect(array_); }
+  void write(ArrayPasser& passer, const StorageSource::Piece& write) const {
     write(header_);
-    if (array_.is_contiguous()) return write(std::span(array_.raw(), array_.nbytes()));
-    std::vector<std::byte> bytes(array_.nbytes());
-    copy_to_contiguous(array_, bytes);
-    write(std::span<const std::byte>(bytes));
+    passer.pass(array_, write);
   }
 
  private:
@@ -55,7 +53,9 @@ class NpyFile : public PlannedFile {
   explicit NpyFile(PlannedArray array) : array_(std::move(array)) {}
   std::uint64_t size() const override { return array_.size(); }
   void write(ByteSink& sink) const override {
-    array_.write([&](std::span<const std::byte> bytes) { sink.write(bytes); });
+    ArrayPasser passer;
+    array_.expect(passer);
+    array_.write(passer, [&](std::span<const std::byte> bytes) { sink.write(bytes); });
   }
 
  private:
@@ -78,9 +78,11 @@ class NpzFile : public PlannedFile {
 
   void write(ByteSink& sink) const override {
     zip::Writer writer(sink, kZipOptions);
+    ArrayPasser passer;
+    for (const auto& [record, array] : records_) array.expect(passer);
     for (const auto& [record, array] : records_) {
       writer.begin(record, array.size());
-      array.write([&](std::span<const std::byte> bytes) { writer.write(bytes); });
+      array.write(passer, [&](std::span<const std::byte> bytes) { writer.write(bytes); });
       writer.end();
     }
     writer.finish();

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <unordered_map>
 
@@ -20,6 +21,36 @@ Storage read_entry(const ByteSource& source, std::uint64_t offset, std::uint64_t
   if (std::endian::native == std::endian::big) swap_words(bytes, dtype_info(dtype).word);
   return storage;
 }
+
+// A tensor's bytes, for whoever looks at its storage later.
+class EntrySource : public StorageSource {
+ public:
+  EntrySource(std::shared_ptr<const ByteSource> source, std::uint64_t offset, std::uint64_t size, DType dtype)
+      : source_(std::move(source)), offset_(offset), size_(size), dtype_(dtype) {}
+
+  void read(std::span<std::byte> out) const override {
+    source_->read_at(out, offset_);
+    if (std::endian::native == std::endian::big) swap_words(out, dtype_info(dtype_).word);
+  }
+  void stream(const Piece& piece) const override {
+    constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 20;  // a multiple of every word
+    std::vector<std::byte> buffer(static_cast<std::size_t>(std::min(size_, kPieceBytes)));
+    for (std::uint64_t done = 0; done < size_;) {
+      const auto bytes =
+          std::span(buffer).first(static_cast<std::size_t>(std::min(size_ - done, kPieceBytes)));
+      source_->read_at(bytes, offset_ + done);
+      if (std::endian::native == std::endian::big) swap_words(bytes, dtype_info(dtype_).word);
+      piece(bytes);
+      done += bytes.size();
+    }
+  }
+
+ private:
+  std::shared_ptr<const ByteSource> source_;
+  std::uint64_t offset_;
+  std::uint64_t size_;
+  DType dtype_;
+};
 
 Value metadata_value(const Header& header) {
   Value out = Value::dict();
@@ -52,8 +83,15 @@ Value load_safetensors(Source source, const LoadOptions& options) {
       const Entry& entry = header.entries[i];
       const std::uint64_t offset = header.data_offset + entry.begin;
       const std::uint64_t size = entry.end - entry.begin;
-      auto mapped = source.mapped(offset, size, dtype_info(entry.dtype).word);
-      storages[i] = mapped ? *std::move(mapped) : read_entry(*source.bytes, offset, size, entry.dtype);
+      if (auto mapped = source.mapped(offset, size, dtype_info(entry.dtype).word)) {
+        storages[i] = *std::move(mapped);
+      } else if (options.defer) {
+        storages[i] =
+            Storage::deferred(static_cast<std::size_t>(size),
+                              std::make_shared<EntrySource>(source.bytes, offset, size, entry.dtype));
+      } else {
+        storages[i] = read_entry(*source.bytes, offset, size, entry.dtype);
+      }
     }
   });
   const ValueArena arena;

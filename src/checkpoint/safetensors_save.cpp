@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "checkpoint/array_passer.h"
 #include "checkpoint/flat_tensors.h"
 #include "checkpoint/safetensors_alias.h"
 #include "checkpoint/source.h"
@@ -40,16 +41,16 @@ class SafetensorsFile : public PlannedFile {
 
   void write(ByteSink& sink) const override {
     sink.write(header_);
+    const bool needs_swap = std::endian::native == std::endian::big;
+    ArrayPasser passer;
+    for (const FlatTensor& tensor : tensors_) passer.expect(tensor.array);
     for (const FlatTensor& tensor : tensors_) {
-      const bool needs_swap = std::endian::native == std::endian::big;
-      if (tensor.array.is_contiguous() && !needs_swap) {
-        sink.write({tensor.array.raw(), tensor.array.nbytes()});
-        continue;
-      }
-      std::vector<std::byte> bytes(tensor.array.nbytes());
-      copy_to_contiguous(tensor.array, bytes);
-      if (needs_swap) swap_words(bytes, dtype_info(tensor.array.dtype()).word);
-      sink.write(bytes);
+      passer.pass(tensor.array, [&](std::span<const std::byte> piece) {
+        if (!needs_swap) return sink.write(piece);
+        std::vector<std::byte> bytes(piece.begin(), piece.end());
+        swap_words(bytes, dtype_info(tensor.array.dtype()).word);
+        sink.write(bytes);
+      });
     }
   }
 

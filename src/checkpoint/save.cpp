@@ -26,6 +26,7 @@ struct Row {
 
 constexpr Row kRows[] = {
     {Format::kTorchZip, "", plan_torch_zip, {plan_torch_zip, "pytorch_model.bin", true}},
+    {Format::kTorchLegacy, "", plan_torch_legacy},
     {Format::kSafetensors, ".safetensors", plan_safetensors, {plan_safetensors, "model.safetensors", false}},
     {Format::kNpz, ".npz", plan_npz},
     {Format::kNpz, ".npy", plan_npy},
@@ -88,6 +89,24 @@ std::unique_ptr<PlannedFile> plan(const Row& row, const Value& value, const Save
   return planned;
 }
 
+// Says how far a file is.
+class CountedSink : public ByteSink {
+ public:
+  CountedSink(ByteSink& sink, std::uint64_t total, const SaveOptions& options)
+      : sink_(sink), total_(total), options_(options) {}
+  void write(std::span<const std::byte> data) override {
+    sink_.write(data);
+    done_ += data.size();
+    if (options_.progress) options_.progress(done_, total_);
+  }
+
+ private:
+  ByteSink& sink_;
+  std::uint64_t done_ = 0;
+  std::uint64_t total_;
+  const SaveOptions& options_;
+};
+
 }  // namespace
 
 SaveReport save(const std::string& path, const Value& value, const SaveOptions& options) {
@@ -105,7 +124,8 @@ SaveReport save(const std::string& path, const Value& value, const SaveOptions& 
     const auto planned = plan(row, value, options, top_folder_for(path), report);
     AtomicFile file(path, {.replace = options.replace, .durable = options.durable});
     file.reserve(report.bytes);
-    planned->write(file);
+    CountedSink counted(file, report.bytes, options);
+    planned->write(counted);
     file.commit();
     return report;
   } catch (const Error& error) {
