@@ -301,7 +301,7 @@ void check_record_name(std::string_view name) {
 
 Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& limits,
                std::vector<Error>* faults)
-    : source_(std::move(source)) {
+    : source_(std::move(source)), case_sensitive_(limits.case_sensitive) {
   const Directory directory = read_directory_place(*source_);
   require(directory.entries <= limits.entries, ErrorCode::kLimit, "zip", "the archive has ",
           directory.entries, " records, the limit is ", limits.entries);
@@ -323,7 +323,7 @@ Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& lim
   check_places(entries_, directory.offset, faults);
   if (entries_.size() == before) return;
   index_.clear();
-  for (std::size_t i = 0; i < entries_.size(); ++i) index_.emplace(fold_case(entries_[i].name), i);
+  for (std::size_t i = 0; i < entries_.size(); ++i) index_.emplace(key_of(entries_[i].name), i);
 }
 
 void Reader::add_entry(Entry entry, std::uint64_t at, const ReaderLimits& limits) {
@@ -334,13 +334,17 @@ void Reader::add_entry(Entry entry, std::uint64_t at, const ReaderLimits& limits
                "the deflated records hold more than ", limits.inflated_bytes, " bytes");
     inflated_ += entry.size;
   }
-  require_at(index_.emplace(fold_case(entry.name), entries_.size()).second, at, ErrorCode::kCorrupt,
+  require_at(index_.emplace(key_of(entry.name), entries_.size()).second, at, ErrorCode::kCorrupt,
              "duplicate record '", escaped(entry.name), "'");
   entries_.push_back(std::move(entry));
 }
 
+std::string Reader::key_of(std::string_view name) const {
+  return case_sensitive_ ? std::string(name) : fold_case(name);
+}
+
 const Entry* Reader::find(std::string_view name) const {
-  const auto at = index_.find(fold_case(name));
+  const auto at = index_.find(key_of(name));
   return at == index_.end() ? nullptr : &entries_[at->second];
 }
 
@@ -383,6 +387,19 @@ std::uint64_t Reader::payload_offset(const Entry& entry) const {
              at, ErrorCode::kCorrupt, "the sizes or the checksum of the record '", escaped(entry.name),
              "' contradict the central directory");
   return at + kLocalBytes + variable;
+}
+
+std::vector<std::byte> Reader::read_prefix(const Entry& entry, std::size_t n) const {
+  n = static_cast<std::size_t>(std::min<std::uint64_t>(n, entry.size));
+  const std::uint64_t begin = payload_offset(entry);
+  if (entry.method == Method::kStored) return bytes_at(*source_, begin, n);
+  std::vector<std::byte> out;
+  const Chunk keep = [&](std::span<const std::byte> bytes) {
+    bytes = bytes.first(std::min(bytes.size(), n - out.size()));
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  };
+  inflate(*source_, begin, entry.compressed_size, entry.size, keep, n);
+  return out;
 }
 
 void Reader::check_descriptor(const Entry& entry) const {
