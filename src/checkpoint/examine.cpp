@@ -8,6 +8,7 @@
 #include "checkpoint/weights_only.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/file.h"
+#include "sconce/codec/tar.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -50,7 +51,7 @@ bool begins_like_stream(const ByteSource& source) {
   std::array<std::byte, 2> head{};
   if (source.size() < head.size()) return false;
   source.read_at(head, 0);
-  return looks_like_pickle(head) || head[0] == std::byte{'L'};
+  return looks_like_pickle(head) || has_prefix(source, "L119547037146038801333356L");
 }
 
 // Formats whose readers know where each storage lies: reading them all finds what is missing.
@@ -103,8 +104,13 @@ void list(const std::string& path, LoadOptions options, Examination& out, bool i
   } catch (const Error& error) {
     const bool is_lost = error.code() == ErrorCode::kNotFound && !is_container_known;
     if (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kPermission || is_lost) throw;
-    if (error.code() == ErrorCode::kUnsupported && !has_unknown_global(out)) throw;
-    out.problems.push_back(problem_of(error));
+    const bool is_suspect = !out.problems.empty() || has_unknown_global(out);
+    if (error.code() == ErrorCode::kUnsupported && !is_suspect) throw;
+    // It stops at the first fault, which may be known.
+    Problem problem = problem_of(error);
+    const bool is_known = std::any_of(out.problems.begin(), out.problems.end(),
+                                      [&](const Problem& known) { return known.text == problem.text; });
+    if (!is_known) out.problems.push_back(std::move(problem));
   }
 }
 
@@ -146,21 +152,21 @@ Examination examine(const std::string& path, const LoadOptions& options) {
     std::shared_ptr<const File> file;
     bool is_zip = false;
     bool is_stream = false;
+    bool is_tar = false;
     try {
       file = std::make_shared<const File>(File::open(path));
       is_zip = has_prefix(*file, std::string_view("PK\3\4", 4)) || ends_like_zip(*file);
       is_stream = !is_zip && begins_like_stream(*file);
+      is_tar = tar::is_tar(*file);
       out.file_size = file->size();
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kInvalidArgument) throw;  // that is a folder
     }
     if (is_zip) examine_zip(file, options, out);
     if (is_stream) examine_stream(file, options, out);
-    const bool is_known = is_zip || is_stream;
-    const bool is_readable =
-        std::none_of(out.problems.begin(), out.problems.end(),
-                     [](const Problem& problem) { return problem.code != ErrorCode::kChecksum; });
-    if (is_readable) list(path, options, out, is_known);
+    if (is_tar) examine_tar(file, options, out);
+    const bool is_known = is_zip || is_stream || is_tar;
+    if (is_zip || out.problems.empty()) list(path, options, out, is_known);
     if (out.listing && !is_zip) read_storages(out);
     if (out.listing && out.file_size == 0) out.file_size = out.listing->file_size;
     if (out.pickles.empty() && out.listing) out.pickles = out.listing->pickles;
