@@ -30,6 +30,7 @@ const std::vector<Command>& nn_commands() {
       handed_on("train", "Train a model of the zoo"),
       handed_on("eval", "Measure a model's loss and accuracy on a data set"),
       handed_on("models", "List the models of the zoo"),
+      handed_on("bench", "Measure training steps and checkpoint files on this machine"),
   };
   return commands;
 }

@@ -163,9 +163,12 @@ class FolderListing {
     whole.format = format;
     whole.file_size = folder_->file_size();
     whole.notes = folder_->metadata().notes;
-    Listing names;
-    names.globals = folder_->metadata().globals;
-    join_.add_part(names, "", "");
+    Listing metadata;
+    metadata.pickles = folder_->metadata().pickles;
+    for (const PickleFacts& facts : metadata.pickles) {
+      for (const GlobalUse& global : facts.globals) metadata.globals.push_back({global.module, global.name});
+    }
+    join_.add_part(metadata, "", "");
     std::vector<Value> values;
     for (const Item& item : folder_->metadata().items) {
       values.push_back(item.is_tensor ? tensor(item) : object(item));
@@ -190,7 +193,7 @@ class FolderListing {
   std::size_t add(Listing& part, const Item& item, const Place& place) {
     for (const std::string& note : part.notes) ++notes_[note];
     part.notes.clear();
-    return join_.add_part(part, dotted(item.path), place.file);
+    return join_.add_part(part, dotted(item.path), cat(place.file, " at byte ", place.offset));
   }
 
   Value tensor(const Item& item) {

@@ -7,6 +7,7 @@
 
 #include "checkpoint/dcp_metadata.h"
 #include "checkpoint/source.h"
+#include "sconce/checkpoint/listing.h"
 
 namespace sconce::checkpoint::dcp {
 

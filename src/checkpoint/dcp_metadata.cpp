@@ -330,9 +330,7 @@ Metadata read_metadata(std::vector<std::byte> bytes, const LoadOptions& options)
   const Places places(*storage_data);
   check_overlap(places);
   Metadata out;
-  for (const pickle::Global& global : graph.globals()) {
-    out.globals.push_back({std::string(global.module), std::string(global.name)});
-  }
+  out.pickles.push_back(pickle_facts(".metadata", graph));
   std::uint64_t comparisons = kMostComparisons;
   for (const pickle::Pair pair : pairs_of(field(root, fields, "state_dict_metadata"))) {
     const std::string name(pair.key.as_string());

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "sconce/checkpoint/listing.h"
+#include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/pickle_facts.h"
 #include "sconce/core/dtype.h"
 #include "sconce/core/shape.h"
 #include "sconce/state/value.h"
@@ -30,19 +31,20 @@ struct Chunk {
 
 // One entry of the flattened state_dict.
 struct Item {
-  std::string name;           // its fully qualified name
-  std::vector<Value> path;    // str: key of a dict, int: index of a list
-  bool is_tensor = false;     // else any object, at `place`
-  DType dtype = kFloat32;     // of a tensor
-  Shape size;                 // of the whole tensor
-  std::vector<Chunk> chunks;  // of the tensor
+  std::string name;                   // its fully qualified name
+  std::vector<Value> path;            // str: key of a dict, int: index of a list
+  std::vector<std::size_t> int_keys;  // positions in the path where an int is the key of a dict after all
+  bool is_tensor = false;             // else any object, at `place`
+  DType dtype = kFloat32;             // of a tensor
+  Shape size;                         // of the whole tensor
+  std::vector<Chunk> chunks;          // of the tensor
   Place place;
 };
 
 struct Metadata {
-  std::vector<Item> items;          // in the order of the flattened state_dict
-  std::vector<GlobalInfo> globals;  // that the pickle names
-  std::vector<std::string> notes;   // what is unusual
+  std::vector<Item> items;           // in the order of the flattened state_dict
+  std::vector<PickleFacts> pickles;  // the one of .metadata
+  std::vector<std::string> notes;    // what is unusual
 };
 
 // Parses and checks .metadata: every item has its place, the chunks of a tensor cover it exactly once.

@@ -84,6 +84,11 @@ struct TreeNode {
   std::map<std::size_t, std::size_t> elements;  // of a list: index -> node
 };
 
+bool is_key(const Item& item, std::size_t step) {
+  return item.path[step].is_string() ||
+         std::find(item.int_keys.begin(), item.int_keys.end(), step) != item.int_keys.end();
+}
+
 class TreeBuilder {
  public:
   TreeBuilder() { nodes_.push_back({TreeNode::Kind::kDict, {}, 0, {}, {}}); }
@@ -95,7 +100,7 @@ class TreeBuilder {
       const bool is_last = i + 1 == item.path.size();
       // As in PyTorch, the first path through a container decides what it is.
       auto kind = TreeNode::Kind::kLeaf;
-      if (!is_last) kind = item.path[i + 1].is_string() ? TreeNode::Kind::kDict : TreeNode::Kind::kList;
+      if (!is_last) kind = is_key(item, i + 1) ? TreeNode::Kind::kDict : TreeNode::Kind::kList;
       place += joined({item.path[i]}, 1);
       const auto [found, fresh] = index_.try_emplace(place, nodes_.size());
       if (fresh) {

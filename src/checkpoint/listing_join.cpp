@@ -53,6 +53,10 @@ std::size_t ListingJoin::add_part(const Listing& part, const std::string& name, 
   for (const auto& [object, type] : part.objects) {
     whole_.objects.emplace_back(cat(name, name.empty() || object.empty() ? "" : ".", object), type);
   }
+  for (PickleFacts facts : part.pickles) {
+    if (!file.empty()) facts.record = facts.record.empty() ? file : cat(file, ":", facts.record);
+    whole_.pickles.push_back(std::move(facts));
+  }
   for (const std::string& note : part.notes) whole_.notes.push_back(cat(escaped(file), ": ", note));
   for (const GlobalInfo& global : part.globals) {
     if (globals_.emplace(global.module, global.name).second) whole_.globals.push_back(global);

@@ -22,8 +22,9 @@ class ListingJoin {
   // The whole so far; its format, tree and file_size are the caller's.
   Listing& whole() { return whole_; }
 
-  // Takes over the storages, objects, globals and notes of a part: `name` stands before the names of objects,
-  // `file` before notes. Returns what to add to the storage numbers of its tensors.
+  // Takes over the storages, pickles, objects, globals and notes of a part: `name` stands before the names of
+  // objects, `file` before notes and records of pickles. Returns what to add to the storage numbers of its
+  // tensors.
   std::size_t add_part(const Listing& part, const std::string& name, const std::string& file);
   // A storage that `read` makes when it is asked for; returns its number.
   std::size_t add_storage(std::function<Storage()> read);

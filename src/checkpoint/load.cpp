@@ -47,6 +47,7 @@ Array detail::TensorStore::array(const TensorInfo& tensor) const {
   const std::size_t word = dtype_info(tensor.dtype).word;
   if (last_storage_ != tensor.storage || last_word_ != word) {
     last_storage_.reset();
+    last_ = {};  // before the next one takes memory
     last_ = read(tensor);
     last_storage_ = tensor.storage;
     last_word_ = word;

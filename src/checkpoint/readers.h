@@ -10,6 +10,16 @@ namespace sconce::checkpoint {
 Value load_torch_zip(Source source, const LoadOptions& options);
 Listing list_torch_zip(Source source, const LoadOptions& options);
 
+Value load_torch_legacy(Source source, const LoadOptions& options);
+Listing list_torch_legacy(Source source, const LoadOptions& options);
+
+Value load_torch_tar(Source source, const LoadOptions& options);
+Listing list_torch_tar(Source source, const LoadOptions& options);
+
+// A pickle without torch.save around it.
+Value load_plain_pickle(Source source, const LoadOptions& options);
+Listing list_plain_pickle(Source source, const LoadOptions& options);
+
 Value load_safetensors(Source source, const LoadOptions& options);
 Listing list_safetensors(Source source, const LoadOptions& options);
 

@@ -26,6 +26,7 @@ struct Row {
 
 constexpr Row kRows[] = {
     {Format::kTorchZip, "", plan_torch_zip, {plan_torch_zip, "pytorch_model.bin", true}},
+    {Format::kTorchLegacy, "", plan_torch_legacy},
     {Format::kSafetensors, ".safetensors", plan_safetensors, {plan_safetensors, "model.safetensors", false}},
     {Format::kNpz, ".npz", plan_npz},
     {Format::kNpz, ".npy", plan_npy},

@@ -9,6 +9,7 @@
 #include "checkpoint/folder_file.h"
 #include "checkpoint/readers.h"
 #include "sconce/base/byte_reader.h"
+#include "sconce/codec/pickle.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -31,6 +32,15 @@ bool is_legacy_stream(std::string_view head) {
 }
 bool is_pickle(std::string_view head) {
   return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
+}
+// Protocols 0 and 1 have no mark of their own. Containers and objects begin with one of a few opcodes, and
+// what follows must make sense as far as the head goes; a file that ends within the head must be a whole
+// pickle.
+bool is_old_pickle(std::string_view head) {
+  if (head.empty() || "(}])c"sv.find(head[0]) == std::string_view::npos) return false;
+  const auto parsed = pickle::parse_at({as_byte_span(head)}, 0);
+  if (!parsed.error) return true;
+  return head.size() == kHeadBytes && parsed.error->code() == ErrorCode::kTruncated;
 }
 bool is_tar(std::string_view head) { return head.size() >= 262 && head.substr(257, 5) == "ustar"; }
 // numpy writes no folder, and every record is an array.
@@ -81,12 +91,15 @@ constexpr Row kRows[] = {
     {""sv, is_npz, "", {load_npz, list_npz}},
     {"PK\3\4"sv, nullptr, "", {load_torch_zip, list_torch_zip}},
     {"PK\5\6"sv, nullptr, "an empty zip archive", {}},
-    {""sv, is_legacy_stream, "a torch.save stream of PyTorch 1.5 or before, which is not supported yet", {}},
-    {""sv, is_tar, "a tar archive; PyTorch 0.1 wrote these, which is not supported yet", {}},
+    {""sv, is_legacy_stream, "", {load_torch_legacy, list_torch_legacy}},
+    {""sv, is_tar, "", {load_torch_tar, list_torch_tar}},
     {""sv, is_safetensors, "", {load_safetensors, list_safetensors}},
     {"PYTORCH1"sv, nullptr, "a TorchScript preview file, which is not supported", {}},
-    {""sv, is_mobile_script, "a TorchScript module for mobile devices (flatbuffer), which is not supported", {}},
-    {""sv, is_pickle, "a plain Python pickle, which is not supported yet", {}},
+    {""sv,
+     is_mobile_script,
+     "a TorchScript module for mobile devices (flatbuffer), which is not supported",
+     {}},
+    {""sv, is_pickle, "", {load_plain_pickle, list_plain_pickle}},
     {"\x89HDF"sv, nullptr, "an HDF5 file (Keras?), not a PyTorch checkpoint", {}},
     {"\x93NUMPY"sv, nullptr, "", {load_npy, list_npy}},
     {"GGUF"sv, nullptr, "a GGUF file, not a PyTorch checkpoint", {}},
@@ -104,6 +117,7 @@ constexpr Row kRows[] = {
      "a Git LFS pointer, not the file itself; run 'git lfs pull'",
      {}},
     {""sv, is_html, "an HTML page: the download gave a web page instead of the file", {}},
+    {""sv, is_old_pickle, "", {load_plain_pickle, list_plain_pickle}},
     {""sv, is_zeros, "zero bytes at its beginning: an incomplete download or copy?", {}},
     {""sv, is_json_object, "", {load_index, list_index}},
     {""sv, is_text, "a text file, not a checkpoint", {}},

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sconce/base/byte_source.h"
+#include "sconce/base/error.h"
 
 namespace sconce::zip {
 
@@ -49,8 +50,10 @@ class Reader {
   using Chunk = std::function<void(std::span<const std::byte>)>;
 
   // Reads the end records and the central directory and checks everything that they can show. Errors:
-  // kTruncated, kCorrupt, kUnsupported, kUnsafe (record names, overlapping records), kLimit.
-  explicit Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& limits = {});
+  // kTruncated, kCorrupt, kUnsupported, kUnsafe (record names, overlapping records), kLimit. With `faults`,
+  // what is wrong with single records is added there, in order, and these records are left out.
+  explicit Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& limits = {},
+                  std::vector<Error>* faults = nullptr);
 
   const ByteSource& source() const { return *source_; }
   // In the order of the central directory.
@@ -61,6 +64,10 @@ class Reader {
 
   // Where the bytes of the record begin. Reads the local header and holds it against the central entry.
   std::uint64_t payload_offset(const Entry& entry) const;
+
+  // Holds the data descriptor behind the payload, where the record says there is one, against the central
+  // entry. Nobody needs it; Error kCorrupt when it contradicts.
+  void check_descriptor(const Entry& entry) const;
 
   // The record's bytes, inflated when they are deflated. Errors: kChecksum, kCorrupt, kTruncated.
   std::vector<std::byte> read(const Entry& entry, Check check = Check::kCrc) const;
@@ -73,8 +80,10 @@ class Reader {
 
  private:
   std::string key_of(std::string_view name) const;
+  void add_entry(Entry entry, std::uint64_t at, const ReaderLimits& limits);
 
   std::shared_ptr<const ByteSource> source_;
+  std::uint64_t inflated_ = 0;
   std::vector<Entry> entries_;
   bool case_sensitive_;
   std::unordered_map<std::string, std::size_t> index_;  // by name, in lower case unless case_sensitive_

@@ -18,5 +18,8 @@ void for_each_leaf(const Value& root, const std::function<void(const checkpoint:
 void for_each_leaf(
     const Value& root,
     const std::function<void(const checkpoint::NamedLeaf& leaf, std::span<const Value> holders)>& visit);
+// The same, and enter(container) for every container before what is in it.
+void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf& leaf)>& visit,
+                   const std::function<void(const checkpoint::NamedLeaf& container)>& enter);
 
 }  // namespace sconce::toolbox
