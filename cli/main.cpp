@@ -1,12 +1,14 @@
 // sconce: inspects, explains and converts checkpoints. Links no compute code; what trains is sconce-nn.
+#include "file/average.h"
 #include "file/diff.h"
 #include "file/inspect.h"
+#include "file/repair.h"
 #include "file/run_nn.h"
 
 int main(int argc, char** argv) {
   using namespace sconce::cli;
   if (is_nn_command(argc, argv)) return run_nn(argv);
-  std::vector<Command> commands = {inspect_command(), diff_command()};
+  std::vector<Command> commands = {inspect_command(), diff_command(), repair_command(), average_command()};
   commands.insert(commands.end(), nn_commands().begin(), nn_commands().end());
   return run_program("sconce",
                      "Trains neural networks and reads and writes PyTorch's checkpoints, without Python.",
