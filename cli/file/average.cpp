@@ -1,9 +1,10 @@
 #include "file/average.h"
 
-#include <filesystem>
 #include <memory>
 
 #include "common/output.h"
+#include "common/output_path.h"
+#include "common/status_line.h"
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/save.h"
 #include "sconce/toolbox/average.h"
@@ -26,9 +27,8 @@ int run(const Options& options) {
           "expected the inputs and then the output, found ", options.paths.size(), " path",
           options.paths.size() == 1 ? "" : "s", "; see 'sconce average --help'");
   const std::string& target = options.paths.back();
-  // Better said now than after reading everything.
-  if (!options.force && std::filesystem::exists(target))
-    throw Error(ErrorCode::kExists, "", "the output exists; --force replaces it").in_file(target);
+  refuse_existing(target, options.force);
+  require(!is_index(target), ErrorCode::kUnsupported, "", "the result is one file; 'sconce shard' cuts it");
   std::vector<toolbox::AverageInput> inputs;
   for (std::size_t i = 0; i + 1 < options.paths.size(); ++i)
     inputs.push_back({options.paths[i], checkpoint::describe(options.paths[i])});
@@ -37,8 +37,12 @@ int run(const Options& options) {
   if (options.has_ema) wanted.ema = options.ema;
   wanted.state_dict = options.state_dict;
   const toolbox::AverageResult result = toolbox::average(inputs, wanted);
-  const checkpoint::SaveReport report =
-      checkpoint::save(target, result.state, {.replace = options.force, .merge_aliases = true});
+  FileProgress progress("writing");
+  const checkpoint::SaveReport report = checkpoint::save(
+      target, result.state,
+      {.format = format_of_output(target),
+       .replace = options.force,
+       .progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }});
 
   for (const std::string& note : report.warnings) warn(note);
   if (options.json) {

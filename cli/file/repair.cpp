@@ -7,6 +7,8 @@
 #include <memory>
 
 #include "common/output.h"
+#include "common/output_path.h"
+#include "common/status_line.h"
 #include "common/terminal.h"
 #include "file/repair_report.h"
 #include "file/zoo_target.h"
@@ -76,9 +78,9 @@ void check_output(const Options& options) {
   if (options.dry_run) return;
   require(!options.output.empty(), ErrorCode::kInvalidArgument, "",
           "expected OUT, where the result goes, or --dry-run");
-  std::error_code ignored;
-  if (!options.force && std::filesystem::exists(options.output, ignored))
-    throw Error(ErrorCode::kExists, "", "the output exists; --force replaces it").in_file(options.output);
+  refuse_existing(options.output, options.force);
+  require(!is_index(options.output), ErrorCode::kUnsupported, "",
+          "the result is one file; 'sconce shard' cuts it");
 }
 
 int run(const Options& options) {
@@ -108,8 +110,12 @@ int run(const Options& options) {
   if (writes && is_agreed(options)) {
     toolbox::RepairedState repaired = toolbox::apply_repair(
         checkpoint::load(options.input), plan, {.keep_extra = options.keep_extra, .whole = options.whole});
-    const checkpoint::SaveReport saved =
-        checkpoint::save(options.output, repaired.state, {.replace = options.force, .merge_aliases = true});
+    FileProgress progress("writing");
+    const checkpoint::SaveReport saved = checkpoint::save(
+        options.output, repaired.state,
+        {.format = format_of_output(options.output),
+         .replace = options.force,
+         .progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }});
     for (const std::string& warning : saved.warnings) warn(warning);
     report.notes.insert(report.notes.end(), repaired.notes.begin(), repaired.notes.end());
     report.written = options.output;

@@ -23,6 +23,8 @@ int run_models(bool json) {
                     {"parameters", model.parameters},
                     {"input", model.input.to_vector()},
                     {"classes", model.classes},
+                    {"mean", model.mean},
+                    {"std", model.std},
                     {"description", model.description}});
   }
   if (json) {

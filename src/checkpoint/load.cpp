@@ -18,7 +18,9 @@ Value load(const std::string& path, const LoadOptions& options) {
 
 Value load(std::span<const std::byte> bytes, const LoadOptions& options) {
   Input input = open_input(bytes);
-  return input.reader.load(std::move(input.source), options);
+  LoadOptions now = options;
+  now.defer = false;  // the bytes are the caller's and may be gone by then
+  return input.reader.load(std::move(input.source), now);
 }
 
 Listing describe(const std::string& path, const LoadOptions& options) {

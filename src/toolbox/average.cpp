@@ -10,6 +10,7 @@
 #include "sconce/base/interrupt.h"
 #include "sconce/base/parallel.h"
 #include "sconce/checkpoint/named.h"
+#include "sconce/checkpoint/recover.h"
 #include "sconce/state/state_dict.h"
 #include "sconce/toolbox/leaves.h"
 #include "sconce/toolbox/same_value.h"
@@ -65,6 +66,7 @@ Array flat_components(const Array& array) {
 // One input's state_dict.
 struct Side {
   const AverageInput* input = nullptr;
+  Value tree;  // with state_dicts in the places of modules
   StateDictPlace place;
   std::vector<std::string> names;                      // of its tensors, in order
   std::unordered_map<std::string, std::size_t> index;  // name -> index in the listing
@@ -112,8 +114,9 @@ class Averaging {
     try {
       Side out;
       out.input = &input;
-      out.place = find_state_dict(input.listing.tree, options_.state_dict);
-      note_optimizers(input, out.place);
+      out.tree = checkpoint::recover_modules(input.listing.tree).value;
+      out.place = find_state_dict(out.tree, options_.state_dict);
+      note_optimizers(out);
       const auto& tensors = input.listing.tensors;
       for (std::size_t i = 0; i < tensors.size(); ++i) {
         const TensorInfo& info = tensors[i];
@@ -135,17 +138,17 @@ class Averaging {
     }
   }
 
-  void note_optimizers(const AverageInput& input, const StateDictPlace& place) {
+  void note_optimizers(const Side& side) {
     optimizers_.clear();
     for_each_leaf(
-        input.listing.tree, [](const NamedLeaf&) {},
+        side.tree, [](const NamedLeaf&) {},
         [&](const NamedLeaf& container) {
           if (is_optimizer_state(container.value)) optimizers_.push_back(container.name);
         });
-    if (!place.name.empty() && input.listing.tree.is_dict() && sides_.empty()) {
-      for (const auto& [key, value] : input.listing.tree.items()) {
+    if (!side.place.name.empty() && side.tree.is_dict() && sides_.empty()) {
+      for (const auto& [key, value] : side.tree.items()) {
         const std::string name = checkpoint::key_name(key);
-        if (!is_below(place.name, name))
+        if (!is_below(side.place.name, name))
           out_.notes.push_back(cat("left out '", escaped(name), "': weights alone are averaged"));
       }
     }
@@ -299,7 +302,7 @@ class Averaging {
   // The first input's dicts anew, with the results in their places.
   void build() {
     std::unordered_map<std::string, Value> last_values;
-    for_each_leaf(last().input->listing.tree, [&](const NamedLeaf& leaf) {
+    for_each_leaf(last().tree, [&](const NamedLeaf& leaf) {
       if (is_below(leaf.name, last().place.name))
         last_values.emplace(relative(leaf.name, last().place.name), leaf.value);
     });
@@ -333,7 +336,7 @@ class Averaging {
         out_.notes.push_back(cat("'", escaped(name), "' differs; it is the last input's"));
       put(leaf, value);
     };
-    for_each_leaf(first().input->listing.tree, visit, enter);
+    for_each_leaf(first().tree, visit, enter);
   }
 
   Value tensor_value(const std::string& name) const {

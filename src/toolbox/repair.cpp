@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "sconce/checkpoint/named.h"
+#include "sconce/checkpoint/recover.h"
 #include "sconce/toolbox/key_names.h"
 #include "sconce/toolbox/leaves.h"
 #include "sconce/toolbox/state_dict_place.h"
@@ -84,8 +85,9 @@ bool is_in_model_order(const Listing& listing) {
 }
 
 RepairTarget target_of(const Listing& like, const std::string& key) {
-  const StateDictPlace place = find_state_dict(like.tree, key);
-  const auto optimizers = optimizer_prefixes(like.tree);
+  const Value tree = checkpoint::recover_modules(like.tree).value;
+  const StateDictPlace place = find_state_dict(tree, key);
+  const auto optimizers = optimizer_prefixes(tree);
   RepairTarget out;
   out.order_known = is_in_model_order(like);
   std::map<std::pair<std::size_t, std::string>, std::size_t> first;  // storage and geometry -> key
@@ -158,8 +160,11 @@ namespace {
 class Application {
  public:
   Application(const Value& loaded, const RepairPlan& plan, const ApplyOptions& options)
-      : loaded_(loaded), plan_(plan), options_(options) {
-    for (const NamedLeaf& leaf : checkpoint::named_arrays(loaded)) leaves_.emplace(leaf.name, leaf);
+      : plan_(plan), options_(options) {
+    checkpoint::Recovery recovery = checkpoint::recover_modules(loaded);
+    loaded_ = recovery.value;
+    out_.notes = std::move(recovery.notes);
+    for (const NamedLeaf& leaf : checkpoint::named_arrays(loaded_)) leaves_.emplace(leaf.name, leaf);
     for (const KeyMatch& match : plan.matching.matches) {
       if (match.source) ++uses_[leaf_of(*match.source).value.as_array().storage().id()];
     }
@@ -278,7 +283,7 @@ class Application {
     return loaded_;
   }
 
-  const Value& loaded_;
+  Value loaded_;  // with state_dicts in the places of modules
   const RepairPlan& plan_;
   const ApplyOptions& options_;
   std::unordered_map<std::string, NamedLeaf> leaves_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 
 #include "sconce/checkpoint/named.h"
 
@@ -13,6 +14,10 @@ namespace sconce::toolbox {
 // leaf there. Error kLimit after ten million values.
 void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf& leaf)>& visit);
 
+// The same with the containers that lead to the leaf, `root` first: holders[i] holds path[i].
+void for_each_leaf(
+    const Value& root,
+    const std::function<void(const checkpoint::NamedLeaf& leaf, std::span<const Value> holders)>& visit);
 // The same, and enter(container) for every container before what is in it.
 void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf& leaf)>& visit,
                    const std::function<void(const checkpoint::NamedLeaf& container)>& enter);
