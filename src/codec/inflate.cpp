@@ -28,12 +28,13 @@ class Stream {
 }  // namespace
 
 void inflate(const ByteSource& source, std::uint64_t offset, std::uint64_t compressed_size,
-             std::uint64_t size, const std::function<void(std::span<const std::byte>)>& chunk) {
+             std::uint64_t size, const std::function<void(std::span<const std::byte>)>& chunk,
+             std::uint64_t enough) {
   Stream stream;
   std::vector<std::byte> input(
       static_cast<std::size_t>(std::min<std::uint64_t>(compressed_size, kInputBytes)));
-  std::vector<std::byte> output(static_cast<std::size_t>(std::min<std::uint64_t>(size, kOutputBytes - 1)) +
-                                1);
+  std::vector<std::byte> output(
+      static_cast<std::size_t>(std::min<std::uint64_t>({size, enough, kOutputBytes - 1})) + 1);
   std::uint64_t read = 0;
   std::uint64_t made = 0;
   const auto corrupt = [&](std::string_view what) {
@@ -58,6 +59,7 @@ void inflate(const ByteSource& source, std::uint64_t offset, std::uint64_t compr
     made += n;
     if (made > size) corrupt(cat("more than the ", size, " bytes declared"));
     if (n != 0) chunk(std::span(output).first(n));
+    if (made >= enough) return;
   }
   if (made != size) corrupt(cat("expected ", size, " bytes, found ", made));
   if (stream.state.avail_in != 0 || read != compressed_size) corrupt("bytes follow the end of the stream");
