@@ -80,8 +80,8 @@ StepTimes time_train_step(const models::Model& arch, std::int64_t batch, double 
 CheckpointTimes time_checkpoint(const std::string& folder, std::uint64_t size) {
   constexpr std::uint64_t kTensorBytes = std::uint64_t{4} << 20;
   constexpr int kRounds = 3;
-  const std::uint64_t tensors = std::max<std::uint64_t>(1, size / kTensorBytes);
-  const auto elements = static_cast<std::int64_t>(std::min(size, kTensorBytes) / sizeof(float));
+  const std::uint64_t tensors = std::max<std::uint64_t>(1, (size + kTensorBytes - 1) / kTensorBytes);
+  const auto elements = static_cast<std::int64_t>(size / tensors / sizeof(float));
   manual_seed(0);
   const Tensor numbers = rand({std::max<std::int64_t>(1, elements)});
   StateDict state;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "common/program.h"
 #include "sconce/base/error.h"
+#include "sconce/checkpoint/recover.h"
 
 namespace sconce::cli {
 namespace {
@@ -74,7 +76,10 @@ std::string prefix_to_strip(const StateDict& state, const nn::Module& model) {
 
 std::string Weights::note() const {
   std::string text;
-  if (!entry.empty()) text = cat("state_dict taken from '", escaped(entry), "'");
+  if (is_of_module) text = "state_dict of a whole pickled module";
+  if (!entry.empty()) {
+    text = cat(text.empty() ? "state_dict" : text, " taken from '", escaped(entry), "'");
+  }
   if (!prefix.empty()) {
     text += cat(text.empty() ? "" : "; ", "prefix '", escaped(prefix), "' taken off every name");
   }
@@ -82,19 +87,25 @@ std::string Weights::note() const {
 }
 
 Weights find_weights(const Value& content, const std::string& path) {
-  if (!content.is_dict()) fail_to_find(path, cat("a ", value_kind_name(content.kind())));
+  const checkpoint::Recovery recovered = checkpoint::recover_modules(content);
+  for (const std::string& note : recovered.notes) warn(cat(escaped(path), ": ", note));
+  const Value& root = recovered.value;
+  if (!root.is_dict()) fail_to_find(path, cat("a ", value_kind_name(root.kind())));
+  const auto entry = [&](const std::string& key) {
+    return Weights{root.at(key).as_state_dict(), key, {}, checkpoint::is_module(content.at(key))};
+  };
   for (const char* key : {"model", "state_dict", "model_state_dict"}) {
-    const std::optional<Value> entry = content.find(key);
-    if (entry && is_state_dict(*entry)) return {entry->as_state_dict(), key, {}};
+    const std::optional<Value> value = root.find(key);
+    if (value && is_state_dict(*value)) return entry(key);
   }
-  if (is_state_dict(content)) return {content.as_state_dict(), {}, {}};
+  if (is_state_dict(root)) return {root.as_state_dict(), {}, {}, checkpoint::is_module(content)};
   std::vector<std::string> found;
-  for (const auto& [key, value] : content.items()) {
+  for (const auto& [key, value] : root.items()) {
     if (key.is_string() && is_state_dict(value)) found.push_back(key.as_string());
   }
-  if (found.empty()) fail_to_find(path, described(content));
+  if (found.empty()) fail_to_find(path, described(root));
   if (found.size() > 1) fail_to_find(path, cat("several that could be it: ", quoted(found)));
-  return {content.at(found.front()).as_state_dict(), found.front(), {}};
+  return entry(found.front());
 }
 
 Error explained(const LoadError& error, const nn::Module& model, const std::string& path) {

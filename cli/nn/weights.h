@@ -12,8 +12,9 @@ namespace sconce::cli {
 // A state_dict, and how it was come by.
 struct Weights {
   StateDict state;
-  std::string entry;   // the key it was under; empty when the file is the state_dict itself
-  std::string prefix;  // what was taken off every name
+  std::string entry;          // the key it was under; empty when the file is the state_dict itself
+  std::string prefix;         // what was taken off every name
+  bool is_of_module = false;  // it is what the state_dict() of a whole pickled module would be
 
   // "state_dict taken from 'state_dict'; prefix 'module.' taken off every name"; empty when the names and
   // arrays are those of the file.
@@ -21,8 +22,8 @@ struct Weights {
 };
 
 // The state_dict in what a file holds: the whole of it, its entry `model`, `state_dict` or
-// `model_state_dict`, or the only entry that is one. Error kUnsupported, naming `path`, when there is none or
-// it is not clear which.
+// `model_state_dict`, or the only entry that is one; a whole pickled module stands for its state_dict. Error
+// kUnsupported, naming `path`, when there is none or it is not clear which.
 Weights find_weights(const Value& content, const std::string& path);
 
 // The error for weights of the file `path` that do not fit the model: the report, with hints.

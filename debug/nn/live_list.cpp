@@ -62,10 +62,10 @@ class Lists final : public MemberVisitor {
   std::vector<Module*> modules_;
 };
 
-// The member of `module` that lies closest before `address`.
+// The listed member of `module` that lies closest before `address` within the object.
 std::string neighbour(Module& module, const void* address) {
   std::string name;
-  const void* closest = nullptr;
+  const void* closest = &module;
   const auto look = [&](std::string_view other, const void* place) {
     if (std::less<>()(place, address) && !std::less<>()(place, closest)) {
       closest = place;

@@ -217,6 +217,19 @@ class Train(TestCase):
         self.assertEqual(found["top5_correct"], (scores.topk(5).indices == labels[:, None]).any(1).sum().item())
         self.assertEqual(found["total"], 10)
 
+    def test_eval_of_a_whole_module(self):
+        net, path = self.script().net, self.folder / "net.pt"
+        with torch.no_grad():
+            scores = net(self.dataset[:10][0])
+        for content, words in ((net, "state_dict of a whole pickled module\n"),
+                               ({"net": nn.DataParallel(net)}, "of a whole pickled module taken from 'net'; prefix")):
+            torch.save(content, path)
+            arguments = ("eval", "--arch", "lenet", "--weights", path, "--data", self.data)
+            self.assertIn(words, run_sconce(*arguments).stdout)
+            found = json.loads(run_sconce(*arguments, "--json").stdout)
+            self.assertAlmostEqual(found["loss"], functional.cross_entropy(scores, self.dataset[:10][1]).item(),
+                                   delta=1e-5)
+
     def test_eval_finds_the_state_dict(self):
         script = self.script()
         script.train(2)
