@@ -58,10 +58,11 @@ class BenchReport {
                            {"load_ms", times.load * 1e3},
                            {"list_ms", times.list * 1e3}};
     show(fmt::format(
-        "checkpoint of {}, {} tensors: save {:.1f} ms ({:.2f} GB/s), load {:.1f} ms ({:.2f} GB/s), "
+        "checkpoint of {} in {} tensor{}: save {:.1f} ms ({:.2f} GB/s), load {:.1f} ms ({:.2f} GB/s), "
         "list {:.2f} ms\n",
-        human_bytes(times.bytes), times.tensors, times.save * 1e3, per_second(bytes, times.save) / 1e9,
-        times.load * 1e3, per_second(bytes, times.load) / 1e9, times.list * 1e3));
+        human_bytes(times.bytes), times.tensors, times.tensors == 1 ? "" : "s", times.save * 1e3,
+        per_second(bytes, times.save) / 1e9, times.load * 1e3, per_second(bytes, times.load) / 1e9,
+        times.list * 1e3));
   }
   void end() const {
     if (is_json_) out().print_json(json_);

@@ -11,13 +11,19 @@ from train_cli_test import Case
 
 
 class Bench(Case):
-    QUICK = ["--seconds", "0.02", "--batch-size", "2", "--checkpoint-size", "3MB"]
+    QUICK = {"--seconds": "0.02", "--batch-size": "2", "--checkpoint-size": "3MB"}
 
-    def bench(self, *arguments):
-        return json.loads(self.run_sconce("bench", *self.QUICK, "--folder", self.folder, *arguments, "--json").stdout)
+    def options(self, **given):
+        """Command-line options: quick ones, but for those that are given."""
+        options = {**self.QUICK, "--folder": self.folder}
+        options.update({f"--{name.replace('_', '-')}": value for name, value in given.items()})
+        return [word for option in options.items() for word in option]
+
+    def bench(self, **given):
+        return json.loads(self.run_sconce("bench", *self.options(**given), "--json").stdout)
 
     def test_measures_what_was_asked(self):
-        found = self.bench("--arch", "lenet,resnet20", "--batch-size", "1,3", "--threads", "1")
+        found = self.bench(arch="lenet,resnet20", batch_size="1,3", threads="1")
         self.assertEqual(list(found), ["machine", "train", "checkpoint"])
         self.assertEqual(found["machine"]["threads"], 1)
         self.assertGreater(found["machine"]["fma_gflops"], 0)
@@ -34,25 +40,25 @@ class Bench(Case):
         self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_more_work_takes_longer(self):
-        found = self.bench("--arch", "lenet", "--batch-size", "1,256", "--threads", "1")
+        found = self.bench(arch="lenet", batch_size="1,256", threads="1")
         small, large = found["train"]
         self.assertGreater(large["median_us"], 10 * small["median_us"])
 
     def test_without_a_checkpoint(self):
-        self.assertEqual(list(self.bench("--checkpoint-size", "0")), ["machine", "train"])
+        self.assertEqual(list(self.bench(checkpoint_size="0")), ["machine", "train"])
 
     def test_text(self):
-        text = self.run_sconce("bench", *self.QUICK, "--folder", self.folder, "--arch", "lenet").stdout
+        text = self.run_sconce("bench", *self.options(arch="lenet")).stdout
         self.assertRegex(text, r"\Amachine: \d+ GFLOP/s")
         self.assertRegex(text, r"lenet, batch 2: \d+ us")
-        self.assertRegex(text, r"checkpoint of 3\.0 MiB, 1 tensors: save ")
+        self.assertRegex(text, r"checkpoint of 3\.0 MiB in 1 tensor: save ")
 
     def test_wrong_options(self):
         self.assert_refused("lenet", "bench", "--arch", "nothing")
         self.assert_refused("--batch-size", "bench", "--batch-size", "0")
         self.assert_refused("--checkpoint-size", "bench", "--checkpoint-size", "much")
-        self.assertEqual(self.run_sconce("bench", *self.QUICK, "--folder", self.folder / "none", status=2).stderr.count(
-            "\n"), 1)
+        errors = self.run_sconce("bench", *self.options(folder=self.folder / "none"), status=2).stderr
+        self.assertRegex(errors, r"\Asconce: [^\n]*none[^\n]*\n\Z")
         self.assertIn("Example", self.run_sconce("bench", "--help").stdout)
 
 
