@@ -17,14 +17,14 @@ namespace sconce::toolbox {
 
 // In this order; names are those of checkpoint::named_arrays after the step before.
 struct ConvertOptions {
-  std::string state_dict;            // dotted name of the part to take; empty: all
-  std::vector<std::string> select;   // globs: only names that match one of them
-  std::vector<std::string> exclude;  // globs: and none of these
-  std::string strip_prefix;          // taken from the names that begin with it
-  std::vector<Rename> rename;        // one after the other
-  std::string add_prefix;            // put before every name
-  bool flatten = false;              // one dict of name -> tensor: what safetensors and npz hold
-  std::optional<DType> dtype;        // of floating tensors; any floating dtype
+  std::string state_dict = {};            // dotted name of the part to take; empty: all
+  std::vector<std::string> select = {};   // globs: only names that match one of them
+  std::vector<std::string> exclude = {};  // globs: and none of these
+  std::string strip_prefix = {};          // taken from the names that begin with it
+  std::vector<Rename> rename = {};        // one after the other
+  std::string add_prefix = {};            // put before every name
+  bool flatten = false;                   // one dict of name -> tensor: what safetensors and npz hold
+  std::optional<DType> dtype = {};        // of floating tensors; any floating dtype
 };
 
 // Tensors that get another dtype and share one storage.
