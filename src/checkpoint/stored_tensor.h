@@ -39,8 +39,8 @@ struct StoredPart {
 class TensorBackend {
  public:
   virtual ~TensorBackend() = default;
-  // Bytes of the storage `key`; Error kNotFound when the file has none of that name.
-  virtual std::uint64_t storage_size(std::string_view key) = 0;
+  // How many bytes the file holds of a storage; Error kNotFound when it has none of that key.
+  virtual std::uint64_t storage_size(const StorageInfo& storage) = 0;
   // The array of a tensor that lies within its storage; undefined when only descriptions are wanted.
   virtual Array make(const StoredTensor& tensor, const StorageInfo& storage) = 0;
 };

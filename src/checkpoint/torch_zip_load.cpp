@@ -17,7 +17,9 @@ class LoadBackend : public TensorBackend {
   LoadBackend(const TorchArchive& archive, const LoadOptions& options)
       : archive_(archive), options_(options) {}
 
-  std::uint64_t storage_size(std::string_view key) override { return archive_.storage_entry(key).size; }
+  std::uint64_t storage_size(const StorageInfo& storage) override {
+    return archive_.storage_entry(storage.key).size;
+  }
 
   Array make(const StoredTensor& tensor, const StorageInfo& storage) override {
     const std::size_t word = dtype_info(tensor.dtype).word;
@@ -79,7 +81,9 @@ class LoadBackend : public TensorBackend {
 class ListBackend : public TensorBackend {
  public:
   explicit ListBackend(const TorchArchive& archive) : archive_(archive) {}
-  std::uint64_t storage_size(std::string_view key) override { return archive_.storage_entry(key).size; }
+  std::uint64_t storage_size(const StorageInfo& storage) override {
+    return archive_.storage_entry(storage.key).size;
+  }
   Array make(const StoredTensor&, const StorageInfo&) override { return {}; }
 
  private:

@@ -240,7 +240,7 @@ std::size_t ValueReader::storage(Node persistent) {
     }
     return at->second;
   }
-  const std::uint64_t present = backend_.storage_size(info.key);
+  const std::uint64_t present = backend_.storage_size(info);
   if (present != info.bytes) {
     refuse(present < info.bytes ? ErrorCode::kTruncated : ErrorCode::kCorrupt, pid,
            cat("storage '", escaped(info.key), "' has ", info.bytes,
