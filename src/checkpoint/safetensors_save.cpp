@@ -9,6 +9,7 @@
 #include "checkpoint/writers.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/checkpoint/named.h"
+#include "sconce/core/expanded.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -87,6 +88,7 @@ std::vector<Tensor> tensors_of(const Value& value) {
     const Array& array = leaf.value.as_array();
     require(array.defined(), ErrorCode::kInvalidArgument, "safetensors", "tensor '", escaped(leaf.name),
             "' is undefined");
+    refuse_expanded(array);
     const DTypeInfo& info = dtype_info(array.dtype());
     if (info.safetensors.empty())
       refuse(leaf.name, cat("has dtype ", info.name, ", which safetensors does not have"));

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "checkpoint/readers.h"
+#include "checkpoint/salvagers.h"
 #include "sconce/base/byte_reader.h"
 
 namespace sconce::checkpoint {
@@ -61,11 +62,14 @@ struct Row {
 
 // The first row that matches decides. A new format is a reader in its row.
 constexpr Row kRows[] = {
-    {"PK\3\4"sv, nullptr, "", {load_torch_zip, list_torch_zip}},
+    {"PK\3\4"sv, nullptr, "", {load_torch_zip, list_torch_zip, salvage_torch_zip, can_salvage_torch_zip}},
     {"PK\5\6"sv, nullptr, "an empty zip archive", {}},
     {""sv, is_legacy_stream, "a torch.save stream of PyTorch 1.5 or before, which is not supported yet", {}},
     {""sv, is_tar, "a tar archive; PyTorch 0.1 wrote these, which is not supported yet", {}},
-    {""sv, is_safetensors, "", {load_safetensors, list_safetensors}},
+    {""sv,
+     is_safetensors,
+     "",
+     {load_safetensors, list_safetensors, salvage_safetensors, can_salvage_safetensors}},
     {"PYTORCH1"sv, nullptr, "a TorchScript preview file, which is not supported", {}},
     {""sv, is_pickle, "a plain Python pickle, which is not supported yet", {}},
     {"\x89HDF"sv, nullptr, "an HDF5 file (Keras?), not a PyTorch checkpoint", {}},
