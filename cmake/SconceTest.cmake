@@ -13,6 +13,8 @@ function(sconce_test_layer name)
   target_compile_definitions(test_${name} PRIVATE SCONCE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                                   SCONCE_BINARY_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   target_link_libraries(test_${name} PRIVATE sconce_flags sconce::${name} ${arg_LINK} GTest::gmock GTest::gtest_main)
+  # What is tested is optimised as ever; the tests themselves need not be, and compile in two thirds of the time.
+  target_compile_options(test_${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O1>)
   set(common TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 120)
   gtest_discover_tests(test_${name} ${common} TEST_FILTER "-*Threads.*:*Long.*" PROPERTIES TIMEOUT 300)
   gtest_discover_tests(test_${name} ${common} TEST_FILTER "*Threads.*" PROPERTIES TIMEOUT 300 LABELS threads)
