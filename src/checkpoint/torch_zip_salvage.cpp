@@ -36,8 +36,7 @@ class Records {
   explicit Records(zip::Scan scan) : scan_(std::move(scan)) {
     for (const zip::FoundRecord& record : scan_.records) {
       by_name_[zip::fold_case(record.name)].push_back(&record);
-      if (record.is_listed() && record.listed_name != record.name)
-        by_name_[zip::fold_case(record.listed_name)].push_back(&record);
+      if (!record.has_one_name()) by_name_[zip::fold_case(record.listed_name)].push_back(&record);
     }
   }
   Records(const Records&) = delete;
@@ -158,7 +157,8 @@ class ZipSalvage : public SalvageBackend {
     std::vector<std::string> found;
     const std::string folder = cat(top_, kStorageFolder);
     for (const zip::FoundRecord& record : records_.scan().records) {
-      if (record.name.starts_with(folder)) found.push_back(record.name.substr(folder.size()));
+      const bool has_header = record.payload_offset != 0;
+      if (has_header && record.name.starts_with(folder)) found.push_back(record.name.substr(folder.size()));
     }
     const auto is_kept = [&] {
       return found.size() <= keys.size() && std::equal(found.begin(), found.end(), keys.begin());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "codec/inflate.h"
@@ -18,10 +19,6 @@ constexpr std::size_t kDescriptor64Bytes = 24;
 constexpr std::string_view kDescriptorMagic("PK\7\10", 4);
 constexpr std::uint64_t kNoEnd = std::numeric_limits<std::uint64_t>::max();
 
-std::uint32_t little32(std::string_view bytes) {
-  return ByteReader(as_byte_span(bytes), "zip").little<std::uint32_t>();
-}
-
 // What stands after a record's bytes.
 struct Descriptor {
   std::optional<std::uint32_t> crc;
@@ -36,7 +33,7 @@ std::optional<Descriptor> descriptor_in(std::string_view bytes, std::uint64_t co
     const bool is_cut = is_end_of_file && kDescriptorMagic.starts_with(bytes);
     return is_cut ? std::optional(Descriptor{{}, bytes.size()}) : std::nullopt;
   }
-  if (bytes.size() < 8) return Descriptor{{}, bytes.size()};
+  if (bytes.size() < 8) return is_end_of_file ? std::optional(Descriptor{{}, bytes.size()}) : std::nullopt;
   ByteReader in(as_byte_span(bytes), "zip");
   in.skip(4);
   const auto crc = in.little<std::uint32_t>();
@@ -68,7 +65,7 @@ class Walker {
       const std::uint64_t end = find_record(at);
       if (end != kNoEnd && options_.is_enough && options_.is_enough(out_.records.back()))
         return std::move(out_);
-      at = std::min(end, next_listed(at));
+      at = end == kNoEnd ? next_listed(at) : std::min(end, next_anchor(at));
       if (at == kNoEnd) return std::move(out_);
     }
     if (!has_directory_ && at < source_.size()) confirm(at);
@@ -98,7 +95,9 @@ class Walker {
     try {
       for (std::uint64_t i = 0; i < count && !in.at_end(); ++i) {
         Entry entry = read_central(in);
-        listed_.emplace(entry.header_offset, std::move(entry));
+        const std::uint64_t place = entry.header_offset;
+        if (signature_at(place) == kLocalSignature) anchors_.insert(place);
+        listed_.emplace(place, std::move(entry));
       }
     } catch (const Error&) {
       return false;  // the entries before it stand
@@ -106,42 +105,72 @@ class Walker {
     return listed_.size() == count;
   }
 
+  // The four bytes at `at`, 0 where the file ends.
+  std::uint32_t signature_at(std::uint64_t at) const {
+    if (at > source_.size() || source_.size() - at < 4) return 0;
+    const auto bytes = bytes_at(source_, at, 4);
+    return ByteReader(bytes, "zip").little<std::uint32_t>();
+  }
+
   bool is_directory(std::uint64_t at) const {
     if (directory_ && at >= *directory_) return true;
-    if (source_.size() - at < 4) return false;
-    const auto bytes = bytes_at(source_, at, 4);
-    const std::uint32_t signature = little32(as_chars(bytes));
+    const std::uint32_t signature = signature_at(at);
     return signature == kCentralSignature || signature == kEnd64Signature || signature == kEndSignature;
   }
 
-  // Where the first listed record after `at`, or else the central directory, begins.
+  bool is_known_place(std::uint64_t at) const {
+    const std::uint32_t signature = signature_at(at);
+    return at == source_.size() || signature == kLocalSignature || signature == kCentralSignature;
+  }
+
+  // Where the next listed record after `at` that has a header there, or else the central directory, begins.
+  // An entry whose offset is damaged must not cut other records short.
+  std::uint64_t next_anchor(std::uint64_t at) const {
+    const auto next = anchors_.upper_bound(at);
+    if (next != anchors_.end()) return *next;
+    return directory_ && *directory_ > at ? *directory_ : kNoEnd;
+  }
+
+  // Where to go on when the walk is lost: to the next listed record, whatever is there.
   std::uint64_t next_listed(std::uint64_t at) const {
     const auto next = listed_.upper_bound(at);
-    if (next != listed_.end()) return next->first;
-    return directory_ && *directory_ > at ? *directory_ : kNoEnd;
+    return next != listed_.end() ? std::min(next->first, next_anchor(at)) : next_anchor(at);
+  }
+
+  // The entry for the record at `at`: of several the one that has the header's name.
+  const Entry* entry_at(std::uint64_t at, std::string_view name) const {
+    const auto [first, last] = listed_.equal_range(at);
+    const auto named =
+        std::find_if(first, last, [&](const auto& listed) { return listed.second.name == name; });
+    return first == last ? nullptr : named != last ? &named->second : &first->second;
   }
 
   // Appends the record at `at` and returns where it ends, kNoEnd when that cannot be told.
   std::uint64_t find_record(std::uint64_t at) {
-    const auto [first, last] = listed_.equal_range(at);
-    const Entry* entry = first == last ? nullptr : &first->second;
-    const std::uint64_t limit = std::min(next_listed(at), source_.size());
+    const std::uint64_t limit = std::min(next_anchor(at), source_.size());
     FoundRecord record;
     record.header_offset = at;
-    if (entry != nullptr) {
+    const auto take = [&](const Entry* entry) {
+      if (entry == nullptr) return;
       record.name = record.listed_name = entry->name;
-      record.method = entry->method;
       record.compressed_size = entry->compressed_size;
       record.size = entry->size;
-    }
+      // Where header and directory disagree about it, the sizes tell.
+      record.method = entry->size == entry->compressed_size ? Method::kStored : Method::kDeflated;
+    };
+    const Entry* entry = entry_at(at, "");
+    take(entry);
     std::uint64_t end = kNoEnd;
     try {
       const LocalHeader header = read_local(source_, record.name, at, 0, limit);
+      entry = entry_at(at, header.name);
+      take(entry);
+      if (entry != nullptr && header.method == static_cast<std::uint16_t>(entry->method)) {
+        record.method = entry->method;
+      }
       record.name = header.name;
       record.payload_offset = at + header.bytes;
       check_record_name(header.name);
-      require_at(std::distance(first, last) < 2, at, ErrorCode::kCorrupt,
-                 "the central directory lists two records here");
       end = entry != nullptr ? locate_listed(record, header, *entry, limit) : locate(record, header, limit);
     } catch (const Error& error) {
       record.problem = error.text();
@@ -157,7 +186,7 @@ class Walker {
 
   static void require_room(std::uint64_t at, std::uint64_t n, std::uint64_t limit, std::uint64_t file_size) {
     if (at <= limit && n <= limit - at) return;
-    require_at(limit < file_size, at, ErrorCode::kUnsafe, "it overlaps what follows it");
+    require_at(limit == file_size, at, ErrorCode::kUnsafe, "it overlaps what follows it");
     fail_at(at, ErrorCode::kTruncated, "the file ends at byte ", file_size, ", inside it");
   }
 
@@ -174,15 +203,10 @@ class Walker {
 
   std::uint64_t locate_listed(FoundRecord& record, const LocalHeader& header, const Entry& entry,
                               std::uint64_t limit) {
-    record.method = entry.method;
-    record.compressed_size = entry.compressed_size;
-    record.size = entry.size;
-    require_at(header.name == entry.name, record.header_offset, ErrorCode::kCorrupt, "its header calls it '",
-               escaped(header.name), "', the central directory '", escaped(entry.name), "'");
     require_room(record.payload_offset, entry.compressed_size, limit, source_.size());
     add_checksum(record, entry.crc);
     add_checksum(record, header.crc);
-    if (entry.method == Method::kDeflated) count_inflated(record.header_offset, entry);
+    if (record.method == Method::kDeflated) count_inflated(record.header_offset, entry);
     const std::uint64_t end = record.payload_offset + entry.compressed_size;
     if ((header.flags & kFlagDescriptor) == 0) return end;
     if (const auto descriptor = descriptor_at(end, entry.compressed_size, entry.size, limit)) {
@@ -298,14 +322,6 @@ class Walker {
     fail_at(begin, ErrorCode::kTruncated, "the file ends at byte ", source_.size(), ", inside it");
   }
 
-  bool is_known_place(std::uint64_t at) const {
-    if (at == source_.size()) return true;
-    if (source_.size() - at < 4) return false;
-    const auto bytes = bytes_at(source_, at, 4);
-    const std::uint32_t signature = little32(as_chars(bytes));
-    return signature == kLocalSignature || signature == kCentralSignature;
-  }
-
   // Holds what the walk found against the entries of a central directory that the end records did not lead
   // to.
   void confirm(std::uint64_t at) {
@@ -313,11 +329,10 @@ class Walker {
     constexpr std::uint64_t kMost = std::uint64_t{1} << 28;
     read_entries(at, std::min(room, kMost), std::min(room / kCentralBytes, options_.limits.entries));
     for (FoundRecord& record : out_.records) {
-      const auto found = listed_.find(record.header_offset);
-      if (found == listed_.end()) continue;
-      const Entry& entry = found->second;
-      record.listed_name = entry.name;
-      add_checksum(record, entry.crc);
+      const Entry* entry = entry_at(record.header_offset, record.name);
+      if (entry == nullptr) continue;
+      record.listed_name = entry->name;
+      add_checksum(record, entry->crc);
     }
   }
 
@@ -325,6 +340,7 @@ class Walker {
   const ScanOptions& options_;
   Scan out_;
   std::multimap<std::uint64_t, Entry> listed_;  // by the offset of the header
+  std::set<std::uint64_t> anchors_;             // those offsets where there is a header
   std::optional<std::uint64_t> directory_;      // where it begins
   bool has_directory_ = false;
   std::uint64_t inflated_ = 0;  // by all deflated records together

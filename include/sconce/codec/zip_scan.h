@@ -27,8 +27,8 @@ struct FoundRecord {
   std::string problem;                   // why its bytes cannot be had; empty when they are all there
 
   bool is_listed() const { return !listed_name.empty(); }
-  // False when header and central directory give it different names.
-  bool has_one_name() const { return !is_listed() || listed_name == name; }
+  // False when header and central directory give it different names, the case of letters aside.
+  bool has_one_name() const { return !is_listed() || fold_case(listed_name) == fold_case(name); }
 };
 
 struct Scan {
