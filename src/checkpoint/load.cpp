@@ -6,46 +6,33 @@
 #include "sconce/checkpoint/listing.h"
 
 namespace sconce::checkpoint {
-namespace {
-
-Source open_file(const std::string& path, bool map) {
-  refuse_directory(path);
-  auto file = std::make_shared<File>(File::open(path));
-  return {file, map && file->size() > 0 ? std::make_shared<MappedFile>(*file) : nullptr};
-}
-
-}  // namespace
 
 Value load(const std::string& path, const LoadOptions& options) {
   try {
-    Source source = open_file(path, options.map);
-    const Reader reader = reader_for(*source.bytes);
-    return reader.load(std::move(source), options);
+    Input input = open_input(path, options.map);
+    return input.reader.load(std::move(input.source), options);
   } catch (const Error& error) {
     throw error.in_file(path);
   }
 }
 
 Value load(std::span<const std::byte> bytes, const LoadOptions& options) {
-  Source source{std::make_shared<MemorySource>(bytes), nullptr};
-  const Reader reader = reader_for(*source.bytes);
-  return reader.load(std::move(source), options);
+  Input input = open_input(bytes);
+  return input.reader.load(std::move(input.source), options);
 }
 
 Listing describe(const std::string& path, const LoadOptions& options) {
   try {
-    Source source = open_file(path, false);
-    const Reader reader = reader_for(*source.bytes);
-    return reader.list(std::move(source), options);
+    Input input = open_input(path, false);
+    return input.reader.list(std::move(input.source), options);
   } catch (const Error& error) {
     throw error.in_file(path);
   }
 }
 
 Listing describe(std::span<const std::byte> bytes, const LoadOptions& options) {
-  Source source{std::make_shared<MemorySource>(bytes), nullptr};
-  const Reader reader = reader_for(*source.bytes);
-  return reader.list(std::move(source), options);
+  Input input = open_input(bytes);
+  return input.reader.list(std::move(input.source), options);
 }
 
 Array Listing::read(std::size_t index) const {

@@ -155,7 +155,7 @@ void merge_aliases(std::vector<Tensor>& tensors, const SaveOptions& options, Sav
 }  // namespace
 
 std::unique_ptr<PlannedFile> plan_safetensors(const Value& value, const SaveOptions& options,
-                                              SaveReport& report) {
+                                              const std::string&, SaveReport& report) {
   require(value.is_dict(), ErrorCode::kUnsupported, "safetensors", "expected a dict of tensors, found ",
           value_kind_name(value.kind()));
   std::vector<Tensor> tensors = tensors_of(value);

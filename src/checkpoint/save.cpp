@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <string_view>
 
 #include "checkpoint/writers.h"
 #include "sconce/base/error.h"
@@ -10,9 +12,33 @@
 namespace sconce::checkpoint {
 namespace {
 
+// How a format of one file is written. A new one is a row.
+struct Row {
+  Format format;
+  std::string_view extension;  // a path that ends so gets the format when none is asked for
+  std::unique_ptr<PlannedFile> (*plan)(const Value& value, const SaveOptions& options,
+                                       const std::string& top_folder, SaveReport& report);
+};
+
+constexpr Row kRows[] = {
+    {Format::kTorchZip, "", plan_torch_zip},
+    {Format::kSafetensors, ".safetensors", plan_safetensors},
+};
+
 Format format_for(const std::string& path, const SaveOptions& options) {
   if (options.format) return *options.format;
-  return path.ends_with(".safetensors") ? Format::kSafetensors : Format::kTorchZip;
+  for (const Row& row : kRows) {
+    if (!row.extension.empty() && path.ends_with(row.extension)) return row.format;
+  }
+  return Format::kTorchZip;
+}
+
+const Row& row_of(Format format) {
+  const Row* row = std::find_if(std::begin(kRows), std::end(kRows),
+                                [&](const Row& each) { return each.format == format; });
+  require(row != std::end(kRows), ErrorCode::kUnsupported, "save", "files of format ", format_name(format),
+          " are read, not written");
+  return *row;
 }
 
 // As torch.save: the file's name without its last extension; names that are not plain ASCII give "archive".
@@ -25,8 +51,7 @@ std::string top_folder_for(const std::string& path) {
 
 std::unique_ptr<PlannedFile> plan(const Value& value, Format format, const SaveOptions& options,
                                   const std::string& top_folder, SaveReport& report) {
-  auto planned = format == Format::kSafetensors ? plan_safetensors(value, options, report)
-                                                : plan_torch_zip(value, options, top_folder, report);
+  auto planned = row_of(format).plan(value, options, top_folder, report);
   report.bytes = planned->size();
   return planned;
 }

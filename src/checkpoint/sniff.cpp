@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <vector>
 
 #include "checkpoint/readers.h"
 #include "checkpoint/salvagers.h"
@@ -12,6 +13,7 @@
 namespace sconce::checkpoint {
 namespace {
 
+namespace fs = std::filesystem;
 using namespace std::string_view_literals;
 
 constexpr std::size_t kHeadBytes = 512;
@@ -53,6 +55,11 @@ bool is_text(std::string_view head) {
   });
 }
 
+bool is_json_object(std::string_view head) {
+  const std::size_t begin = head.find_first_not_of(" \r\n\t");
+  return begin != std::string_view::npos && head[begin] == '{' && is_text(head);
+}
+
 struct Row {
   std::string_view prefix;                 // matches when the file begins with it ...
   bool (*matches)(std::string_view head);  // ... or when this says so
@@ -60,7 +67,7 @@ struct Row {
   Reader reader;
 };
 
-// The first row that matches decides. A new format is a reader in its row.
+// Files: the first row that matches decides. A new format is a reader in its row.
 constexpr Row kRows[] = {
     {"PK\3\4"sv, nullptr, "", {load_torch_zip, list_torch_zip, salvage_torch_zip, can_salvage_torch_zip}},
     {"PK\5\6"sv, nullptr, "an empty zip archive", {}},
@@ -90,10 +97,9 @@ constexpr Row kRows[] = {
      {}},
     {""sv, is_html, "an HTML page: the download gave a web page instead of the file", {}},
     {""sv, is_zeros, "zero bytes at its beginning: an incomplete download or copy?", {}},
+    {""sv, is_json_object, "an index of several files, which is not supported yet", {}},
     {""sv, is_text, "a text file, not a checkpoint", {}},
 };
-
-}  // namespace
 
 Reader reader_for(const ByteSource& source) {
   require(source.size() > 0, ErrorCode::kUnsupported, "checkpoint", "the file is empty");
@@ -110,13 +116,80 @@ Reader reader_for(const ByteSource& source) {
   fail(ErrorCode::kUnsupported, "checkpoint", "the file is not a checkpoint of a format that is known");
 }
 
-void refuse_directory(const std::string& path) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(path, ignored)) return;
-  const bool is_dcp = std::filesystem::exists(std::filesystem::path(path) / ".metadata", ignored);
-  fail(ErrorCode::kUnsupported, "checkpoint",
-       is_dcp ? "a folder of torch.distributed.checkpoint, which is not supported yet"
-              : "a folder, expected a checkpoint file");
+bool is_dcp(const fs::path& folder) { return fs::exists(fs::symlink_status(folder / ".metadata")); }
+
+struct FolderRow {
+  bool (*matches)(const fs::path& folder);
+  std::string_view what;
+  Reader reader;
+};
+
+// Folders that are one checkpoint; the first row that matches decides.
+constexpr FolderRow kFolderRows[] = {
+    {is_dcp, "a folder of torch.distributed.checkpoint, which is not supported yet", {}},
+};
+
+// Names under which libraries keep the one checkpoint of a folder.
+constexpr std::string_view kWellKnown[] = {
+    "model.safetensors",
+    "pytorch_model.bin",
+    "adapter_model.safetensors",
+    "adapter_model.bin",
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.bin",
+};
+
+// The one file of a folder that stands for it: its index or, without one, a checkpoint of a well-known name.
+std::string file_standing_for(const fs::path& folder) {
+  std::vector<std::string> indexes;
+  std::vector<std::string> singles;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".index.json")) indexes.push_back(name);
+    if (std::find(std::begin(kWellKnown), std::end(kWellKnown), name) != std::end(kWellKnown)) {
+      singles.push_back(name);
+    }
+  }
+  std::vector<std::string>& found = indexes.empty() ? singles : indexes;
+  require(
+      !found.empty(), ErrorCode::kUnsupported, "checkpoint",
+      "the folder is not a checkpoint: it has no .metadata (torch.distributed.checkpoint), no *.index.json "
+      "and no file such as model.safetensors or pytorch_model.bin");
+  std::sort(found.begin(), found.end());
+  require(found.size() == 1, ErrorCode::kUnsupported, "checkpoint",
+          "the folder has more than one checkpoint: '", escaped(found.front()), "', '", escaped(found.back()),
+          "'; name the one to read");
+  return (folder / found.front()).string();
+}
+
+Input open_file(const std::string& path, bool map) {
+  auto file = std::make_shared<File>(File::open(path));
+  Source source{file, map && file->size() > 0 ? std::make_shared<MappedFile>(*file) : nullptr, path};
+  return {reader_for(*file), std::move(source)};
+}
+
+}  // namespace
+
+Input open_input(const std::string& path, bool map) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) return open_file(path, map);
+  try {
+    for (const FolderRow& row : kFolderRows) {
+      if (!row.matches(path)) continue;
+      require(row.reader.load != nullptr, ErrorCode::kUnsupported, "checkpoint", "this is ", row.what);
+      return {row.reader, {nullptr, nullptr, path}};
+    }
+    return open_file(file_standing_for(path), map);
+  } catch (const fs::filesystem_error& failed) {
+    fail(failed.code() == std::errc::permission_denied ? ErrorCode::kPermission : ErrorCode::kIo,
+         "checkpoint", "cannot read the folder: ", failed.code().message());
+  }
+}
+
+Input open_input(std::span<const std::byte> bytes) {
+  Source source{std::make_shared<MemorySource>(bytes), nullptr, {}};
+  const Reader reader = reader_for(*source.bytes);
+  return {reader, std::move(source)};
 }
 
 }  // namespace sconce::checkpoint

@@ -1,5 +1,7 @@
-// Which format a file has, from its first bytes.
+// Which format a file or folder has, from its content.
 #pragma once
+
+#include <string>
 
 #include "checkpoint/source.h"
 #include "sconce/checkpoint/listing.h"
@@ -16,10 +18,18 @@ struct Reader {
   bool (*can_salvage)(Source source, const LoadOptions& options) = nullptr;
 };
 
-// Error kUnsupported names what the bytes are when there is no reader for them.
-Reader reader_for(const ByteSource& source);
+// What to read and how.
+struct Input {
+  Reader reader;
+  Source source;
+};
 
-// Error kUnsupported for a path that is a folder.
-void refuse_directory(const std::string& path);
+// The checkpoint at a path: a file, an index of several files, a folder of torch.distributed.checkpoint, or a
+// folder that holds one index or one checkpoint of a well-known name. Errors: those of File; kUnsupported
+// names what is there instead.
+Input open_input(const std::string& path, bool map);
+
+// The same for bytes in memory.
+Input open_input(std::span<const std::byte> bytes);
 
 }  // namespace sconce::checkpoint

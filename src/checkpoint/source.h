@@ -1,4 +1,4 @@
-// The bytes that a reader works on, whether in a file or in memory.
+// What a reader works on: the bytes of a file or of memory, or a folder.
 #pragma once
 
 #include <memory>
@@ -13,8 +13,9 @@
 namespace sconce::checkpoint {
 
 struct Source {
-  std::shared_ptr<const ByteSource> bytes;
-  std::shared_ptr<MappedFile> map;  // null unless the caller asked for a map
+  std::shared_ptr<const ByteSource> bytes;  // null for a folder
+  std::shared_ptr<MappedFile> map;          // null unless the caller asked for a map
+  std::string path;                         // of the file or folder; empty for memory
 
   // [offset, offset + size) of the mapped file as a storage; nullopt without a map or where the bytes do not
   // begin at a multiple of `alignment`.

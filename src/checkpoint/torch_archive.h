@@ -22,6 +22,8 @@ class TorchArchive {
 
   // data.pkl, parsed.
   pickle::Graph parse_pickle() const;
+  // The record it is.
+  std::string pickle_record() const { return cat(top_, "data.pkl"); }
   // The record of a storage; Error kNotFound.
   const zip::Entry& storage_entry(std::string_view key) const;
   // Its bytes, checked, in the machine's order of bytes for elements of `word` bytes.

@@ -165,6 +165,7 @@ Listing list_torch_zip(Source source, const LoadOptions& options) {
   listing.file_size = archive->reader().source().size();
   listing.tree = reader.read();
   listing.notes = notes_of(archive->reader(), graph);
+  listing.pickles.push_back(pickle_facts(archive->pickle_record(), graph));
   for (const pickle::Global& global : graph.globals()) {
     listing.globals.push_back({std::string(global.module), std::string(global.name)});
   }

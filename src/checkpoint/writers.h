@@ -18,9 +18,10 @@ class PlannedFile {
   virtual void write(ByteSink& sink) const = 0;
 };
 
+// One signature for all, so that save.cpp can have a table of them; `top_folder` is for zip archives.
 std::unique_ptr<PlannedFile> plan_torch_zip(const Value& value, const SaveOptions& options,
                                             const std::string& top_folder, SaveReport& report);
 std::unique_ptr<PlannedFile> plan_safetensors(const Value& value, const SaveOptions& options,
-                                              SaveReport& report);
+                                              const std::string& top_folder, SaveReport& report);
 
 }  // namespace sconce::checkpoint

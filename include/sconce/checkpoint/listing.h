@@ -12,6 +12,7 @@
 
 #include "sconce/checkpoint/format.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/pickle_facts.h"
 #include "sconce/core/array.h"
 #include "sconce/state/value.h"
 
@@ -32,6 +33,7 @@ struct TensorInfo {
   std::optional<Quantization> quantization;  // without the arrays of per-channel parameters
   std::size_t storage = 0;                   // tensors with equal numbers share memory
   std::optional<std::size_t> alias_of;  // the first tensor of the listing in the same storage, if another
+  std::string file;                     // its name, of a checkpoint in several files; else empty
   std::string record;                   // where the storage lies: the zip record; empty for safetensors
   std::uint64_t file_offset = 0;        // of the storage's bytes
   std::uint64_t storage_bytes = 0;      // of the whole storage
@@ -52,9 +54,10 @@ class TensorStore;
 struct Listing {
   Format format = Format::kTorchZip;
   std::uint64_t file_size = 0;
-  std::vector<TensorInfo> tensors;  // in the order of the file's tree; a tied tensor under each of its names
-  Value tree;                       // everything else in its place; arrays are undefined
-  std::vector<GlobalInfo> globals;  // what the pickle names, in order of first use
+  std::vector<TensorInfo> tensors;   // in the order of the file's tree; a tied tensor under each of its names
+  Value tree;                        // everything else in its place; arrays are undefined
+  std::vector<GlobalInfo> globals;   // what the pickle names, in order of first use
+  std::vector<PickleFacts> pickles;  // every pickle of the file, in order; none in safetensors
   std::vector<std::pair<std::string, std::string>> objects;  // dotted name -> class, of values kept inert
   std::vector<std::string> notes;  // what is unusual: records without a checksum, duplicate keys
 
