@@ -1,8 +1,6 @@
 #include "sconce/checkpoint/salvage.h"
 
 #include <exception>
-#include <filesystem>
-#include <memory>
 #include <utility>
 
 #include "checkpoint/sniff.h"
@@ -22,18 +20,12 @@ Salvage salvage_whole(Value value, const Listing& listing) {
   return out;
 }
 
-Source open_file(const std::string& path) { return {std::make_shared<File>(File::open(path)), nullptr}; }
-
 }  // namespace
 
 Salvage salvage(const std::string& path, const LoadOptions& options) {
   try {
-    std::error_code ignored;
-    if (!std::filesystem::is_directory(path, ignored)) {
-      Source source = open_file(path);
-      const Reader reader = reader_for(*source.bytes);
-      if (reader.salvage != nullptr) return reader.salvage(std::move(source), options);
-    }
+    Input input = open_input(path, false);
+    if (input.reader.salvage != nullptr) return input.reader.salvage(std::move(input.source), options);
     return salvage_whole(load(path, options), describe(path, options));
   } catch (const Error& error) {
     throw error.in_file(path);
@@ -41,17 +33,15 @@ Salvage salvage(const std::string& path, const LoadOptions& options) {
 }
 
 Salvage salvage(std::span<const std::byte> bytes, const LoadOptions& options) {
-  Source source{std::make_shared<MemorySource>(bytes), nullptr};
-  const Reader reader = reader_for(*source.bytes);
-  if (reader.salvage != nullptr) return reader.salvage(std::move(source), options);
+  Input input = open_input(bytes);
+  if (input.reader.salvage != nullptr) return input.reader.salvage(std::move(input.source), options);
   return salvage_whole(load(bytes, options), describe(bytes, options));
 }
 
 bool can_salvage(const std::string& path, const LoadOptions& options) {
   try {
-    Source source = open_file(path);
-    const Reader reader = reader_for(*source.bytes);
-    return reader.can_salvage != nullptr && reader.can_salvage(std::move(source), options);
+    Input input = open_input(path, false);
+    return input.reader.can_salvage != nullptr && input.reader.can_salvage(std::move(input.source), options);
   } catch (const std::exception&) {
     return false;
   }

@@ -7,6 +7,7 @@
 
 #include "checkpoint/salvage_backend.h"
 #include "checkpoint/salvagers.h"
+#include "checkpoint/torch_archive.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/codec/zip_scan.h"
 
@@ -80,6 +81,7 @@ class Records {
 struct Pickle {
   std::string name;  // of its record
   std::vector<std::byte> bytes;
+  pickle::Limits limits;
   bool is_checked = false;
 };
 
@@ -113,10 +115,10 @@ Pickle find_pickle(const ByteSource& source, const LoadOptions& options) {
   if (!found->problem.empty()) {
     fail_nameless(source, options, ErrorCode::kCorrupt, cat("record 'data.pkl': ", found->problem));
   }
-  require(found->size <= options.pickle_bytes, ErrorCode::kLimit, "salvage", "data.pkl has ", found->size,
-          " bytes, at most ", options.pickle_bytes, " are read");
+  const pickle::Limits limits = pickle_limits(options, found->size, found->compressed_size);
   Pickle out;
   out.name = is_pickle_name(found->name) ? found->name : found->listed_name;
+  out.limits = limits;
   out.bytes.resize(static_cast<std::size_t>(found->size));
   try {
     out.is_checked = zip::read_found(source, *found, out.bytes);
@@ -206,7 +208,7 @@ class DamagedArchive {
  public:
   DamagedArchive(const ByteSource& source, const LoadOptions& options)
       : pickle(find_pickle(source, options)),
-        graph(pickle::parse(pickle.bytes, options.pickle)),
+        graph(pickle::parse(pickle.bytes, pickle.limits)),
         storages(describe_storages()),
         records(zip::scan(source, known_sizes(options))),
         top(find_top()) {}
