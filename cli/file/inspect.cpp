@@ -1,6 +1,7 @@
 #include "file/inspect.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 
 #include "common/output.h"
@@ -52,12 +53,27 @@ Inspection inspect(const Options& options) {
   return out;
 }
 
+// One line for each class, however many objects of it there are.
+void warn_of_objects(const Inspection& inspection) {
+  std::vector<std::string> classes;
+  std::map<std::string, std::vector<std::string>> names;
+  for (const auto& [name, type] : inspection.listing.objects) {
+    auto& of_class = names[type];
+    if (of_class.empty()) classes.push_back(type);
+    of_class.push_back(name);
+  }
+  for (const std::string& type : classes) {
+    const auto& of_class = names.at(type);
+    const std::string first = of_class.front().empty() ? "the top" : cat("'", escaped(of_class.front()), "'");
+    const std::string more = of_class.size() > 1 ? cat(" and ", of_class.size() - 1, " more") : "";
+    warn(cat(escaped(inspection.path), ": class ", escaped(type), " is unknown and kept inert: ", first,
+             more));
+  }
+}
+
 int run(const Options& options) {
   const Inspection inspection = inspect(options);
-  for (const auto& [name, type] : inspection.listing.objects) {
-    const std::string what = name.empty() ? "the object" : cat("'", escaped(name), "'");
-    warn(cat(escaped(inspection.path), ": ", what, " is of class ", escaped(type), ", kept inert"));
-  }
+  warn_of_objects(inspection);
   if (options.json) {
     out().print_json(inspection_json(inspection));
   } else if (options.tree) {

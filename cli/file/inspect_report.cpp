@@ -9,6 +9,7 @@
 #include "common/terminal.h"
 #include "common/text_format.h"
 #include "sconce/base/text.h"
+#include "sconce/checkpoint/objects.h"
 #include "sconce/state/repr.h"
 #include "sconce/toolbox/leaves.h"
 
@@ -77,7 +78,10 @@ Json tensor_json(const Inspection& inspection, const InspectedTensor& tensor) {
   return out;
 }
 
-bool is_plain(const Value& value) { return !value.is_array() && !value.is_sparse() && !value.is_object(); }
+// Objects stand under "objects" by class; those whose content is understood are values, too.
+bool is_plain(const Value& value) {
+  return !value.is_array() && !value.is_sparse() && (!value.is_object() || checkpoint::is_understood(value));
+}
 
 // What deserves a word beside a tensor's row.
 std::string remarks(const Inspection& inspection, const TensorInfo& info) {
@@ -175,7 +179,7 @@ Json inspection_json(const Inspection& inspection) {
     out["tensors"].push_back(tensor_json(inspection, tensor));
   out["values"] = Json::object();
   toolbox::for_each_leaf(inspection.listing.tree, [&out](const checkpoint::NamedLeaf& leaf) {
-    if (is_plain(leaf.value)) out["values"][leaf.name] = value_repr(leaf.value);
+    if (is_plain(leaf.value)) out["values"][leaf.name] = checkpoint::value_text(leaf.value);
   });
   out["crc"] = is_checked(inspection) ? "checked" : "unchecked";
   out["objects"] = Json::object();
@@ -194,8 +198,8 @@ std::string inspection_text(const Inspection& inspection) {
   std::string values;
   toolbox::for_each_leaf(inspection.listing.tree, [&values](const checkpoint::NamedLeaf& leaf) {
     if (leaf.value.is_array() || leaf.value.is_sparse()) return;
-    values +=
-        fmt::format("  {}{}{}\n", escaped(leaf.name), leaf.name.empty() ? "" : " = ", value_repr(leaf.value));
+    values += fmt::format("  {}{}{}\n", escaped(leaf.name), leaf.name.empty() ? "" : " = ",
+                          checkpoint::value_text(leaf.value));
   });
   if (!values.empty()) text += cat("\n", styled(Style::kBold, "other values"), "\n", values);
   return text;
@@ -222,7 +226,8 @@ std::string inspection_tree(const Inspection& inspection) {
     text += std::string(2 * depth, ' ') + (keys.empty() ? "" : keys.back() + "  ") + what + "\n";
   };
   toolbox::for_each_leaf(inspection.listing.tree, [&](const checkpoint::NamedLeaf& leaf) {
-    if (!leaf.value.is_array() && !leaf.value.is_sparse()) return line(leaf.path, value_repr(leaf.value));
+    if (!leaf.value.is_array() && !leaf.value.is_sparse())
+      return line(leaf.path, checkpoint::value_text(leaf.value));
     const auto tensors = chosen.find(leaf.name);
     if (tensors == chosen.end()) return;
     for (const TensorInfo* info : tensors->second) {

@@ -3,7 +3,8 @@
 #include <unordered_set>
 #include <utility>
 
-#include "sconce/base/error.h"
+#include "checkpoint/module_state.h"
+#include "checkpoint/walk_budget.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -47,26 +48,49 @@ Children children_of(const Value& value) {
   }
 }
 
-template <class Wanted>
-std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted wanted) {
+// A module as the dict that its state_dict would be.
+Children state_dict_of(const Value& module, WalkBudget& budget) {
+  Children out;
+  for (auto& [name, value] : module_state_within(module, budget).entries) {
+    out.emplace_back(Value(name), std::move(value));
+  }
+  return out;
+}
+
+// Every value for which wanted(value) says so. Below a module lies what below_module(module, budget) gives.
+template <class Wanted, class BelowModule>
+std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted wanted,
+                            BelowModule below_module) {
   struct Frame {
     Value value;
     Children children;
     std::size_t next = 0;
     std::size_t name_size = 0;
+    bool has_wanted = false;  // somewhere below
+    bool is_cut = false;      // below it a container was left out that stands around it
   };
+  // Walked to the end without finding anything: what is shared a thousand times is looked into once.
+  std::unordered_set<const void*> barren;
   std::vector<NamedLeaf> out;
   std::vector<Frame> frames;
   std::vector<Value> path;
   std::string name;
   std::unordered_set<const void*> entered;
-  std::uint64_t visits = 0;
+  WalkBudget budget(limits);
   const auto enter = [&](const Value& value) {
-    require(++visits <= limits.visits, ErrorCode::kLimit, "checkpoint", "more than ", limits.visits,
-            " values are reached when the tree is walked");
-    if (wanted(value)) out.push_back({name, path, value});
-    Children children = children_of(value);
-    if (children.empty() || !entered.insert(value.id()).second) return false;
+    budget.visit();
+    if (wanted(value)) {
+      budget.keep(name.size(), path.size());
+      out.push_back({name, path, value});
+      if (!frames.empty()) frames.back().has_wanted = true;
+    }
+    if (barren.count(value.id()) != 0) return false;
+    Children children = is_module(value) ? below_module(value, budget) : children_of(value);
+    if (children.empty()) return false;
+    if (!entered.insert(value.id()).second) {
+      frames.back().is_cut = true;
+      return false;
+    }
     frames.push_back({value, std::move(children), 0, name.size()});
     return true;
   };
@@ -75,9 +99,16 @@ std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted
     Frame& frame = frames.back();
     name.resize(frame.name_size);
     if (frame.next == frame.children.size()) {
+      const bool has_wanted = frame.has_wanted;
+      const bool is_cut = frame.is_cut;
       entered.erase(frame.value.id());
+      if (!has_wanted && !is_cut) barren.insert(frame.value.id());
       frames.pop_back();
       if (!path.empty()) path.pop_back();
+      if (!frames.empty()) {
+        frames.back().has_wanted |= has_wanted;
+        frames.back().is_cut |= is_cut;
+      }
       continue;
     }
     const auto [key, value] = frame.children[frame.next++];
@@ -92,15 +123,18 @@ std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted
 }  // namespace
 
 std::vector<NamedLeaf> named_arrays(const Value& root, const NamedLimits& limits) {
-  return walk(root, limits, [](const Value& value) { return value.is_array() || value.is_sparse(); });
+  return walk(
+      root, limits, [](const Value& value) { return value.is_array() || value.is_sparse(); }, state_dict_of);
 }
 
 std::vector<NamedLeaf> named_objects(const Value& root, const NamedLimits& limits) {
-  return walk(root, limits, [](const Value& value) { return value.is_object(); });
+  return walk(
+      root, limits, [](const Value& value) { return value.is_object(); },
+      [](const Value& module, WalkBudget&) { return child_modules(module); });
 }
 
 std::vector<NamedLeaf> named_scalars(const Value& root, const NamedLimits& limits) {
-  return walk(root, limits, [](const Value& value) {
+  const auto is_scalar = [](const Value& value) {
     switch (value.kind()) {
       case ValueKind::kDict:
       case ValueKind::kList:
@@ -112,7 +146,8 @@ std::vector<NamedLeaf> named_scalars(const Value& root, const NamedLimits& limit
       default:
         return true;
     }
-  });
+  };
+  return walk(root, limits, is_scalar, state_dict_of);
 }
 
 std::string key_name(const Value& key) {

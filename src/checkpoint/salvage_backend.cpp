@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sconce/checkpoint/named.h"
+#include "sconce/checkpoint/recover.h"
 
 namespace sconce::checkpoint {
 
@@ -90,7 +91,13 @@ void sort_out(Salvage& out, Value root, const ValueReader& reader, const Salvage
   for_each_value(root, [&](Value& value) {
     value.drop_parts([&](const Value& part) { return lost.count(part.id()) != 0; });
   });
-  out.value = lost.count(root.id()) != 0 ? Value() : std::move(root);
+  if (lost.count(root.id()) != 0) {
+    out.value = Value();
+    return;
+  }
+  Recovery recovery = recover_modules(root);
+  for (std::string& note : recovery.notes) out.notes.push_back(std::move(note));
+  out.value = std::move(recovery.value);
 }
 
 }  // namespace sconce::checkpoint

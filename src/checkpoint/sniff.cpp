@@ -41,6 +41,7 @@ bool is_safetensors(std::string_view head) {
 bool is_zeros(std::string_view head) {
   return std::all_of(head.begin(), head.end(), [](char c) { return c == 0; });
 }
+bool is_mobile_script(std::string_view head) { return head.size() >= 8 && head.substr(4, 4) == "PTMF"; }
 bool is_html(std::string_view head) {
   std::string lower(head.substr(0, 64));
   std::transform(lower.begin(), lower.end(), lower.begin(),
@@ -78,6 +79,7 @@ constexpr Row kRows[] = {
      "",
      {load_safetensors, list_safetensors, salvage_safetensors, can_salvage_safetensors}},
     {"PYTORCH1"sv, nullptr, "a TorchScript preview file, which is not supported", {}},
+    {""sv, is_mobile_script, "a TorchScript module for mobile devices (flatbuffer), which is not supported", {}},
     {""sv, is_pickle, "a plain Python pickle, which is not supported yet", {}},
     {"\x89HDF"sv, nullptr, "an HDF5 file (Keras?), not a PyTorch checkpoint", {}},
     {"\x93NUMPY"sv, nullptr, "a NumPy .npy file, not a PyTorch checkpoint", {}},

@@ -17,6 +17,9 @@ struct StorageInfo {
   std::optional<DType> dtype;  // nullopt: untyped, the tensors say what the bytes are
   std::uint64_t bytes = 0;
   std::string location;  // "cpu", "cuda:0": a hint where PyTorch would put it
+  bool is_in_file =
+      true;         // false: an empty storage that a tensor of PyTorch 0.1 has without one in the file,
+  Storage content;  // or elements that stand in the pickle itself: these
 };
 
 // A tensor over a storage. Lazily conjugated or negated views say so: their values are those of the storage

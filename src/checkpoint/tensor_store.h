@@ -16,8 +16,6 @@ class TensorStore {
 
   // The tensor over its storage, lazy bits resolved. Views of one storage in a row read it once.
   Array array(const TensorInfo& tensor) const;
-
- protected:
   // The whole storage of a tensor, checked.
   virtual Storage read(const TensorInfo& tensor) const = 0;
 

@@ -18,8 +18,10 @@ struct Stranger {
   std::string_view what;
 };
 constexpr Stranger kStrangers[] = {
-    {"constants.pkl", "a TorchScript archive (torch.jit.save), which is not supported yet"},
-    {"model.json", "an old TorchScript archive, which is not supported"},
+    {"model.json",
+     "a TorchScript archive of PyTorch 1.0 to 1.3, which is not supported; PyTorch 1.13 loads it and saves "
+     "it "
+     "anew"},
     {".data/extern_modules", "a torch.package archive, which is not supported"},
 };
 
@@ -33,7 +35,7 @@ constexpr std::uint64_t kSmallPickle = std::uint64_t{32} << 20;
 pickle::Limits pickle_limits(const LoadOptions& options, std::uint64_t size, std::uint64_t stored) {
   const std::uint64_t scaled = stored > options.pickle_bytes ? options.pickle_bytes : stored * kPickleRatio;
   require(size <= options.pickle_bytes && (size <= stored || size <= std::max(kSmallPickle, scaled)),
-          ErrorCode::kLimit, "torch", "data.pkl has ", size, " bytes (", stored, " in the file), at most ",
+          ErrorCode::kLimit, "torch", "a pickle has ", size, " bytes (", stored, " in the file), at most ",
           size <= stored ? options.pickle_bytes : std::max(kSmallPickle, scaled), " are read");
   pickle::Limits out = options.pickle;
   out.memory = std::min(out.memory, 3 * kSmallPickle + scaled);
@@ -102,17 +104,28 @@ void TorchArchive::read_byte_order() {
   needs_swap_ = (text == "little") != (std::endian::native == std::endian::little);
 }
 
-pickle::Graph TorchArchive::parse_pickle() const {
-  const zip::Entry& entry = *find("data.pkl");
+pickle::Graph TorchArchive::parse_pickle(std::string_view record) const {
+  const zip::Entry& entry = *find(record);
   const pickle::Limits limits = pickle_limits(options_, entry.size, entry.compressed_size);
   return pickle::parse(reader_.read(entry, check()), limits);
 }
 
-const zip::Entry& TorchArchive::storage_entry(std::string_view key) const {
-  const zip::Entry* entry = find(cat("data/", key));
+std::optional<std::string> TorchArchive::read_code(std::string_view record) const {
+  const zip::Entry* entry = find(record);
+  if (entry == nullptr) return std::nullopt;
+  return std::string(as_chars(read_whole(*entry)));
+}
+
+std::vector<std::byte> TorchArchive::read_whole(const zip::Entry& entry) const {
+  pickle_limits(options_, entry.size, entry.compressed_size);
+  return reader_.read(entry, check());
+}
+
+const zip::Entry& TorchArchive::storage_entry(std::string_view folder, std::string_view key) const {
+  const zip::Entry* entry = find(cat(folder, "/", key));
   if (entry == nullptr) {
-    fail(ErrorCode::kNotFound, "torch", "the archive has no record '", escaped(top_), "data/", escaped(key),
-         "', which a tensor needs");
+    fail(ErrorCode::kNotFound, "torch", "the archive has no record '", escaped(top_), folder, "/",
+         escaped(key), "', which a tensor needs");
   }
   return *entry;
 }

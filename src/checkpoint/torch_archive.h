@@ -22,15 +22,19 @@ pickle::Limits pickle_limits(const LoadOptions& options, std::uint64_t size, std
 class TorchArchive {
  public:
   // Checks the container: one top folder, data.pkl, version, byteorder. Errors: kUnsupported names other zip
-  // archives (TorchScript, torch.package, npz, ...); kCorrupt; those of zip::Reader.
+  // archives (old TorchScript, torch.package, npz, ...); kCorrupt; those of zip::Reader.
   TorchArchive(Source source, const LoadOptions& options);
 
-  // data.pkl, parsed.
-  pickle::Graph parse_pickle() const;
-  // The record it is.
-  std::string pickle_record() const { return cat(top_, "data.pkl"); }
-  // The record of a storage; Error kNotFound.
-  const zip::Entry& storage_entry(std::string_view key) const;
+  // True for what torch.jit.save wrote: there are constants.pkl and code, too.
+  bool is_script() const { return find("constants.pkl") != nullptr; }
+  // A pickle that is there (data.pkl, constants.pkl), parsed.
+  pickle::Graph parse_pickle(std::string_view record = "data.pkl") const;
+  // The name of its record.
+  std::string pickle_record(std::string_view record = "data.pkl") const { return cat(top_, record); }
+  // The text of a source file, nullopt where there is none.
+  std::optional<std::string> read_code(std::string_view record) const;
+  // The record of a storage, in "data" or "constants"; Error kNotFound.
+  const zip::Entry& storage_entry(std::string_view folder, std::string_view key) const;
   // Its bytes, checked, in the machine's order of bytes for elements of `word` bytes.
   void read_storage(const zip::Entry& entry, std::span<std::byte> out, std::size_t word) const;
   // The record in the mapped file, where that is possible.
@@ -42,6 +46,7 @@ class TorchArchive {
  private:
   const zip::Entry* find(std::string_view record) const;
   std::string read_small(const zip::Entry& entry) const;
+  std::vector<std::byte> read_whole(const zip::Entry& entry) const;
   zip::Check check() const { return options_.check_crc ? zip::Check::kCrc : zip::Check::kNone; }
   void read_top_folder();
   void check_version() const;

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "checkpoint/torch_names.h"
 #include "sconce/base/checked.h"
 
 namespace sconce::checkpoint {
@@ -58,8 +57,13 @@ void set_item_from(const Node& at, Value& dict, const Value& key, const Value& v
   }
 }
 
-ValueReader::ValueReader(const pickle::Graph& graph, TensorBackend& backend, bool keep_parts)
-    : graph_(graph), backend_(backend), keep_parts_(keep_parts), slots_(graph.node_count(), kUnknown) {}
+ValueReader::ValueReader(const pickle::Graph& graph, TensorBackend& backend, bool keep_parts,
+                         const PersistentIds& ids)
+    : graph_(graph),
+      backend_(backend),
+      ids_(ids),
+      keep_parts_(keep_parts),
+      slots_(graph.node_count(), kUnknown) {}
 
 Value ValueReader::read() {
   const Value root = now(graph_.root());
@@ -154,17 +158,10 @@ std::optional<Value> ValueReader::make(Node node) {
       for (const Value& element : *elements) out.append(element);
       return out;
     }
-    case Kind::kPersistent: {
-      // A storage saved by itself becomes the flat tensor of its elements.
-      const std::size_t index = storage(node);
-      const StorageInfo& info = storages_[index];
-      StoredTensor stored{index, info.dtype.value_or(kUInt8), {}, false, false};
-      const auto elements = static_cast<std::int64_t>(info.bytes / itemsize(stored.dtype));
-      stored.geometry = Geometry::contiguous(Shape{elements});
-      return tensor(node, std::move(stored), {});
-    }
+    case Kind::kPersistent:
+      return make_referent(node);
     case Kind::kObject:
-      return make_object(node);
+      return ids_.is_storage(node) ? make_referent(node) : make_object(node);
   }
   node.unexpected("a Python value");
 }
@@ -186,63 +183,100 @@ Value ValueReader::make_dict(Node node) {
 }
 
 std::optional<Value> ValueReader::make_object(Node node) {
-  if (node.callable().is(Kind::kGlobal)) {
+  Node callable = node.callable();
+  if (callable.is(Kind::kPersistent)) callable = ids_.resolve(callable).global.value_or(callable);
+  if (callable.is(Kind::kGlobal)) {
     bool known = false;
-    auto value = make_call({node, node.callable().as_global(), node.args()}, known);
+    auto value = make_call({node, callable.as_global(), node.args()}, known);
     if (known) return value;
   }
-  return make_inert(node);
+  return make_inert(node, false);
 }
 
-std::optional<Value> ValueReader::make_inert(Node node) {
+std::optional<Value> ValueReader::make_inert(Node node, bool with_state) {
   const Value* callable = get(node.callable());
   const auto args = get_all(node.args());
   const auto kwargs_node = node.kwargs();
   const Value* kwargs = kwargs_node ? get(*kwargs_node) : nullptr;
-  if (!callable || !args || (kwargs_node && !kwargs)) return std::nullopt;
+  const std::optional<std::vector<Value>> states = with_state ? get_all(node.states()) : std::vector<Value>{};
+  if (!callable || !args || (kwargs_node && !kwargs) || !states) return std::nullopt;
   Value arguments = arena_.tuple();
   for (const Value& argument : *args) arguments.append(argument);
   const bool is_new = node.object_kind() == pickle::ObjectKind::kNewObj ||
                       node.object_kind() == pickle::ObjectKind::kNewObjEx;
   Value object = arena_.object(is_new ? ObjectKind::kNew : ObjectKind::kReduce, *callable, arguments,
                                kwargs ? *kwargs : arena_.none());
-  later([this, node, object]() mutable {
+  for (const Value& state : *states) object.add_object_state(state);
+  later([this, node, object, with_state]() mutable {
     for (const Node item : node.items()) object.add_object_element(now(item));
     for (const pickle::Pair pair : node.pairs()) object.add_object_item(now(pair.key), now(pair.value));
+    if (with_state) return;
     for (const Node state : node.states()) object.add_object_state(now(state));
   });
   return object;
 }
 
-// formats.md B.2: ('storage', class, key, location, numel).
-std::size_t ValueReader::storage(Node persistent) {
-  const Node pid = persistent.pid();
-  if (!pid.is(Kind::kTuple) || pid.size() != 5) pid.unexpected("a storage id: a tuple of 5 items");
-  const NodeList parts = pid.items();
-  if (!parts[0].is(Kind::kString) || parts[0].as_string() != "storage") parts[0].unexpected("'storage'");
+// A storage saved by itself becomes the flat tensor of its elements.
+Value ValueReader::make_referent(Node node) {
+  const Referent referent = ids_.resolve(node);
+  if (referent.global)
+    return arena_.global(referent.global->as_global().module, referent.global->as_global().name);
+  if (referent.tensor) {
+    const auto known = tensors_.find(referent.tensor_key);
+    if (known != tensors_.end()) return known->second;
+  }
+  const std::size_t index = storage_of(node, referent);
+  StoredTensor stored{index, storages_[index].dtype.value_or(kUInt8), {}, false, false};
+  const auto elements = static_cast<std::int64_t>(storages_[index].bytes / itemsize(stored.dtype));
+  stored.geometry = referent.tensor.value_or(Geometry::contiguous(Shape{elements}));
+  Value value = tensor(node, std::move(stored), {});
+  if (referent.tensor) tensors_.emplace(referent.tensor_key, value);
+  return value;
+}
 
+std::size_t ValueReader::storage(Node node) {
+  const Referent referent = ids_.resolve(node);
+  if (referent.global || referent.tensor) node.unexpected("a storage");
+  return storage_of(node, referent);
+}
+
+std::size_t ValueReader::empty_storage(DType dtype) {
   StorageInfo info;
-  const auto storage_class = storage_class_of(parts[1].as_global());
-  if (!storage_class) parts[1].unexpected("a storage class of torch");
-  info.dtype = storage_class->dtype;
-  info.key = parts[2].is(Kind::kInt) ? std::to_string(parts[2].as_int()) : std::string(parts[2].as_string());
-  info.location = parts[3].as_string();
-  if (parts[4].as_int() < 0) parts[4].unexpected("a number of elements");
-  info.bytes = checked_mul(static_cast<std::uint64_t>(parts[4].as_int()),
-                           static_cast<std::uint64_t>(itemsize(info.dtype.value_or(kUInt8))), "torch");
+  info.dtype = dtype;
+  info.location = "cpu";
+  info.is_in_file = false;
+  storages_.push_back(std::move(info));
+  return storages_.size() - 1;
+}
 
-  const auto [at, fresh] = storage_index_.try_emplace(info.key, storages_.size());
+std::size_t ValueReader::storage_of(const Node& at, const Referent& referent) {
+  if (!referent.storage.is_in_file) return empty_storage(referent.storage.dtype.value_or(kUInt8));
+  const std::size_t root = add_storage(at, referent.storage, std::nullopt);
+  if (!referent.view) return root;
+  StorageInfo view = referent.storage;
+  view.key = referent.view->key;
+  view.bytes = static_cast<std::uint64_t>(referent.view->numel) * itemsize(view.dtype.value_or(kUInt8));
+  return add_storage(at, std::move(view), ViewOf{root, referent.view->offset});
+}
+
+std::size_t ValueReader::add_storage(const Node& at, StorageInfo info, std::optional<ViewOf> view) {
+  const auto [known, fresh] = storage_index_.try_emplace(info.key, storages_.size());
   if (!fresh) {
-    const StorageInfo& first = storages_[at->second];
-    if (first.dtype != info.dtype || first.bytes != info.bytes) {
-      refuse(ErrorCode::kCorrupt, pid,
+    const StorageInfo& first = storages_[known->second];
+    const auto first_view = views_.find(known->second);
+    const bool same_view = view ? first_view != views_.end() && first_view->second.storage == view->storage &&
+                                      first_view->second.first == view->first
+                                : first_view == views_.end();
+    if (first.dtype != info.dtype || first.bytes != info.bytes || !same_view) {
+      refuse(ErrorCode::kCorrupt, at,
              cat("storage '", escaped(info.key), "' is described twice, with different types or sizes"));
     }
-    return at->second;
+    return known->second;
   }
-  const std::uint64_t present = backend_.storage_size(info);
-  if (present != info.bytes) {
-    refuse(present < info.bytes ? ErrorCode::kTruncated : ErrorCode::kCorrupt, pid,
+  if (view) {
+    views_.emplace(storages_.size(), *view);
+  } else if (const std::uint64_t present = backend_.storage_size(info); present != info.bytes) {
+    refuse(present < info.bytes ? ErrorCode::kTruncated : ErrorCode::kCorrupt, at,
            cat("storage '", escaped(info.key), "' has ", info.bytes,
                " bytes by its description, the file has ", present));
   }
@@ -260,9 +294,32 @@ Value ValueReader::tensor(const Node& at, StoredTensor stored, TensorLeaf leaf) 
            cat("a tensor of ", dtype_name(stored.dtype), " cannot be a conjugate or negative view"));
   }
   leaf.device = info.location;
-  leaf.array = backend_.make(stored, info);
+  if (const auto view = views_.find(stored.storage); view != views_.end()) {
+    stored.storage = view->second.storage;
+    stored.geometry.offset += view->second.first;  // both lie within the whole storage
+  }
+  leaf.array = backend_.make(stored, storages_[stored.storage]);
   Value value = arena_.array(std::move(leaf));
   if (keep_parts_) parts_[value.id()].push_back({"", std::move(stored)});
+  return value;
+}
+
+Value ValueReader::tensor(const Array& content, TensorLeaf leaf) {
+  if (keep_parts_) {
+    StorageInfo info;
+    info.dtype = content.dtype();
+    info.bytes = content.storage().size();
+    info.location = leaf.device;
+    info.is_in_file = false;
+    info.content = content.storage();
+    storages_.push_back(std::move(info));
+  }
+  leaf.array = content;
+  Value value = arena_.array(std::move(leaf));
+  if (keep_parts_) {
+    parts_[value.id()].push_back(
+        {"", {storages_.size() - 1, content.dtype(), content.geometry(), false, false}});
+  }
   return value;
 }
 

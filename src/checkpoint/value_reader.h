@@ -1,4 +1,4 @@
-// Gives the nodes of a torch pickle their meaning. Nothing is called: a fixed table (value_rebuild.cpp) knows
+// Gives the nodes of a torch pickle their meaning. Nothing is called: a fixed table (rebuild.cpp) knows
 // the calls that stand for tensors and plain Python values, everything else stays an inert object.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "checkpoint/persistent_ids.h"
 #include "checkpoint/stored_tensor.h"
 #include "sconce/codec/pickle.h"
 #include "sconce/state/value.h"
@@ -24,14 +25,16 @@ struct Call {
 
 class ValueReader {
  public:
-  // `graph` and `backend` must outlive the reader. With `keep_parts` the description of every tensor is kept
-  // for parts_of().
-  ValueReader(const pickle::Graph& graph, TensorBackend& backend, bool keep_parts);
+  // `graph`, `backend` and `ids` must outlive the reader. With `keep_parts` the description of every tensor
+  // is kept for parts_of().
+  ValueReader(const pickle::Graph& graph, TensorBackend& backend, bool keep_parts,
+              const PersistentIds& ids = zip_ids());
 
   // The value of the graph's root. Errors: kCorrupt and kTruncated (malformed or lying descriptions),
   // kNotFound (missing storage), kUnsupported, kOverflow.
   Value read();
 
+  // The storages that tensors stand on, by the number in StoredTensor; some entries are views of another one.
   const std::vector<StorageInfo>& storages() const { return storages_; }
   // The stored tensors behind an array or sparse value; empty for every other one.
   std::vector<StoredPart> parts_of(const Value& value) const;
@@ -50,25 +53,44 @@ class ValueReader {
   void later(std::function<void()> work) { later_.push_back(std::move(work)); }
   // Interprets a call; nullopt when something must be made first. `known` tells whether the table has it.
   std::optional<Value> make_call(const Call& call, bool& known);
-  // The storage that a persistent id names.
-  std::size_t storage(pickle::Node persistent);
+  // The object as it stands, for a call that stands for nothing the table knows.
+  std::optional<Value> inert(pickle::Node node) { return make_inert(node, false); }
+  // The same with what BUILD gave it, already made: for those that others look into.
+  std::optional<Value> inert_with_state(pickle::Node node) { return make_inert(node, true); }
+  // The storage, or view of one, that a node stands for; Error kCorrupt when it does not.
+  std::size_t storage(pickle::Node node);
+  // A storage without elements that the file need not hold.
+  std::size_t empty_storage(DType dtype);
+  // A tensor whose elements stand in the pickle itself; `leaf` has everything but the array.
+  Value tensor(const Array& content, TensorLeaf leaf);
   const StorageInfo& storage_info(std::size_t index) const { return storages_[index]; }
-  // A value for the tensor; `leaf` has everything but the array.
+  // A value for the tensor; `leaf` has everything but the array. Over a view it becomes a tensor over the
+  // whole storage.
   Value tensor(const pickle::Node& at, StoredTensor stored, TensorLeaf leaf);
   Value sparse(SparseLeaf leaf, const std::vector<std::pair<std::string, Value>>& parts);
   // Remembers that `value` also stands on the tensors of `source`, under `role`.
   void copy_parts(const Value& value, const std::string& role, const Value& source);
 
  private:
+  // A storage that is a view: elements from `first` on of another one.
+  struct ViewOf {
+    std::size_t storage = 0;
+    std::int64_t first = 0;
+  };
+
+  std::size_t add_storage(const pickle::Node& at, StorageInfo info, std::optional<ViewOf> view);
+  std::size_t storage_of(const pickle::Node& at, const Referent& referent);
+  Value make_referent(pickle::Node node);
   std::optional<Value> make(pickle::Node node);
   std::optional<Value> make_object(pickle::Node node);
-  std::optional<Value> make_inert(pickle::Node node);
+  std::optional<Value> make_inert(pickle::Node node, bool with_state);
   Value make_list(pickle::Node node);
   Value make_dict(pickle::Node node);
   void build(pickle::Node start);
 
   const pickle::Graph& graph_;
   TensorBackend& backend_;
+  const PersistentIds& ids_;
   bool keep_parts_;
   ValueArena arena_;
   std::vector<std::uint32_t> slots_;  // by node id: kUnknown, kBuilding, or position in values_ + kReady
@@ -76,7 +98,9 @@ class ValueReader {
   std::vector<pickle::Node> missing_;
   std::deque<std::function<void()>> later_;
   std::vector<StorageInfo> storages_;
+  std::unordered_map<std::size_t, ViewOf> views_;
   std::unordered_map<std::string, std::size_t> storage_index_;
+  std::unordered_map<std::string, Value> tensors_;  // of persistent ids that name tensors
   std::unordered_map<const void*, std::vector<StoredPart>> parts_;
 };
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "checkpoint/torch_names.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/error.h"
+#include "sconce/checkpoint/objects.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -44,8 +44,7 @@ std::string step_text(const Value& key) {
 }
 
 std::string object_text(const Value& object) {
-  const std::string module = object.global_module();
-  return module.empty() ? "an object" : escaped(cat(module, ".", object.global_name()));
+  return object.global_module().empty() ? "an object" : escaped(object_class(object));
 }
 
 }  // namespace
@@ -211,9 +210,8 @@ void ValueWriter::emit_fresh(const Value& value) {
     case ValueKind::kDict:
       return emit_dict(value);
     case ValueKind::kArray:
-      return emit_array(value);
     case ValueKind::kSparse:
-      return emit_sparse(value);
+      return emit_tensor(value);
     default:
       return emit_object(value);
   }
@@ -257,101 +255,6 @@ void ValueWriter::emit_dict(const Value& value) {
   push_dict(After::kAttributes, value, kept(value.items()), Source::kReduced);
 }
 
-void ValueWriter::emit_array(const Value& value) {
-  const TensorLeaf& leaf = value.as_tensor();
-  if (!leaf.array.defined()) {
-    fail(ErrorCode::kInvalidArgument, "save", "an undefined array at ", path());
-  }
-  auto attributes = value.attributes();
-  std::string module = "torch";
-  std::string name = "Tensor";
-  const auto type = std::find_if(attributes.begin(), attributes.end(),
-                                 [](const auto& attribute) { return attribute.first == "__class__"; });
-  if (type != attributes.end()) {
-    if (type->second.is_object() &&
-        keeps(type->second, cat(path(), " (its class; written as torch.Tensor)"))) {
-      module = type->second.global_module();
-      name = type->second.global_name();
-    }
-    attributes.erase(type);
-  }
-  const bool has_class = name != "Tensor" || module != "torch";
-  if (leaf.is_parameter) {
-    out_.global("torch._utils", attributes.empty() ? "_rebuild_parameter" : "_rebuild_parameter_with_state");
-    if (!attributes.empty()) out_.mark();
-    dense(leaf, false);
-    out_.memoize();
-    out_.boolean(leaf.requires_grad);
-    hooks();
-    if (!attributes.empty()) return push_state_dict(After::kRebuild, value, std::move(attributes));
-    out_.tuple(3);
-    out_.memoize();
-    out_.reduce();
-  } else if (!attributes.empty() || has_class) {
-    out_.global("torch._tensor", "_rebuild_from_type_v2");
-    out_.mark();
-    // func and its arguments stand apart here: the outer call makes the tensor.
-    out_.global("torch._utils", rebuild_function(leaf));
-    out_.global(module, name);
-    dense_arguments(leaf, leaf.requires_grad);
-    return push_state_dict(After::kRebuild, value, std::move(attributes));
-  } else {
-    dense(leaf, leaf.requires_grad);
-  }
-  out_.memoize(identity_of(value));
-}
-
-std::string_view ValueWriter::rebuild_function(const TensorLeaf& leaf) const {
-  if (is_quantized(leaf.array.dtype())) return "_rebuild_qtensor";
-  return dtype_info(leaf.array.dtype()).storage.empty() ? "_rebuild_tensor_v3" : "_rebuild_tensor_v2";
-}
-
-// A call that makes the tensor, not memoised yet.
-void ValueWriter::dense(const TensorLeaf& leaf, bool requires_grad) {
-  out_.global("torch._utils", rebuild_function(leaf));
-  dense_arguments(leaf, requires_grad);
-  out_.reduce();
-}
-
-// The tuple of arguments, memoised.
-void ValueWriter::dense_arguments(const TensorLeaf& leaf, bool requires_grad) {
-  const Array& array = leaf.array;
-  out_.mark();
-  storage_id(array, leaf.device);
-  out_.integer(array.offset());
-  dims(array.shape());
-  dims(array.strides());
-  if (is_quantized(array.dtype())) {
-    require(leaf.quantization.has_value(), ErrorCode::kInvalidArgument, "save", "a tensor of ", array.dtype(),
-            " without quantization parameters, at ", path());
-    quantization(*leaf.quantization);
-  }
-  out_.boolean(requires_grad);
-  hooks();
-  if (dtype_info(array.dtype()).storage.empty()) out_.global("torch", dtype_name(array.dtype()));
-  out_.tuple(7);  // closes the mark, whatever the number
-  out_.memoize();
-}
-
-void ValueWriter::quantization(const Quantization& parameters) {
-  const bool per_channel = parameters.scales.defined();
-  if (per_channel) out_.mark();
-  out_.global("torch", parameters.scheme);
-  if (per_channel) {
-    for (const Array* array : {&parameters.scales, &parameters.zero_points}) {
-      dense({*array, false, false, "cpu", std::nullopt}, false);
-      out_.memoize();
-    }
-    out_.integer(parameters.axis);
-    out_.tuple(4);
-  } else {
-    out_.real(parameters.scale);
-    out_.integer(parameters.zero_point);
-    out_.tuple(3);
-  }
-  out_.memoize();
-}
-
 void ValueWriter::storage_id(const Array& array, const std::string& device) {
   const DTypeInfo& info = dtype_info(array.dtype());
   const bool is_typed = !info.storage.empty();
@@ -368,62 +271,12 @@ void ValueWriter::storage_id(const Array& array, const std::string& device) {
   out_.shared_text("storage");
   out_.global(is_typed ? "torch" : "torch.storage", storage_class);
   out_.shared_text(planned.key);
-  out_.shared_text(options_.keep_device ? std::string_view(device) : "cpu");
+  // A tensor on "meta" would have data without its tag.
+  out_.shared_text(options_.keep_device || device == "meta" ? std::string_view(device) : "cpu");
   out_.integer(static_cast<std::int64_t>(planned.bytes / unit));
   out_.tuple(5);
   out_.memoize();
   out_.persid();
-}
-
-void ValueWriter::dims(const Dims& dims) {
-  if (dims.empty()) return out_.empty_tuple();
-  if (dims.size() > 3) out_.mark();
-  for (const std::int64_t dim : dims) out_.integer(dim);
-  out_.tuple(dims.size());
-  out_.memoize();
-}
-
-void ValueWriter::hooks() {
-  out_.global("collections", "OrderedDict");
-  out_.empty_tuple();
-  out_.reduce();
-  out_.memoize();
-}
-
-void ValueWriter::emit_sparse(const Value& value) {
-  const SparseLeaf& leaf = value.as_sparse();
-  const bool is_coo = leaf.layout == "sparse_coo";
-  out_.global("torch._utils", "_rebuild_sparse_tensor");
-  out_.global("torch.serialization", "_get_layout");
-  out_.shared_text(cat("torch.", leaf.layout));
-  out_.tuple(1);
-  out_.memoize();
-  out_.reduce();
-  out_.memoize();
-  const bool has_four = !is_coo || leaf.is_coalesced.has_value();
-  if (has_four) out_.mark();
-  std::vector<Array> parts{leaf.indices, leaf.values};
-  if (!is_coo) parts.insert(parts.begin() + 1, leaf.plain_indices);
-  for (const Array& part : parts) {
-    if (!part.defined()) {
-      fail(ErrorCode::kInvalidArgument, "save", "a sparse tensor without its parts, at ", path());
-    }
-    dense({part, false, false, "cpu", std::nullopt}, false);
-    out_.memoize();
-  }
-  out_.global("torch", "Size");
-  dims(leaf.size);
-  out_.tuple(1);
-  out_.memoize();
-  out_.reduce();
-  out_.memoize();
-  if (is_coo && has_four) out_.boolean(*leaf.is_coalesced);
-  out_.tuple(has_four ? 4 : 3);
-  out_.memoize();
-  out_.tuple(2);
-  out_.memoize();
-  out_.reduce();
-  out_.memoize(identity_of(value));
 }
 
 void ValueWriter::emit_object(const Value& value) {
@@ -441,35 +294,9 @@ void ValueWriter::emit_states(const Value& value, std::size_t first) {
 }
 
 bool ValueWriter::keeps(const Value& value, const std::string& place) {
-  if (!value.is_object() || is_writable(value)) return true;
+  if (!value.is_object() || writable_(value)) return true;
   report_.warnings.push_back(cat("left out ", object_text(value), " at ", place));
   return false;
-}
-
-// Objects are written when every class and function in the call that makes them may be: a missing argument
-// would make another object.
-bool ValueWriter::is_writable(const Value& object) {
-  const auto known = writable_.find(object.id());
-  if (known != writable_.end()) return known->second;
-  const Trust least = options_.keep_objects ? Trust::kInert : Trust::kPlain;
-  bool writable = true;
-  std::vector<Value> open{object};
-  std::unordered_map<const void*, bool> seen;
-  while (!open.empty() && writable) {
-    const Value value = open.back();
-    open.pop_back();
-    if (!seen.emplace(value.id(), true).second) continue;
-    if (value.is_list() || value.is_tuple() || value.is_set()) {
-      for (const Value& element : value.elements()) open.push_back(element);
-    } else if (value.is_object()) {
-      const bool is_global = value.object_kind() == ObjectKind::kGlobal;
-      writable = trust_of(value.global_module(), value.global_name()) >= least &&
-                 (is_global || value.object_kwargs().is_none());
-      if (!is_global) open.push_back(value.object_args());
-    }
-  }
-  writable_.emplace(object.id(), writable);
-  return writable;
 }
 
 std::vector<Value> ValueWriter::kept(std::vector<Value> values, bool fill_with_none) {

@@ -5,11 +5,12 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "checkpoint/writable.h"
 #include "sconce/checkpoint/save.h"
+#include "sconce/codec/pickle_names.h"
 #include "sconce/codec/pickle_writer.h"
 #include "sconce/state/value.h"
 
@@ -25,7 +26,8 @@ struct PlannedStorage {
 class ValueWriter {
  public:
   // Warnings about what is left out go to `report`.
-  ValueWriter(const SaveOptions& options, SaveReport& report) : options_(options), report_(report) {}
+  ValueWriter(const SaveOptions& options, SaveReport& report)
+      : options_(options), report_(report), writable_(options.keep_objects ? Trust::kInert : Trust::kPlain) {}
 
   // The pickle of `root`. Errors: kUnsupported (a value no pickle of torch.save can hold), kInvalidArgument.
   std::vector<std::byte> write(const Value& root);
@@ -69,21 +71,28 @@ class ValueWriter {
   void emit_fresh(const Value& value);
   void emit_bytes(const Value& value);
   void emit_dict(const Value& value);
-  void emit_array(const Value& value);
-  void emit_sparse(const Value& value);
   void emit_object(const Value& value);
   void emit_states(const Value& value, std::size_t first);
+
+  // Tensors (value_writer_tensor.cpp).
+  using Attributes = std::vector<std::pair<std::string, Value>>;
+  void emit_tensor(const Value& value);
+  pickle::QualifiedName class_of(Attributes& attributes);
+  void rebuilt(const Value& value, bool requires_grad);
+  void arguments(const Value& value, bool requires_grad);
   void dense(const TensorLeaf& leaf, bool requires_grad);
   void dense_arguments(const TensorLeaf& leaf, bool requires_grad);
-  std::string_view rebuild_function(const TensorLeaf& leaf) const;
-  void quantization(const Quantization& parameters);
+  void device_arguments(const TensorLeaf& leaf, bool requires_grad);
+  void sparse_arguments(const SparseLeaf& leaf);
+  std::string_view function_of(const Value& value) const;
+  bool is_copied(const Value& value) const;
+  void quantization(const Quantization& parameters, const std::string& device);
   void storage_id(const Array& array, const std::string& device);
   void dims(const Dims& dims);
   void hooks();
 
   // False for an object that must be left out, after noting it.
   bool keeps(const Value& value, const std::string& place);
-  bool is_writable(const Value& object);
   std::vector<Value> kept(std::vector<Value> values, bool fill_with_none);
   std::vector<Value::Pair> kept(const std::vector<Value::Pair>& pairs);
 
@@ -93,7 +102,7 @@ class ValueWriter {
   std::vector<Frame> frames_;
   std::vector<PlannedStorage> storages_;
   std::map<std::pair<const void*, std::string_view>, std::size_t> storage_index_;  // by block and class
-  std::unordered_map<const void*, bool> writable_;
+  Writability writable_;
 };
 
 }  // namespace sconce::checkpoint

@@ -6,21 +6,25 @@
 #include <vector>
 
 #include "sconce/base/error.h"
+#include "sconce/checkpoint/recover.h"
 
 namespace sconce::toolbox {
 namespace {
 
 constexpr std::size_t kMostValues = 10'000'000;
+constexpr std::size_t kMostNameBytes = std::size_t{128} << 20;  // of all names and paths
 
 bool is_container(const Value& value) { return value.is_list() || value.is_tuple() || value.is_dict(); }
 
 // A list of plain values says more in one line than in many.
 bool is_walked(const Value& value) {
+  if (checkpoint::is_module(value)) return true;
   if (!is_container(value) || value.size() == 0) return false;
   if (value.is_dict()) return true;
   const auto elements = value.elements();
   return std::any_of(elements.begin(), elements.end(), [](const Value& element) {
-    return (is_container(element) && element.size() > 0) || element.is_array() || element.is_sparse();
+    return (is_container(element) && element.size() > 0) || element.is_array() || element.is_sparse() ||
+           element.is_object();
   });
 }
 
@@ -38,6 +42,12 @@ Level level_of(const Value& container, std::size_t name_length) {
     level.entries = container.items();
     return level;
   }
+  if (container.is_object()) {
+    for (auto& [name, value] : checkpoint::module_state(container).entries) {
+      level.entries.emplace_back(Value(name), std::move(value));
+    }
+    return level;
+  }
   std::int64_t position = 0;
   for (const Value& element : container.elements()) level.entries.emplace_back(position++, element);
   return level;
@@ -50,12 +60,16 @@ void for_each_leaf(const Value& root, const std::function<void(const checkpoint:
   std::vector<Level> levels;
   std::unordered_set<const void*> entered;
   std::size_t visited = 0;
+  std::size_t name_bytes = 0;
   const auto reach = [&](const Value& value) {
     require(++visited <= kMostValues, ErrorCode::kLimit, "checkpoint", "more than ", kMostValues,
             " values to list");
     if (is_walked(value) && entered.insert(value.id()).second) {
       levels.push_back(level_of(value, leaf.name.size()));
     } else {
+      name_bytes += leaf.name.size() + leaf.path.size() * sizeof(Value);
+      require(name_bytes <= kMostNameBytes, ErrorCode::kLimit, "checkpoint",
+              "the names in the tree need more than ", kMostNameBytes, " bytes");
       leaf.value = value;
       visit(leaf);
     }

@@ -70,8 +70,7 @@ TEST(Listing, DescribesWithoutReading) {
   EXPECT_EQ(view.record, "archive/data/0");
   EXPECT_EQ(listing.tree.at("epoch").as_int(), 3);
   EXPECT_FALSE(listing.tree.at("a").as_array().defined());
-  ASSERT_EQ(listing.objects.size(), 1u);
-  EXPECT_EQ(listing.objects[0].second, "torch.Size");
+  EXPECT_TRUE(listing.objects.empty());  // torch.Size stands in many a state_dict
   EXPECT_TRUE(listing.read(1).same_bits(leaf.array));
   bytes[view.file_offset] ^= std::byte{1};
   listing = describe(bytes);  // the damage is in the tensor, which is not looked at

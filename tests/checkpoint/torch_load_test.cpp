@@ -82,7 +82,6 @@ TEST(TorchLoad, ContainerRules) {
   EXPECT_ERROR(load(zip_of({})), ErrorCode::kUnsupported);
   EXPECT_ERROR(load(zip_of({{"data.pkl", "x"}})), ErrorCode::kUnsupported);
   EXPECT_ERROR(load(zip_of({{"a/b.npy", "x"}})), ErrorCode::kUnsupported);
-  EXPECT_ERROR(load(zip_of(with(kGood, "t/constants.pkl", "x"))), ErrorCode::kUnsupported);
   EXPECT_ERROR(load(zip_of(with(kGood, "t/model.json", "x"))), ErrorCode::kUnsupported);
   EXPECT_ERROR(load(zip_of(with(kGood, "t/.data/extern_modules", "x"))), ErrorCode::kUnsupported);
   EXPECT_ERROR(load(zip_of(with(kGood, "elsewhere/x", "x"))), ErrorCode::kCorrupt);
@@ -278,22 +277,7 @@ TEST(TorchLoad, MalformedKnownCalls) {
                    out.append();
                  }),
             ErrorCode::kCorrupt);
-  EXPECT_EQ(code("torch._utils", "_rebuild_parameter",
-                 [](pickle::Writer& out) {
-                   out.text("x");
-                   out.boolean(true);
-                   out.none();
-                 }),
-            ErrorCode::kUnsupported);
   EXPECT_EQ(code("torch._utils", "_rebuild_sparse_tensor", two), ErrorCode::kCorrupt);
-  EXPECT_EQ(code("torch._tensor", "_rebuild_from_type_v2",
-                 [](pickle::Writer& out) {
-                   out.global("os", "system");
-                   out.global("torch", "Tensor");
-                   out.empty_tuple();
-                   out.none();
-                 }),
-            ErrorCode::kUnsupported);
 }
 
 TEST(TorchLoad, DeepNestingAndCycles) {

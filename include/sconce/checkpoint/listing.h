@@ -59,6 +59,7 @@ struct Listing {
   std::vector<GlobalInfo> globals;   // what the pickle names, in order of first use
   std::vector<PickleFacts> pickles;  // every pickle of the file, in order; none in safetensors
   std::vector<std::pair<std::string, std::string>> objects;  // dotted name -> class, of values kept inert
+                                                             // that save() leaves out unless told otherwise
   std::vector<std::string> notes;  // what is unusual: records without a checksum, duplicate keys
 
   // tensors[index] over the whole of its storage, conjugated or negated as the file asks. The storage is read

@@ -18,13 +18,17 @@ struct NamedLeaf {
 
 struct NamedLimits {
   std::uint64_t visits = 10'000'000;  // of values, counted every time they are reached; Error kLimit
+  // Of all names and paths together, with what keeps them; room for half a million tensors. Error kLimit
+  std::uint64_t name_bytes = std::uint64_t{128} << 20;
 };
 
 // Every dense and sparse array in `root`, depth first in order, through dicts, lists, tuples and the parts of
-// inert objects. An array that is reached twice is listed twice; a container is not entered within itself.
+// inert objects. An array that is reached twice is listed twice; a container is not entered within itself. A
+// pickled module counts as the dict that its state_dict() would be: net.conv1.weight, with the path "net",
+// "conv1.weight".
 std::vector<NamedLeaf> named_arrays(const Value& root, const NamedLimits& limits = {});
 
-// The inert objects, the same way.
+// The inert objects, the same way; of a pickled module itself and the modules in it.
 std::vector<NamedLeaf> named_objects(const Value& root, const NamedLimits& limits = {});
 
 // The leaves that are neither containers nor arrays: numbers, strings, None, bytes and inert objects.

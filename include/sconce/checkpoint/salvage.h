@@ -28,7 +28,7 @@ struct Salvage {
   Format format = Format::kTorchZip;
   std::uint64_t file_size = 0;
   // The tree of the file without what is lost: lost entries of dicts are left out; in lists and tuples None
-  // stands in their place. Nothing is ever filled up.
+  // stands in their place. Nothing is ever filled up. Pickled modules are their state_dicts.
   Value value;
   std::vector<SalvagedTensor> recovered;
   std::vector<LostTensor> lost;

@@ -74,7 +74,9 @@ struct SparseLeaf {
   Array values;
   Shape size;
   std::optional<bool> is_coalesced;
-  bool requires_grad = false;
+  bool requires_grad = false;  // torch.save forgets it, except of a Parameter
+  bool is_parameter = false;   // nn.Parameter rather than Tensor
+  std::string device = "cpu";  // of `values`, as written
 };
 
 // How a Python object that sconce does not know came to be. Nothing here is ever called.

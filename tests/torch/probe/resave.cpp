@@ -1,10 +1,11 @@
-// sconce_probe resave IN OUT [map] [keep-objects] [keep-device] [merge-aliases]: loads IN and saves it as
-// OUT.
+// sconce_probe resave IN OUT [map] [keep-objects] [keep-device] [merge-aliases] [recover]: loads IN, puts
+// state_dicts in the place of modules when asked, saves it as OUT and prints what was noted.
 #include <algorithm>
 #include <iostream>
 
 #include "probe.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/recover.h"
 #include "sconce/checkpoint/save.h"
 
 namespace sconce::probe {
@@ -21,7 +22,12 @@ int resave(const Arguments& arguments) {
   save_options.keep_objects = has("keep-objects");
   save_options.keep_device = has("keep-device");
   save_options.merge_aliases = has("merge-aliases");
-  const Value value = checkpoint::load(arguments.at(0), load_options);
+  Value value = checkpoint::load(arguments.at(0), load_options);
+  if (has("recover")) {
+    const auto recovery = checkpoint::recover_modules(value);
+    for (const std::string& note : recovery.notes) std::cout << note << '\n';
+    value = recovery.value;
+  }
   const auto report = checkpoint::save(arguments.at(1), value, save_options);
   for (const std::string& warning : report.warnings) std::cout << warning << '\n';
   return 0;

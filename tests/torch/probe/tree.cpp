@@ -7,6 +7,7 @@
 #include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/named.h"
+#include "sconce/checkpoint/objects.h"
 #include "sconce/codec/json.h"
 #include "sconce/codec/sha256.h"
 
@@ -70,9 +71,7 @@ class Printer {
       case ValueKind::kSparse:
         return sparse(value.as_sparse());
       case ValueKind::kObject:
-        return json::Object{
-            {"object", cat(value.global_module(), ".", value.global_name())},
-            {"args", value.object_kind() == ObjectKind::kGlobal ? Json() : print(value.object_args())}};
+        return object(value);
     }
     return {};
   }
@@ -122,12 +121,33 @@ class Printer {
     return out;
   }
 
+  // numpy's arrays and meta tensors by their content, every other object by its class and arguments.
+  Json object(const Value& value) {
+    if (const auto numpy = checkpoint::numpy_array(value)) {
+      json::Object out = array(*numpy);
+      out.front().first = "numpy";
+      return out;
+    }
+    if (const auto meta = checkpoint::meta_tensor(value)) {
+      return json::Object{{"meta", std::string(dtype_name(meta->dtype))},
+                          {"shape", numbers(meta->geometry.shape)},
+                          {"stride", numbers(meta->geometry.strides)},
+                          {"requires_grad", meta->requires_grad},
+                          {"parameter", meta->is_parameter}};
+    }
+    return json::Object{
+        {"object", cat(value.global_module(), ".", value.global_name())},
+        {"args", value.object_kind() == ObjectKind::kGlobal ? Json() : print(value.object_args())}};
+  }
+
   Json sparse(const SparseLeaf& leaf) {
     json::Object out{{"sparse", leaf.layout},
                      {"indices", array(leaf.indices)},
                      {"values", array(leaf.values)},
                      {"size", numbers(leaf.size)}};
     if (leaf.plain_indices.defined()) out.emplace_back("plain_indices", array(leaf.plain_indices));
+    out.emplace_back("requires_grad", leaf.requires_grad);
+    out.emplace_back("parameter", leaf.is_parameter);
     return out;
   }
 

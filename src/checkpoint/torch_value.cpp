@@ -1,0 +1,211 @@
+#include "checkpoint/torch_value.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/numpy_value.h"
+#include "checkpoint/tensor_store.h"
+#include "checkpoint/torch_names.h"
+#include "checkpoint/value_reader.h"
+#include "sconce/base/parallel.h"
+#include "sconce/checkpoint/named.h"
+#include "sconce/checkpoint/objects.h"
+#include "sconce/checkpoint/recover.h"
+
+namespace sconce::checkpoint {
+namespace {
+
+// Makes arrays over storages that are filled later, all at once by several threads, or over the mapped file.
+class LoadBackend : public TensorBackend {
+ public:
+  LoadBackend(const StorageFile& file, const LoadOptions& options) : file_(file), options_(options) {}
+
+  std::uint64_t storage_size(const StorageInfo& storage) override { return file_.size_of(storage); }
+
+  Array make(const StoredTensor& tensor, const StorageInfo& storage) override {
+    const std::size_t word = dtype_info(tensor.dtype).word;
+    Place& place = place_of(tensor.storage, storage, word);
+    if (file_.needs_swap() && place.word != word) {
+      fail(ErrorCode::kUnsupported, "torch", "storage '", escaped(storage.key),
+           "' has the other byte order and is used with elements of two sizes");
+    }
+    Array array(place.storage, tensor.dtype, tensor.geometry);
+    if (!tensor.is_conj && !tensor.is_neg) return array;
+    fill(place);
+    return resolve_lazy_bits(array, tensor.is_conj, tensor.is_neg, options_.resolved_bytes);
+  }
+
+  void fill_all() {
+    std::vector<Place*> waiting;
+    for (auto& [index, place] : places_) {
+      if (place.is_waiting) waiting.push_back(&place);
+    }
+    parallel_for(static_cast<std::int64_t>(waiting.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) fill(*waiting[static_cast<std::size_t>(i)]);
+    });
+  }
+
+ private:
+  struct Place {
+    Storage storage;
+    StorageInfo info;
+    bool is_waiting = false;  // for its bytes
+    std::size_t word = 1;
+  };
+
+  Place& place_of(std::size_t index, const StorageInfo& info, std::size_t word) {
+    const auto [at, fresh] = places_.try_emplace(index);
+    Place& place = at->second;
+    if (!fresh) return place;
+    place.info = info;
+    place.word = word;
+    auto mapped = info.is_in_file ? file_.map(info, word) : std::nullopt;
+    place.is_waiting = info.is_in_file && !mapped;
+    place.storage = mapped ? *std::move(mapped) : Storage::allocate(static_cast<std::size_t>(info.bytes));
+    return place;
+  }
+
+  void fill(Place& place) const {
+    if (!place.is_waiting) return;
+    file_.read(place.info, {place.storage.mutable_data(), place.storage.size()}, place.word);
+    place.is_waiting = false;
+  }
+
+  const StorageFile& file_;
+  const LoadOptions& options_;
+  std::map<std::size_t, Place> places_;
+};
+
+// Only descriptions: no storage is touched.
+class ListBackend : public TensorBackend {
+ public:
+  explicit ListBackend(const StorageFile& file) : file_(file) {}
+  std::uint64_t storage_size(const StorageInfo& storage) override { return file_.size_of(storage); }
+  Array make(const StoredTensor&, const StorageInfo&) override { return {}; }
+
+ private:
+  const StorageFile& file_;
+};
+
+class TorchStore : public detail::TensorStore {
+ public:
+  TorchStore(std::shared_ptr<const StorageFile> file, std::vector<StorageInfo> storages,
+             const LoadOptions& options)
+      : TensorStore(options), file_(std::move(file)), storages_(std::move(storages)) {}
+
+ protected:
+  Storage read(const TensorInfo& tensor) const override {
+    const StorageInfo& info = storages_[tensor.storage];
+    if (info.content) return info.content;
+    Storage storage = Storage::allocate(static_cast<std::size_t>(info.bytes));
+    if (info.is_in_file) {
+      file_->read(info, {storage.mutable_data(), storage.size()}, dtype_info(tensor.dtype).word);
+    }
+    return storage;
+  }
+
+ private:
+  std::shared_ptr<const StorageFile> file_;
+  std::vector<StorageInfo> storages_;
+};
+
+TensorInfo tensor_info(const NamedLeaf& leaf, const StoredPart& part, const StorageInfo& storage,
+                       const StorageFile& file) {
+  TensorInfo info;
+  info.name = leaf.name;
+  info.path = leaf.path;
+  info.role = part.role;
+  info.dtype = part.tensor.dtype;
+  info.geometry = part.tensor.geometry;
+  info.is_conj = part.tensor.is_conj;
+  info.is_neg = part.tensor.is_neg;
+  info.device = storage.location;
+  if (leaf.value.is_array()) {
+    const TensorLeaf& tensor = leaf.value.as_tensor();
+    info.requires_grad = tensor.requires_grad;
+    info.is_parameter = tensor.is_parameter;
+    if (part.role.empty()) info.quantization = tensor.quantization;
+  }
+  info.storage = part.tensor.storage;
+  info.storage_bytes = storage.bytes;
+  if (storage.is_in_file) {
+    StoragePlace place = file.place_of(storage);
+    info.record = std::move(place.record);
+    info.file_offset = place.offset;
+    info.has_checksum = place.has_checksum;
+  }
+  return info;
+}
+
+// Objects beyond what every state_dict may hold: sizes, dtypes, meta tensors.
+bool is_foreign(const Value& object) {
+  if (meta_tensor(object)) return false;
+  return object.global_name() == "_rebuild_from_type_v2" ||
+         trust_of(object.global_module(), object.global_name()) != Trust::kPlain;
+}
+
+// numpy's objects of numbers are made of others (a class, a dtype), which tell nobody anything.
+bool hides_its_parts(const Value& object) {
+  const auto numpy = numpy_object(object);
+  return numpy ? !numpy->dtype.holds_objects : numpy_dtype(object).has_value();
+}
+
+bool is_below(const std::vector<Value>& path, const std::vector<Value>& top) {
+  return path.size() > top.size() && std::equal(top.begin(), top.end(), path.begin(),
+                                                [](const Value& a, const Value& b) { return a.is(b); });
+}
+
+std::vector<std::pair<std::string, std::string>> foreign_objects(const Value& tree) {
+  std::vector<std::pair<std::string, std::string>> out;
+  std::optional<std::vector<Value>> hiding;
+  for (const NamedLeaf& leaf : named_objects(tree)) {
+    if (hiding && is_below(leaf.path, *hiding)) continue;
+    hiding = hides_its_parts(leaf.value) ? std::optional(leaf.path) : std::nullopt;
+    if (is_foreign(leaf.value)) out.emplace_back(leaf.name, object_class(leaf.value));
+  }
+  return out;
+}
+
+}  // namespace
+
+Value load_torch_value(const pickle::Graph& graph, const PersistentIds& ids, const StorageFile& file,
+                       const LoadOptions& options) {
+  LoadBackend backend(file, options);
+  Value value = ValueReader(graph, backend, false, ids).read();
+  backend.fill_all();
+  return value;
+}
+
+Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
+                         std::shared_ptr<const StorageFile> file, const LoadOptions& options,
+                         const std::function<Value(const Value& root)>& tree_of) {
+  ListBackend backend(*file);
+  ValueReader reader(graph, backend, true, ids);
+  Listing listing;
+  const Value root = reader.read();
+  listing.tree = tree_of ? tree_of(root) : root;
+  if (const auto duplicates = graph.duplicate_keys(); !duplicates.empty()) {
+    listing.notes.push_back(cat(duplicates.size(), " keys are set twice; the last value counts"));
+  }
+  for (const pickle::Global& global : graph.globals()) {
+    listing.globals.push_back({std::string(global.module), std::string(global.name)});
+  }
+  std::map<std::size_t, std::size_t> first_use;  // storage -> tensor
+  for (const NamedLeaf& leaf : named_arrays(listing.tree)) {
+    for (const StoredPart& part : reader.parts_of(leaf.value)) {
+      const auto [at, fresh] = first_use.try_emplace(part.tensor.storage, listing.tensors.size());
+      TensorInfo info = tensor_info(leaf, part, reader.storages()[part.tensor.storage], *file);
+      if (!fresh) info.alias_of = at->second;
+      listing.tensors.push_back(std::move(info));
+    }
+  }
+  listing.objects = foreign_objects(listing.tree);
+  const auto recovered = recover_modules(listing.tree).notes;
+  listing.notes.insert(listing.notes.end(), recovered.begin(), recovered.end());
+  listing.store = std::make_shared<TorchStore>(std::move(file), reader.storages(), options);
+  return listing;
+}
+
+}  // namespace sconce::checkpoint

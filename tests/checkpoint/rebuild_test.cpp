@@ -1,0 +1,217 @@
+// The calls that torch pickles make, right and wrong (formats.md B.4).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error_matcher.h"
+#include "checkpoint/broken_files.h"
+#include "checkpoint/value_builders.h"
+#include "sconce/checkpoint/listing.h"
+#include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/objects.h"
+#include "sconce/checkpoint/save.h"
+
+namespace sconce::checkpoint {
+namespace {
+
+using ::testing::ElementsAre;
+using Write = std::function<void(pickle::Writer&)>;
+
+void put_tensor(pickle::Writer& out) { Tensor().write(out); }
+void put_none(pickle::Writer& out) { out.none(); }
+
+// module.name(*args) of a file with the storage data/0.
+Bytes file_with(const std::string& module, const std::string& name, const std::vector<Write>& args) {
+  return file_of([&](pickle::Writer& out) {
+    out.global(module, name);
+    out.mark();
+    for (const Write& arg : args) arg(out);
+    out.tuple(7);
+    out.reduce();
+  });
+}
+
+Write text(const char* value) {
+  return [value](pickle::Writer& out) { out.text(value); };
+}
+Write global(const char* module, const char* name) {
+  return [=](pickle::Writer& out) { out.global(module, name); };
+}
+Write boolean(bool value) {
+  return [value](pickle::Writer& out) { out.boolean(value); };
+}
+Write integers(std::vector<std::int64_t> values) {
+  return [values = std::move(values)](pickle::Writer& out) {
+    out.mark();
+    for (const std::int64_t value : values) out.integer(value);
+    out.tuple(7);
+  };
+}
+
+TEST(Rebuild, ParametersOverWhatHasNoDataStayInert) {
+  const Value value =
+      load(file_with("torch._utils", "_rebuild_parameter", {text("x"), boolean(true), put_none}));
+  EXPECT_TRUE(value.is_object());
+  EXPECT_FALSE(meta_tensor(value));
+}
+
+TEST(Rebuild, ParametersWithStates) {
+  const auto loaded = [](const char* key) {
+    return load(file_with("torch._utils", "_rebuild_parameter_with_state",
+                          {put_tensor, boolean(true), put_none, [=](pickle::Writer& out) {
+                             out.empty_dict();
+                             out.text(key);
+                             out.integer(7);
+                             out.setitem();
+                           }}));
+  };
+  EXPECT_EQ(loaded("note").attribute("note")->as_int(), 7);
+  EXPECT_TRUE(loaded("note").as_tensor().is_parameter);
+  EXPECT_TRUE(loaded("__class__").is_object());
+}
+
+TEST(Rebuild, FunctionsThatAreNoTensorsStayInert) {
+  const auto loaded = [](const Write& function, const Write& type, const Write& state) {
+    return load(file_with("torch._tensor", "_rebuild_from_type_v2",
+                          {function, type, [](pickle::Writer& out) { out.empty_tuple(); }, state}));
+  };
+  EXPECT_TRUE(loaded(global("os", "system"), global("torch", "Tensor"), put_none).is_object());
+  EXPECT_TRUE(loaded(global("torch._tensor", "_rebuild_from_type_v2"), global("torch", "Tensor"), put_none)
+                  .is_object());
+  EXPECT_TRUE(loaded(text("x"), global("torch", "Tensor"), put_none).is_object());
+  EXPECT_TRUE(loaded(global("os", "system"), text("x"), put_none).is_object());
+  EXPECT_ERROR(loaded(global("torch._utils", "_rebuild_tensor_v2"), global("torch", "Tensor"), put_none),
+               ErrorCode::kCorrupt);  // its arguments are missing
+}
+
+TEST(Rebuild, SparseParameters) {
+  const Write sparse = [](pickle::Writer& out) {
+    out.global("torch._utils", "_rebuild_sparse_tensor");
+    out.global("torch.serialization", "_get_layout");
+    out.text("torch.sparse_coo");
+    out.tuple(1);
+    out.reduce();
+    out.mark();
+    put_tensor(out);
+    put_tensor(out);
+    integers({3, 3})(out);
+    out.tuple(7);
+    out.tuple(2);
+    out.reduce();
+  };
+  const Bytes bytes = file_with("torch._utils", "_rebuild_parameter", {sparse, boolean(true), put_none});
+  const Value value = load(bytes);
+  ASSERT_TRUE(value.is_sparse());
+  EXPECT_TRUE(value.as_sparse().is_parameter && value.as_sparse().requires_grad);
+  EXPECT_EQ(describe(bytes).tensors.size(), 2u);
+}
+
+struct Quantized {
+  const char* scheme = "per_channel_affine";
+  std::vector<double> scales = {0.5, 0.25};
+  std::vector<std::int64_t> zero_points = {0, 1};
+  std::int64_t axis = 0;
+
+  Value load_it() const {
+    Records records = records_of(pickle_of([&](pickle::Writer& out) {
+      out.global("torch._utils", "_rebuild_qtensor");
+      out.mark();
+      Pid{.type = "QInt8Storage", .numel = 24}.write(out);
+      out.integer(0);
+      integers({2, 3})(out);
+      integers({3, 1})(out);
+      out.mark();
+      out.global("torch", scheme);
+      out.empty_list();
+      for (const double scale : scales) {
+        out.real(scale);
+        out.append();
+      }
+      out.empty_list();
+      for (const std::int64_t zero_point : zero_points) {
+        out.integer(zero_point);
+        out.append();
+      }
+      out.integer(axis);
+      out.tuple(7);
+      out.boolean(false);
+      out.none();
+      out.tuple(7);
+      out.reduce();
+    }));
+    return load(zip_of(records));
+  }
+};
+
+TEST(Rebuild, QuantizedPerChannel) {
+  const TensorLeaf leaf = Quantized{}.load_it().as_tensor();
+  EXPECT_THAT(leaf.quantization->scales.to_vector<double>(), ElementsAre(0.5, 0.25));
+  EXPECT_EQ(leaf.quantization->zero_points.dtype(), kInt64);
+  EXPECT_ERROR(Quantized{.scheme = "per_tensor_affine"}.load_it(), ErrorCode::kCorrupt);
+  EXPECT_ERROR(Quantized{.scheme = "float32"}.load_it(), ErrorCode::kCorrupt);
+  EXPECT_ERROR(Quantized{.axis = 2}.load_it(), ErrorCode::kCorrupt);
+  EXPECT_ERROR(Quantized{.axis = -1}.load_it(), ErrorCode::kCorrupt);
+  EXPECT_ERROR(Quantized{.axis = 1}.load_it(), ErrorCode::kCorrupt);  // three channels
+  EXPECT_ERROR((Quantized{.scales = {0.5}}.load_it()), ErrorCode::kCorrupt);
+}
+
+TEST(Rebuild, TensorsOfOtherDevices) {
+  const auto file = [](const char* dtype) {
+    return file_with("torch._utils", "_rebuild_device_tensor_from_cpu_tensor",
+                     {put_tensor, global("torch", dtype), text("xla:0"), boolean(true)});
+  };
+  const Value value = load(file("float32"));
+  EXPECT_EQ(value.as_tensor().device, "xla:0");
+  EXPECT_TRUE(value.as_tensor().requires_grad);
+  EXPECT_EQ(describe(file("float32")).tensors.size(), 1u);
+  EXPECT_TRUE(load(file("float16")).is_object());  // to be converted: never written so by PyTorch
+  EXPECT_TRUE(load(file("evil")).is_object());
+  EXPECT_ERROR(load(file_with("torch._utils", "_rebuild_xla_tensor", {text("x")})), ErrorCode::kCorrupt);
+}
+
+TEST(Rebuild, TensorsThatStandInNumpyArrays) {
+  const Write array = [](pickle::Writer& out) {
+    out.global("numpy.core.multiarray", "_reconstruct");
+    out.global("numpy", "ndarray");
+    integers({0})(out);
+    out.text("b");
+    out.tuple(3);
+    out.reduce();
+    out.mark();
+    out.integer(1);
+    integers({4})(out);
+    out.global("numpy", "dtype");
+    out.text("u1");
+    out.boolean(false);
+    out.boolean(true);
+    out.tuple(3);
+    out.reduce();
+    out.mark();
+    out.integer(3);
+    out.text("|");
+    for (int i = 0; i < 3; ++i) out.none();
+    for (const int number : {-1, -1, 0}) out.integer(number);
+    out.tuple(7);
+    out.build();
+    out.boolean(false);
+    out.text("abcd");
+    out.tuple(7);
+    out.build();
+  };
+  const Bytes bytes = file_with("torch._utils", "_rebuild_device_tensor_from_numpy",
+                                {array, global("torch", "float32"), text("xla:1"), boolean(false)});
+  const Value value = load(bytes);
+  ASSERT_TRUE(value.is_array());
+  EXPECT_THAT(value.as_array().to_vector<float>(), ElementsAre('a', 'b', 'c', 'd'));
+  const Listing listing = describe(bytes);
+  ASSERT_EQ(listing.tensors.size(), 1u);
+  EXPECT_EQ(listing.tensors[0].record, "");
+  EXPECT_FALSE(listing.tensors[0].has_checksum);
+  EXPECT_EQ(listing.tensors[0].device, "xla:1");
+  EXPECT_TRUE(listing.read(0).same_bits(value.as_array()));
+  EXPECT_TRUE(load(file_with("torch._utils", "_rebuild_xla_tensor",
+                             {text("x"), global("torch", "float32"), text("xla:1"), boolean(false)}))
+                  .is_object());
+}
+
+}  // namespace
+}  // namespace sconce::checkpoint
