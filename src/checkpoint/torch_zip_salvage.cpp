@@ -8,6 +8,8 @@
 #include "checkpoint/salvage_backend.h"
 #include "checkpoint/salvagers.h"
 #include "checkpoint/torch_archive.h"
+#include "checkpoint/torchscript.h"
+#include "checkpoint/torchscript_load.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/codec/zip_scan.h"
 
@@ -207,12 +209,14 @@ class ZipSalvage : public SalvageBackend {
 class DamagedArchive {
  public:
   DamagedArchive(const ByteSource& source, const LoadOptions& options)
-      : pickle(find_pickle(source, options)),
+      : limits(options),
+        pickle(find_pickle(source, options)),
         graph(pickle::parse(pickle.bytes, pickle.limits)),
         storages(describe_storages()),
         records(zip::scan(source, known_sizes(options))),
         top(find_top()) {}
 
+  LoadOptions limits;
   Pickle pickle;
   pickle::Graph graph;
   std::vector<StorageInfo> storages;
@@ -254,6 +258,39 @@ class DamagedArchive {
   }
 };
 
+bool is_script(const Value& root) {
+  return root.is_object() && root.global_module().starts_with("__torch__");
+}
+
+// The state_dict of a module of torch.jit.save, as far as its code is there to say what its parameters are.
+Value script_tree(const ByteSource& source, const DamagedArchive& archive, const Value& root, Salvage& out) {
+  const auto text_of = [&](const std::string& name) -> std::string {
+    try {
+      const zip::FoundRecord& record = archive.records.at(cat(archive.top, name));
+      if (record.size > archive.limits.pickle_bytes) return "";
+      std::vector<std::byte> bytes(static_cast<std::size_t>(record.size));
+      zip::read_found(source, record, bytes);
+      return std::string(as_chars(bytes));
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kIo) throw;
+      return "";  // every tensor counts then, and a note says so
+    }
+  };
+  std::map<std::string, std::map<std::string, ScriptClass, std::less<>>> files;
+  const auto find = [&](const std::string& qualifier, const std::string& name) -> const ScriptClass* {
+    auto file = files.find(qualifier);
+    if (file == files.end()) {
+      file = files.emplace(qualifier, script_classes(text_of(script_source(qualifier)))).first;
+    }
+    const auto type = file->second.find(name);
+    return type == file->second.end() ? nullptr : &type->second;
+  };
+  ModuleState state = script_state(root, find);
+  for (std::string& note : state.notes) out.notes.push_back(std::move(note));
+  out.notes.emplace_back("constants of the code are not looked for");
+  return script_state_dict(state, false);
+}
+
 }  // namespace
 
 Salvage salvage_torch_zip(Source source, const LoadOptions& options) {
@@ -269,6 +306,10 @@ Salvage salvage_torch_zip(Source source, const LoadOptions& options) {
   if (!archive.pickle.is_checked) out.notes.emplace_back("data.pkl has no checksum: all names are unchecked");
   ValueReader reader(archive.graph, backend, true);
   Value root = reader.read();
+  if (is_script(root)) {
+    out.format = Format::kTorchScript;
+    root = script_tree(*source.bytes, archive, root, out);
+  }
   sort_out(out, std::move(root), reader, backend, archive.pickle.is_checked);
   return out;
 }
