@@ -2,16 +2,23 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <new>
+#include <optional>
 
+#include "common/app_tree.h"
+#include "common/complete.h"
+#include "common/man_page.h"
 #include "common/output.h"
 #include "sconce/base/error.h"
 #include "sconce/base/interrupt.h"
 #include "sconce/checkpoint/salvage.h"
+#include "sconce/state/state_dict.h"
 
 namespace sconce::cli {
 namespace {
@@ -46,7 +53,7 @@ std::string one_line(const char* text) {
   std::string out = text;
   while (!out.empty() && out.back() == '\n') out.pop_back();
   for (char& c : out) {
-    if (c == '\n') c = ' ';
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
   }
   return out;
 }
@@ -83,6 +90,114 @@ int stop_status() { return 128 + static_cast<int>(stop_signal); }
 
 void warn(const std::string& text) { print_error("warning: " + text); }
 
+namespace {
+
+constexpr const char* kComplete = "__complete";  // asked by the completion scripts
+constexpr const char* kMan = "__man";            // asked when the manual is made
+
+struct Runner {
+  CLI::App* app;
+  std::function<int()> run;
+};
+
+std::vector<std::string> names_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : commands_of(app)) {
+    names.push_back(command->get_name());
+    for (const std::string& alias : command->get_aliases()) names.push_back(alias);
+  }
+  return names;
+}
+
+int unknown_command(const CLI::App& app, const std::string& word) {
+  const auto near = nearest_name(word, names_of(app));
+  print_error(cat("unknown command '", escaped(word), "'",
+                  near ? cat("; did you mean '", *near, "'?") : "; see 'sconce --help'"));
+  return kTrouble;
+}
+
+Command help_command(const CLI::App& app) {
+  return {"help", "Print the help of a command", [&app](CLI::App& help) -> std::function<int()> {
+            auto word = std::make_shared<std::string>();
+            help.add_option("COMMAND", *word, "The command; all of them without one");
+            help.footer("Example: sconce help convert");
+            return [&app, word] {
+              if (word->empty()) {
+                out().print(app.help());
+                return kFine;
+              }
+              for (const CLI::App* command : commands_of(app)) {
+                if (!command->check_name(*word)) continue;
+                out().print(command->help());
+                return kFine;
+              }
+              return unknown_command(app, *word);
+            };
+          }};
+}
+
+Command completion_command() {
+  return {"completion", "Print a script that lets the shell complete commands, options and paths",
+          [](CLI::App& app) -> std::function<int()> {
+            auto shell = std::make_shared<std::string>();
+            app.add_option("SHELL", *shell, "bash, zsh or fish")
+                ->required()
+                ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+            app.footer("Example: source <(sconce completion bash)");
+            return [shell] {
+              out().print(completion_script(*shell));
+              return kFine;
+            };
+          }};
+}
+
+// Mistakes that the parser would not name as what they are; nullopt when there is none.
+std::optional<int> refuse_first_words(const CLI::App& app, const std::vector<std::string>& words) {
+  if (words.empty()) {
+    out().print(app.help());
+    return kTrouble;
+  }
+  const auto names = names_of(app);
+  if (!words.front().starts_with('-') &&
+      std::find(names.begin(), names.end(), words.front()) == names.end()) {
+    return unknown_command(app, words.front());
+  }
+  const auto end = std::find(words.begin(), words.end(), "--");
+  if (std::find(words.begin(), end, "-") != end) {
+    print_error("'-' is not a path: sconce reads and writes files, not standard input and output");
+    return kTrouble;
+  }
+  return std::nullopt;
+}
+
+int parse_and_run(CLI::App& app, const std::vector<Runner>& runners, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForVersion& version) {
+    out().print(std::string(version.what()) + "\n");
+    return kFine;
+  } catch (const CLI::CallForAllHelp&) {
+    out().print(app.help("", CLI::AppFormatMode::All));
+    return kFine;
+  } catch (const CLI::CallForHelp&) {
+    const auto chosen = app.get_subcommands();
+    out().print(chosen.empty() ? app.help() : chosen.front()->help());
+    return kFine;
+  } catch (const CLI::ParseError& error) {
+    const auto chosen = app.get_subcommands();
+    const std::string help =
+        chosen.empty() ? app.get_name() : app.get_name() + " " + chosen.front()->get_name();
+    print_error(one_line(error.what()) + "; see '" + help + " --help'");
+    return kTrouble;
+  }
+  for (const Runner& runner : runners) {
+    if (runner.app->parsed()) return runner.run();
+  }
+  return kTrouble;
+}
+
+}  // namespace
+
 int run_program(const std::string& name, const std::string& description, const std::vector<Command>& commands,
                 int argc, char** argv) {
   program_name = "sconce";
@@ -92,36 +207,28 @@ int run_program(const std::string& name, const std::string& description, const s
   app.set_version_flag("--version", "sconce " SCONCE_VERSION);
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::simple);
-  std::vector<std::pair<CLI::App*, std::function<int()>>> runners;
-  for (const Command& command : commands) {
+  std::vector<Command> all = commands;
+  all.push_back(help_command(app));
+  all.push_back(completion_command());
+  std::vector<Runner> runners;
+  for (const Command& command : all) {
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
     if (!command.alias.empty()) sub->alias(command.alias);
-    runners.emplace_back(sub, command.add(*sub));
+    runners.push_back({sub, command.add(*sub)});
   }
 
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   return guarded([&]() -> int {
-    try {
-      app.parse(argc, argv);
-    } catch (const CLI::CallForVersion& version) {
-      out().print(std::string(version.what()) + "\n");
+    if (!words.empty() && words.front() == kComplete) {
+      out().print(complete(app, {words.begin() + 1, words.end()}));
       return kFine;
-    } catch (const CLI::CallForAllHelp&) {
-      out().print(app.help("", CLI::AppFormatMode::All));
-      return kFine;
-    } catch (const CLI::CallForHelp&) {
-      const auto chosen = app.get_subcommands();
-      out().print(chosen.empty() ? app.help() : chosen.front()->help());
-      return kFine;
-    } catch (const CLI::ParseError& error) {
-      const auto chosen = app.get_subcommands();
-      const std::string help = chosen.empty() ? name : name + " " + chosen.front()->get_name();
-      print_error(one_line(error.what()) + "; see '" + help + " --help'");
-      return kTrouble;
     }
-    for (const auto& [sub, run] : runners) {
-      if (sub->parsed()) return run();
+    if (words.size() == 1 && words.front() == kMan) {
+      out().print(man_page(app, SCONCE_VERSION));
+      return kFine;
     }
-    return kTrouble;
+    if (const auto status = refuse_first_words(app, words)) return *status;
+    return parse_and_run(app, runners, argc, argv);
   });
 }
 

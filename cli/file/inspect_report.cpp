@@ -162,7 +162,12 @@ std::string headline(const Inspection& inspection) {
 }  // namespace
 
 bool is_checked(const Inspection& inspection) {
-  return inspection.data_was_read &&
+  using checkpoint::Format;
+  const Format format = inspection.listing.format;
+  // Where a format has no checksum, a file without tensors has none either.
+  const bool has_none = format == Format::kTorchLegacy || format == Format::kTorchTar ||
+                        format == Format::kSafetensors || format == Format::kSafetensorsIndex;
+  return inspection.data_was_read && !has_none &&
          std::all_of(inspection.tensors.begin(), inspection.tensors.end(),
                      [&](const InspectedTensor& tensor) {
                        return inspection.listing.tensors[tensor.index].has_checksum;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 namespace sconce::cli {
@@ -34,8 +35,12 @@ const std::vector<Command>& nn_commands() {
 }
 
 bool is_nn_command(int argc, char** argv) {
-  return argc >= 2 && std::any_of(nn_commands().begin(), nn_commands().end(),
-                                  [&](const Command& command) { return command.name == argv[1]; });
+  // Also asked: help with one, and completion of what follows one.
+  const std::string_view first = argc >= 2 ? argv[1] : "";
+  const bool is_about = (first == "help" && argc == 3) || (first == "__complete" && argc > 3);
+  const std::string_view word = is_about ? std::string_view(argv[2]) : first;
+  return std::any_of(nn_commands().begin(), nn_commands().end(),
+                     [word](const Command& command) { return command.name == word; });
 }
 
 int run_nn(char** argv) {

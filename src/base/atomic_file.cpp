@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -11,10 +10,12 @@
 #include <utility>
 
 #include "base/posix.h"
+#include "base/temporary_name.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/error.h"
 #include "sconce/base/file.h"
 #include "sconce/base/interrupt.h"
+#include "sconce/base/staged_folder.h"
 
 namespace sconce {
 namespace {
@@ -40,19 +41,6 @@ std::string resolve_links(const std::string& path) {
 std::string parent_of(const std::string& path) {
   const std::string parent = std::filesystem::path(path).parent_path().string();
   return parent.empty() ? "." : parent;
-}
-
-// Calls make(name) with names in `directory` until it returns 0 or an errno value other than EEXIST (another
-// machine or container may write there under our process number), which goes to `number`; returns the name.
-template <class Make>
-std::string make_temporary(const std::string& directory, int& number, const Make& make) {
-  static std::atomic<unsigned> counter{0};
-  std::string name;
-  do {
-    name = cat(directory, "/.sconce-", ::getpid(), "-", counter++, ".tmp");
-    number = make(name.c_str()) < 0 ? errno : 0;
-  } while (number == EEXIST);
-  return name;
 }
 
 // linkat(2) gives a nameless file its name through /proc.
@@ -200,16 +188,7 @@ void AtomicFile::commit() {
     temporary_.clear();
   }
   if (::close(std::exchange(descriptor_, -1)) != 0) fail_posix(errno, "close", path_);
-  if (options_.durable) {
-    const int directory = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory >= 0) {
-      // Some file systems cannot sync a directory (EINVAL); the data itself is synced already.
-      const bool failed = ::fsync(directory) != 0 && errno != EINVAL;
-      const int number = errno;
-      ::close(directory);
-      if (failed) fail_posix(number, "write", path_);
-    }
-  }
+  if (options_.durable) sync_folder(directory_);
 }
 
 }  // namespace sconce

@@ -18,7 +18,9 @@ Value load(const std::string& path, const LoadOptions& options) {
 
 Value load(std::span<const std::byte> bytes, const LoadOptions& options) {
   Input input = open_input(bytes);
-  return input.reader.load(std::move(input.source), options);
+  LoadOptions now = options;
+  now.defer = false;  // the bytes are the caller's and may be gone by then
+  return input.reader.load(std::move(input.source), now);
 }
 
 Listing describe(const std::string& path, const LoadOptions& options) {
@@ -45,6 +47,7 @@ Array detail::TensorStore::array(const TensorInfo& tensor) const {
   const std::size_t word = dtype_info(tensor.dtype).word;
   if (last_storage_ != tensor.storage || last_word_ != word) {
     last_storage_.reset();
+    last_ = {};  // before the next one takes memory
     last_ = read(tensor);
     last_storage_ = tensor.storage;
     last_word_ = word;

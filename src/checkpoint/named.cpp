@@ -144,7 +144,7 @@ std::vector<NamedLeaf> named_scalars(const Value& root, const NamedLimits& limit
       case ValueKind::kSparse:
         return false;
       default:
-        return true;
+        return !is_module(value);
     }
   };
   return walk(root, limits, is_scalar, state_dict_of);

@@ -15,15 +15,14 @@ std::string key_text(Node key) {
   return key.is(Kind::kInt) ? std::to_string(key.as_int()) : std::string(key.as_string());
 }
 
-StorageInfo storage_of(Node type, std::string key, std::string_view location, Node numel) {
+StorageInfo storage_of(Node type, std::string key, std::string_view location, std::int64_t numel) {
   StorageInfo info;
   const auto storage_class = storage_class_of(type.as_global());
   if (!storage_class) type.unexpected("a storage class of torch");
   info.dtype = storage_class->dtype;
   info.key = std::move(key);
   info.location = location;
-  if (numel.as_int() < 0) numel.unexpected("a number of elements");
-  info.bytes = checked_mul(static_cast<std::uint64_t>(numel.as_int()),
+  info.bytes = checked_mul(static_cast<std::uint64_t>(numel),
                            static_cast<std::uint64_t>(itemsize(info.dtype.value_or(kUInt8))), "torch");
   return info;
 }
@@ -43,8 +42,9 @@ namespace {
 // The first items of every storage id.
 Referent storage_id(const NodeList& parts) {
   if (!parts[0].is(Kind::kString) || parts[0].as_string() != "storage") parts[0].unexpected("'storage'");
+  if (parts[4].as_int() < 0) parts[4].unexpected("a number of elements");
   Referent out;
-  out.storage = storage_of(parts[1], key_text(parts[2]), parts[3].as_string(), parts[4]);
+  out.storage = storage_of(parts[1], key_text(parts[2]), parts[3].as_string(), parts[4].as_int());
   return out;
 }
 

@@ -46,8 +46,8 @@ const PersistentIds& legacy_ids();
 // it is not a part.
 StorageView view_within(const StorageInfo& storage, std::string key, std::int64_t offset, std::int64_t numel,
                         pickle::Node at);
-// The storage of `numel` elements of the class that `type` names; Errors kCorrupt, kOverflow.
-StorageInfo storage_of(pickle::Node type, std::string key, std::string_view location, pickle::Node numel);
+// The storage of `numel` (0 or more) elements of the class that `type` names; Errors kCorrupt, kOverflow.
+StorageInfo storage_of(pickle::Node type, std::string key, std::string_view location, std::int64_t numel);
 // The text of a key, which may be an int.
 std::string key_text(pickle::Node key);
 

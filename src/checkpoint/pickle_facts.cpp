@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "checkpoint/odd_uses.h"
 #include "checkpoint/torch_names.h"
 
 namespace sconce::checkpoint {
@@ -23,6 +24,12 @@ PickleFacts pickle_facts(std::string record, const pickle::Graph& graph) {
     const Trust trust = trust_of(global.module, global.name);
     facts.globals.push_back({std::string(global.module), std::string(global.name), global.offset, trust,
                              std::string(why_trusted(trust, global.module, global.name))});
+  }
+  for (const OddUse& use : odd_uses(graph)) {
+    GlobalUse& global = facts.globals[use.global];
+    if (global.trust == Trust::kUnknown) continue;
+    global.trust = Trust::kUnknown;
+    global.why = use.why;
   }
   return facts;
 }

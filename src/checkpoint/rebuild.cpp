@@ -65,8 +65,8 @@ bool is_attribute_state(Node state) {
 namespace {
 
 const RebuildRow* find_row(const pickle::Global& function) {
-  const std::array topics = {tensor_rows(), python_rows(), numpy_rows(), structured_tensor_rows(),
-                             device_tensor_rows()};
+  const std::array topics = {tensor_rows(),        python_rows(),    numpy_rows(), structured_tensor_rows(),
+                             device_tensor_rows(), old_tensor_rows()};
   for (const auto rows : topics) {
     const auto row = std::find_if(rows.begin(), rows.end(), [&](const RebuildRow& candidate) {
       return candidate.name == function.name && candidate.module == function.module;

@@ -25,6 +25,7 @@ std::span<const RebuildRow> structured_tensor_rows();  // sparse, quantized
 std::span<const RebuildRow> device_tensor_rows();      // of devices whose storage torch.save cannot reach
 std::span<const RebuildRow> numpy_rows();
 std::span<const RebuildRow> python_rows();
+std::span<const RebuildRow> old_tensor_rows();  // of PyTorch 0.1 to 0.4
 
 // Error kCorrupt unless there are `least` to `most` arguments.
 void expect_args(const Call& call, std::size_t least, std::size_t most);
@@ -32,6 +33,12 @@ void expect_args(const Call& call, std::size_t least, std::size_t most);
 Dims dims_of(pickle::Node node);
 // Arguments 0 to 3 of every strided tensor: storage, offset, sizes, strides.
 StoredTensor stored_from(ValueReader& reader, const Call& call, std::optional<DType> dtype);
+// A tensor like `inner` that is a Parameter; nullopt when inner is no tensor with data.
+Rebuilt parameter_of(ValueReader& reader, const Value& inner, bool requires_grad);
+// The element type of a class like torch.cuda.FloatTensor; Error kCorrupt, at `at`, for any other global.
+DType tensor_class_dtype(const pickle::Global& type, const pickle::Node& at);
+// The bytes that _codecs.encode(text, 'latin1') makes.
+std::string latin1_bytes(pickle::Node text);
 // Sets what a state holds as attributes once it stands: None, a dict, or (dict or None, slots).
 void attributes_later(ValueReader& reader, Value target, pickle::Node state);
 // True when a state is such a one, and no name in it is one that Python looks up by itself (`__class__`).

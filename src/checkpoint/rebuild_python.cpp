@@ -9,6 +9,23 @@ namespace sconce::checkpoint {
 using pickle::Kind;
 using pickle::Node;
 
+std::string latin1_bytes(Node text) {
+  const std::string_view utf8 = text.as_string();
+  std::string out;
+  out.reserve(utf8.size());
+  for (std::size_t i = 0; i < utf8.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(utf8[i]);
+    if (byte < 0x80) {
+      out += utf8[i];
+    } else if ((byte == 0xC2 || byte == 0xC3) && i + 1 < utf8.size()) {
+      out += static_cast<char>(((byte & 0x03) << 6) | (static_cast<unsigned char>(utf8[++i]) & 0x3F));
+    } else {
+      text.unexpected("text with characters up to U+00FF only");
+    }
+  }
+  return out;
+}
+
 namespace {
 
 Rebuilt ordered_dict(ValueReader& reader, const Call& call) {
@@ -50,22 +67,8 @@ Rebuilt make_set(ValueReader& reader, const Call& call) {
 // Protocol 2 has no bytes: _codecs.encode(text, 'latin1'), each character one byte.
 Rebuilt encoded_bytes(ValueReader& reader, const Call& call) {
   expect_args(call, 2, 2);
-  const std::string_view codec = call.args[1].as_string();
-  if (codec != "latin1") call.args[1].unexpected("'latin1'");
-  const std::string_view text = call.args[0].as_string();
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte < 0x80) {
-      out += text[i];
-    } else if ((byte == 0xC2 || byte == 0xC3) && i + 1 < text.size()) {
-      out += static_cast<char>(((byte & 0x03) << 6) | (static_cast<unsigned char>(text[++i]) & 0x3F));
-    } else {
-      call.args[0].unexpected("text with characters up to U+00FF only");
-    }
-  }
-  return reader.arena().bytes(as_byte_span(out));
+  if (call.args[1].as_string() != "latin1") call.args[1].unexpected("'latin1'");
+  return reader.arena().bytes(as_byte_span(latin1_bytes(call.args[0])));
 }
 
 Rebuilt make_bytes(ValueReader& reader, const Call& call) {

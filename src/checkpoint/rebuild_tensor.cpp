@@ -7,6 +7,19 @@ namespace sconce::checkpoint {
 using pickle::Kind;
 using pickle::Node;
 
+Rebuilt parameter_of(ValueReader& reader, const Value& inner, bool requires_grad) {
+  const auto as_parameter = [requires_grad](auto leaf) {
+    leaf.requires_grad = requires_grad;
+    leaf.is_parameter = true;
+    return leaf;
+  };
+  if (!inner.is_array() && !inner.is_sparse()) return std::nullopt;
+  Value out = inner.is_array() ? reader.arena().array(as_parameter(inner.as_tensor()))
+                               : reader.arena().sparse(as_parameter(inner.as_sparse()));
+  reader.copy_parts(out, "", inner);
+  return out;
+}
+
 namespace {
 
 // The dict of lazy operations that 2.x adds when there are any.
@@ -54,20 +67,6 @@ Rebuilt tensor_v3(ValueReader& reader, const Call& call) {
   return reader.tensor(call.node, std::move(stored), std::move(leaf));
 }
 
-// A tensor like `inner` that is a Parameter; nullopt when inner is no tensor with data.
-Rebuilt parameter_of(ValueReader& reader, const Value& inner, bool requires_grad) {
-  const auto as_parameter = [requires_grad](auto leaf) {
-    leaf.requires_grad = requires_grad;
-    leaf.is_parameter = true;
-    return leaf;
-  };
-  if (!inner.is_array() && !inner.is_sparse()) return std::nullopt;
-  Value out = inner.is_array() ? reader.arena().array(as_parameter(inner.as_tensor()))
-                               : reader.arena().sparse(as_parameter(inner.as_sparse()));
-  reader.copy_parts(out, "", inner);
-  return out;
-}
-
 Rebuilt parameter(ValueReader& reader, const Call& call) {
   expect_args(call, 3, 4);
   const Value* inner = reader.get(call.args[0]);
@@ -78,21 +77,6 @@ Rebuilt parameter(ValueReader& reader, const Call& call) {
   if (!out) return reader.inert(call.node);  // over a meta tensor, say
   if (has_state) attributes_later(reader, *out, call.args[3]);
   return out;
-}
-
-// Parameter of 0.2 to 0.4: Parameter(tensor[, requires_grad]), then (requires_grad, volatile, hooks) or the
-// oldest (data, grad, hooks, requires_grad, volatile).
-Rebuilt old_parameter(ValueReader& reader, const Call& call) {
-  expect_args(call, 1, 2);
-  const Value* inner = reader.get(call.args[0]);
-  if (!inner) return std::nullopt;
-  bool requires_grad = call.args.size() < 2 || call.args[1].as_bool();
-  for (const Node state : call.node.states()) {
-    if (state.size() != 3 && state.size() != 5) state.unexpected("the state of a Parameter");
-    requires_grad = state.items()[state.size() == 3 ? 0 : 3].as_bool();
-  }
-  auto out = parameter_of(reader, *inner, requires_grad);
-  return out ? out : reader.inert(call.node);
 }
 
 // A tensor with Python attributes: func(*args) under a class and a state. Where that is no tensor with data,
@@ -125,7 +109,6 @@ constexpr RebuildRow kRows[] = {
     {"torch._utils", "_rebuild_parameter_with_state", parameter},
     {"torch._tensor", "_rebuild_from_type_v2", from_type},
     {"torch._tensor", "_rebuild_from_type", from_type},
-    {"torch.nn.parameter", "Parameter", old_parameter, true},
 };
 
 }  // namespace

@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::size_t kMaxDepth = 8;
-constexpr std::size_t kMaxName = 65536;
 constexpr std::size_t kMaxRank = 64;
 
 // formats.md F.2, in the order of the reference implementation.

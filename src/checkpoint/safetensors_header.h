@@ -1,6 +1,7 @@
 // The header of a safetensors file (formats.md F).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,6 +13,8 @@
 #include "sconce/core/shape.h"
 
 namespace sconce::checkpoint::safetensors {
+
+inline constexpr std::size_t kMaxName = 65536;  // bytes of a tensor's name
 
 struct Entry {
   std::string name;

@@ -18,7 +18,8 @@ bool is_present(const Entry& entry, const Header& header, const ByteSource& sour
 }  // namespace
 
 Salvage salvage_safetensors(Source source, const LoadOptions& options) {
-  const Header header = safetensors::read_header_alone(*source.bytes, options.safetensors_header);
+  Header header = safetensors::read_header_alone(*source.bytes, options.safetensors_header);
+  const auto all_aliases = safetensors::take_aliases(header);
   const std::uint64_t present = source.bytes->size() - header.data_offset;
   const std::uint64_t needed = header.entries.empty() ? 0 : header.entries.back().end;
   Salvage out;
@@ -36,7 +37,18 @@ Salvage salvage_safetensors(Source source, const LoadOptions& options) {
                                           header.data_offset + entry.end)});
     }
   }
-  out.value = safetensors::read_tensors(source, header, whole);
+  std::vector<safetensors::Alias> aliases;
+  for (const safetensors::Alias& alias : all_aliases) {
+    const auto kept = std::find_if(whole.begin(), whole.end(),
+                                   [&](const Entry& entry) { return entry.name == alias.kept; });
+    if (kept == whole.end()) {
+      out.lost.push_back({alias.name, cat("it is '", escaped(alias.kept), "', which is lost")});
+    } else {
+      aliases.push_back(alias);
+      out.recovered.push_back({alias.name, false});
+    }
+  }
+  out.value = safetensors::read_tensors(source, header, whole, aliases, options);
   return out;
 }
 

@@ -1,55 +1,36 @@
 #include <algorithm>
 #include <bit>
-#include <map>
-#include <optional>
-#include <set>
 
-#include "checkpoint/safetensors_header.h"
+#include "checkpoint/array_passer.h"
+#include "checkpoint/flat_tensors.h"
+#include "checkpoint/safetensors_alias.h"
 #include "checkpoint/source.h"
 #include "checkpoint/writers.h"
 #include "sconce/base/byte_reader.h"
-#include "sconce/checkpoint/named.h"
 #include "sconce/core/expanded.h"
 
 namespace sconce::checkpoint {
 namespace {
 
-using safetensors::Entry;
+using safetensors::Alias;
 using safetensors::Header;
 
 [[noreturn]] void refuse(const std::string& name, std::string_view why) {
   fail(ErrorCode::kUnsupported, "safetensors", "tensor '", escaped(name), "' ", why);
 }
 
-struct Tensor {
-  std::string name;
-  Array array;
-};
-
-// Bytes of the storage that a tensor touches.
-struct Extent {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-  std::size_t tensor = 0;
-};
-
-Extent extent_of(const Array& array, std::size_t index) {
-  const auto size = static_cast<std::int64_t>(array.itemsize());
-  return {array.offset() * size, array.geometry().required_elements() * size, index};
-}
-
 class SafetensorsFile : public PlannedFile {
  public:
-  SafetensorsFile(std::vector<Tensor> tensors, std::vector<std::pair<std::string, std::string>> metadata)
+  SafetensorsFile(std::vector<FlatTensor> tensors, std::vector<std::pair<std::string, std::string>> metadata)
       : tensors_(std::move(tensors)) {
-    std::sort(tensors_.begin(), tensors_.end(), [](const Tensor& a, const Tensor& b) {
+    std::sort(tensors_.begin(), tensors_.end(), [](const FlatTensor& a, const FlatTensor& b) {
       const int rank_a = safetensors::dtype_rank(a.array.dtype());
       const int rank_b = safetensors::dtype_rank(b.array.dtype());
       return rank_a != rank_b ? rank_a > rank_b : a.name < b.name;
     });
     Header header;
     header.metadata = std::move(metadata);
-    for (const Tensor& tensor : tensors_) {
+    for (const FlatTensor& tensor : tensors_) {
       header.entries.push_back({tensor.name, tensor.array.dtype(), tensor.array.shape(), data_bytes_,
                                 data_bytes_ + tensor.array.nbytes()});
       data_bytes_ += tensor.array.nbytes();
@@ -61,95 +42,69 @@ class SafetensorsFile : public PlannedFile {
 
   void write(ByteSink& sink) const override {
     sink.write(header_);
-    for (const Tensor& tensor : tensors_) {
-      const bool needs_swap = std::endian::native == std::endian::big;
-      if (tensor.array.is_contiguous() && !needs_swap) {
-        sink.write({tensor.array.raw(), tensor.array.nbytes()});
-        continue;
-      }
-      std::vector<std::byte> bytes(tensor.array.nbytes());
-      copy_to_contiguous(tensor.array, bytes);
-      if (needs_swap) swap_words(bytes, dtype_info(tensor.array.dtype()).word);
-      sink.write(bytes);
+    const bool needs_swap = std::endian::native == std::endian::big;
+    ArrayPasser passer;
+    for (const FlatTensor& tensor : tensors_) passer.expect(tensor.array);
+    for (const FlatTensor& tensor : tensors_) {
+      passer.pass(tensor.array, [&](std::span<const std::byte> piece) {
+        if (!needs_swap) return sink.write(piece);
+        std::vector<std::byte> bytes(piece.begin(), piece.end());
+        swap_words(bytes, dtype_info(tensor.array.dtype()).word);
+        sink.write(bytes);
+      });
     }
   }
 
  private:
-  std::vector<Tensor> tensors_;
+  std::vector<FlatTensor> tensors_;
   std::vector<std::byte> header_;
   std::uint64_t data_bytes_ = 0;
 };
 
-std::vector<Tensor> tensors_of(const Value& value) {
-  std::vector<Tensor> out;
-  std::set<std::string> names;
-  for (const NamedLeaf& leaf : named_arrays(value)) {
-    if (leaf.value.is_sparse()) refuse(leaf.name, "is sparse; safetensors holds dense tensors only");
-    const Array& array = leaf.value.as_array();
-    require(array.defined(), ErrorCode::kInvalidArgument, "safetensors", "tensor '", escaped(leaf.name),
-            "' is undefined");
-    refuse_expanded(array);
-    const DTypeInfo& info = dtype_info(array.dtype());
+std::vector<FlatTensor> tensors_of(const Value& value) {
+  std::vector<FlatTensor> out = flat_tensors(value, "safetensors");
+  for (const FlatTensor& tensor : out) {
+    refuse_expanded(tensor.array);
+    const DTypeInfo& info = dtype_info(tensor.array.dtype());
     if (info.safetensors.empty())
-      refuse(leaf.name, cat("has dtype ", info.name, ", which safetensors does not have"));
-    if (leaf.name == "__metadata__" || !is_utf8(leaf.name))
-      refuse(leaf.name, "has a name that safetensors does not allow");
-    if (array.dtype() == kFloat4E2M1FNx2 && array.rank() == 0)
-      refuse(leaf.name, "holds a pair of values without a dimension");
-    if (!names.insert(leaf.name).second) refuse(leaf.name, "would have the name of another tensor");
-    out.push_back({leaf.name, array});
+      refuse(tensor.name, cat("has dtype ", info.name, ", which safetensors does not have"));
+    if (tensor.name == "__metadata__" || !is_utf8(tensor.name) || tensor.name.size() > safetensors::kMaxName)
+      refuse(tensor.name, "has a name that safetensors does not allow");
+    if (info.dtype == kFloat4E2M1FNx2 && tensor.array.rank() == 0)
+      refuse(tensor.name, "holds a pair of values without a dimension");
   }
   return out;
 }
 
-// Everything that is not a tensor has no place in the format.
-void note_other_leaves(const Value& value, SaveReport& report) {
-  for (const NamedLeaf& leaf : named_scalars(value)) {
-    report.warnings.push_back(cat("left out ", escaped(leaf.name), " (", value_kind_name(leaf.value.kind()),
-                                  "): safetensors holds tensors only"));
-  }
+[[noreturn]] void refuse_sharing(const std::string& a, const std::string& b) {
+  fail(ErrorCode::kUnsupported, "safetensors", "tensors '", escaped(a), "' and '", escaped(b),
+       "' share memory, which safetensors cannot express; merge_aliases writes such a tensor once");
 }
 
-// Finds tensors that share memory. Exact duplicates leave `tensors` for `metadata` when that is allowed;
-// views that only overlap become copies then.
-void merge_aliases(std::vector<Tensor>& tensors, const SaveOptions& options, SaveReport& report,
-                   std::vector<std::pair<std::string, std::string>>& metadata) {
-  std::map<const void*, std::vector<Extent>> by_storage;
+// Takes tensors out that are exactly another one, with the names of both.
+std::vector<Alias> take_duplicates(std::vector<FlatTensor>& tensors, bool allowed) {
+  std::vector<Alias> aliases;
+  const auto repeated = duplicates(tensors);
+  for (const auto& [other, first] : repeated) {
+    if (!allowed) refuse_sharing(tensors[first].name, tensors[other].name);
+    aliases.push_back({tensors[other].name, tensors[first].name});
+  }
+  std::vector<FlatTensor> kept;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    if (tensors[i].array.numel() > 0) {
-      by_storage[tensors[i].array.storage().id()].push_back(extent_of(tensors[i].array, i));
-    }
+    if (!repeated.contains(i)) kept.push_back(std::move(tensors[i]));
   }
-  std::vector<bool> is_removed(tensors.size());
-  for (auto& [storage, extents] : by_storage) {
-    std::stable_sort(extents.begin(), extents.end(),
-                     [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
-    std::size_t reaching = 0;  // the extent that ends last so far
-    for (std::size_t i = 1; i < extents.size(); ++i) {
-      const Tensor& kept = tensors[extents[reaching].tensor];
-      const Tensor& other = tensors[extents[i].tensor];
-      if (extents[i].begin < extents[reaching].end) {
-        require(options.merge_aliases, ErrorCode::kUnsupported, "safetensors", "tensors '",
-                escaped(kept.name), "' and '", escaped(other.name),
-                "' share memory, which safetensors cannot express");
-        if (kept.array.dtype() == other.array.dtype() && kept.array.geometry() == other.array.geometry()) {
-          is_removed[extents[i].tensor] = true;
-          metadata.emplace_back(other.name, kept.name);
-        } else {
-          report.warnings.push_back(cat("tensors ", escaped(kept.name), " and ", escaped(other.name),
-                                        " overlap in memory and are written as copies"));
-        }
-      }
-      if (extents[i].end > extents[reaching].end) reaching = i;
-    }
+  tensors = std::move(kept);
+  return aliases;
+}
+
+// Views that overlap otherwise become copies, each with a warning.
+void note_overlaps(const std::vector<FlatTensor>& tensors, bool allowed, SaveReport& report) {
+  for (const auto& [first, other] : overlapping(tensors)) {
+    if (!allowed) refuse_sharing(tensors[first].name, tensors[other].name);
+    report.warnings.push_back(cat("tensors ", escaped(tensors[first].name), " and ",
+                                  escaped(tensors[other].name),
+                                  " overlap in memory and are written as copies"));
   }
-  std::size_t left = 0;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    if (is_removed[i]) continue;
-    if (left != i) tensors[left] = std::move(tensors[i]);
-    ++left;
-  }
-  tensors.resize(left);
 }
 
 }  // namespace
@@ -158,8 +113,8 @@ std::unique_ptr<PlannedFile> plan_safetensors(const Value& value, const SaveOpti
                                               const std::string&, SaveReport& report) {
   require(value.is_dict(), ErrorCode::kUnsupported, "safetensors", "expected a dict of tensors, found ",
           value_kind_name(value.kind()));
-  std::vector<Tensor> tensors = tensors_of(value);
-  note_other_leaves(value, report);
+  std::vector<FlatTensor> tensors = tensors_of(value);
+  note_other_leaves(value, "safetensors", report);
   std::vector<std::pair<std::string, std::string>> metadata;
   bool has_format = false;
   if (const auto given = value.attribute("__metadata__"); given && given->is_dict()) {
@@ -172,7 +127,9 @@ std::unique_ptr<PlannedFile> plan_safetensors(const Value& value, const SaveOpti
   }
   // Libraries on top of safetensors look for the framework here.
   if (!has_format) metadata.emplace(metadata.begin(), "format", "pt");
-  merge_aliases(tensors, options, report, metadata);
+  const auto aliases = take_duplicates(tensors, options.merge_aliases);
+  note_overlaps(tensors, options.merge_aliases, report);
+  safetensors::put_aliases(aliases, metadata);
   return std::make_unique<SafetensorsFile>(std::move(tensors), std::move(metadata));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <limits>
 #include <string_view>
 
 #include "checkpoint/writers.h"
@@ -12,33 +13,41 @@
 namespace sconce::checkpoint {
 namespace {
 
-// How a format of one file is written. A new one is a row.
+// How a format is written: as one file, as a set of files with an index, as a folder. A new one is a row.
 struct Row {
   Format format;
   std::string_view extension;  // a path that ends so gets the format when none is asked for
   std::unique_ptr<PlannedFile> (*plan)(const Value& value, const SaveOptions& options,
                                        const std::string& top_folder, SaveReport& report);
+  ShardKind shards = {};  // without a plan: the format has no sets
+  void (*save_folder)(const std::string& path, const Value& value, const SaveOptions& options,
+                      SaveReport& report) = nullptr;
 };
 
 constexpr Row kRows[] = {
-    {Format::kTorchZip, "", plan_torch_zip},
-    {Format::kSafetensors, ".safetensors", plan_safetensors},
+    {Format::kTorchZip, "", plan_torch_zip, {plan_torch_zip, "pytorch_model.bin", true}},
+    {Format::kTorchLegacy, "", plan_torch_legacy},
+    {Format::kSafetensors, ".safetensors", plan_safetensors, {plan_safetensors, "model.safetensors", false}},
+    {Format::kNpz, ".npz", plan_npz},
+    {Format::kNpz, ".npy", plan_npy},
+    {Format::kDcp, "", nullptr, {}, save_dcp},
 };
 
-Format format_for(const std::string& path, const SaveOptions& options) {
-  if (options.format) return *options.format;
-  for (const Row& row : kRows) {
-    if (!row.extension.empty() && path.ends_with(row.extension)) return row.format;
-  }
-  return Format::kTorchZip;
-}
+constexpr std::string_view kIndexSuffix = ".index.json";
 
-const Row& row_of(Format format) {
-  const Row* row = std::find_if(std::begin(kRows), std::end(kRows),
-                                [&](const Row& each) { return each.format == format; });
-  require(row != std::end(kRows), ErrorCode::kUnsupported, "save", "files of format ", format_name(format),
-          " are read, not written");
-  return *row;
+// The row of the format that is asked for or, without one, of the path's extension; where a format has two
+// extensions, the path decides between them.
+const Row& row_for(const std::string& path, std::optional<Format> format) {
+  const Row* found = nullptr;
+  for (const Row& row : kRows) {
+    if (format && row.format != *format) continue;
+    const bool has_extension = !row.extension.empty() && path.ends_with(row.extension);
+    if (has_extension) return row;
+    if (found == nullptr) found = &row;  // without a format the first row, torch-zip
+  }
+  require(found != nullptr, ErrorCode::kUnsupported, "save", "files of format ",
+          format_name(format.value_or(Format::kTorchZip)), " are read, not written");
+  return *found;
 }
 
 // As torch.save: the file's name without its last extension; names that are not plain ASCII give "archive".
@@ -49,22 +58,74 @@ std::string top_folder_for(const std::string& path) {
   return stem.empty() || stem == "." || stem == ".." || !is_plain ? "archive" : stem;
 }
 
-std::unique_ptr<PlannedFile> plan(const Value& value, Format format, const SaveOptions& options,
+// A set is asked for by its size, by its format or by the name of its index.
+bool wants_shards(const std::string& path, const SaveOptions& options) {
+  return options.shard_size > 0 || options.format == Format::kSafetensorsIndex ||
+         options.format == Format::kTorchIndex || path.ends_with(kIndexSuffix);
+}
+
+std::optional<Format> file_format(const SaveOptions& options) {
+  if (options.format == Format::kSafetensorsIndex) return Format::kSafetensors;
+  if (options.format == Format::kTorchIndex) return Format::kTorchZip;
+  return options.format;
+}
+
+void save_set(const std::string& path, const Value& value, SaveOptions options, SaveReport& report) {
+  const std::string name =
+      path.ends_with(kIndexSuffix) ? path.substr(0, path.size() - kIndexSuffix.size()) : path;
+  const Row& row = row_for(name, file_format(options));
+  require(row.shards.plan != nullptr, ErrorCode::kUnsupported, "save", "a checkpoint of format ",
+          format_name(row.format), " cannot be split into several files");
+  if (options.shard_size == 0) options.shard_size = std::numeric_limits<std::uint64_t>::max();
+  save_shards(path, value, row.shards, options, report);
+}
+
+std::unique_ptr<PlannedFile> plan(const Row& row, const Value& value, const SaveOptions& options,
                                   const std::string& top_folder, SaveReport& report) {
-  auto planned = row_of(format).plan(value, options, top_folder, report);
+  require(row.plan != nullptr, ErrorCode::kUnsupported, "save", "a checkpoint of format ",
+          format_name(row.format), " is a folder, not a file");
+  auto planned = row.plan(value, options, top_folder, report);
   report.bytes = planned->size();
   return planned;
 }
+
+// Says how far a file is.
+class CountedSink : public ByteSink {
+ public:
+  CountedSink(ByteSink& sink, std::uint64_t total, const SaveOptions& options)
+      : sink_(sink), total_(total), options_(options) {}
+  void write(std::span<const std::byte> data) override {
+    sink_.write(data);
+    done_ += data.size();
+    if (options_.progress) options_.progress(done_, total_);
+  }
+
+ private:
+  ByteSink& sink_;
+  std::uint64_t done_ = 0;
+  std::uint64_t total_;
+  const SaveOptions& options_;
+};
 
 }  // namespace
 
 SaveReport save(const std::string& path, const Value& value, const SaveOptions& options) {
   try {
     SaveReport report;
-    const auto planned = plan(value, format_for(path, options), options, top_folder_for(path), report);
+    if (wants_shards(path, options)) {
+      save_set(path, value, options, report);
+      return report;
+    }
+    const Row& row = row_for(path, options.format);
+    if (row.save_folder != nullptr) {
+      row.save_folder(path, value, options, report);
+      return report;
+    }
+    const auto planned = plan(row, value, options, top_folder_for(path), report);
     AtomicFile file(path, {.replace = options.replace, .durable = options.durable});
     file.reserve(report.bytes);
-    planned->write(file);
+    CountedSink counted(file, report.bytes, options);
+    planned->write(counted);
     file.commit();
     return report;
   } catch (const Error& error) {
@@ -75,7 +136,7 @@ SaveReport save(const std::string& path, const Value& value, const SaveOptions& 
 SaveReport save(ByteSink& sink, const Value& value, const SaveOptions& options,
                 const std::string& archive_name) {
   SaveReport report;
-  plan(value, options.format.value_or(Format::kTorchZip), options, archive_name, report)->write(sink);
+  plan(row_for("", options.format), value, options, archive_name, report)->write(sink);
   return report;
 }
 

@@ -6,9 +6,11 @@
 #include <filesystem>
 #include <vector>
 
+#include "checkpoint/folder_file.h"
 #include "checkpoint/readers.h"
 #include "checkpoint/salvagers.h"
 #include "sconce/base/byte_reader.h"
+#include "sconce/codec/pickle.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -32,7 +34,24 @@ bool is_legacy_stream(std::string_view head) {
 bool is_pickle(std::string_view head) {
   return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
 }
+// Protocols 0 and 1 have no mark of their own. Containers and objects begin with one of a few opcodes, and
+// what follows must make sense as far as the head goes; a file that ends within the head must be a whole
+// pickle.
+bool is_old_pickle(std::string_view head) {
+  if (head.empty() || "(}])c"sv.find(head[0]) == std::string_view::npos) return false;
+  const auto parsed = pickle::parse_at({as_byte_span(head)}, 0);
+  if (!parsed.error) return true;
+  return head.size() == kHeadBytes && parsed.error->code() == ErrorCode::kTruncated;
+}
 bool is_tar(std::string_view head) { return head.size() >= 262 && head.substr(257, 5) == "ustar"; }
+// numpy writes no folder, and every record is an array.
+bool is_npz(std::string_view head) {
+  constexpr std::size_t kLocalHeader = 30;
+  constexpr std::size_t kNameLength = 26;
+  if (!head.starts_with("PK\3\4"sv) || head.size() < kLocalHeader) return false;
+  const auto length = ByteReader(as_byte_span(head.substr(kNameLength)), "zip").little<std::uint16_t>();
+  return head.substr(kLocalHeader, length).ends_with(".npy");
+}
 bool is_safetensors(std::string_view head) {
   if (head.size() < 9 || head[8] != '{') return false;
   const auto size = ByteReader(as_byte_span(head), "safetensors").little<std::uint64_t>();
@@ -70,19 +89,23 @@ struct Row {
 
 // Files: the first row that matches decides. A new format is a reader in its row.
 constexpr Row kRows[] = {
+    {""sv, is_npz, "", {load_npz, list_npz}},
     {"PK\3\4"sv, nullptr, "", {load_torch_zip, list_torch_zip, salvage_torch_zip, can_salvage_torch_zip}},
     {"PK\5\6"sv, nullptr, "an empty zip archive", {}},
-    {""sv, is_legacy_stream, "a torch.save stream of PyTorch 1.5 or before, which is not supported yet", {}},
-    {""sv, is_tar, "a tar archive; PyTorch 0.1 wrote these, which is not supported yet", {}},
+    {""sv, is_legacy_stream, "", {load_torch_legacy, list_torch_legacy}},
+    {""sv, is_tar, "", {load_torch_tar, list_torch_tar}},
     {""sv,
      is_safetensors,
      "",
      {load_safetensors, list_safetensors, salvage_safetensors, can_salvage_safetensors}},
     {"PYTORCH1"sv, nullptr, "a TorchScript preview file, which is not supported", {}},
-    {""sv, is_mobile_script, "a TorchScript module for mobile devices (flatbuffer), which is not supported", {}},
-    {""sv, is_pickle, "a plain Python pickle, which is not supported yet", {}},
+    {""sv,
+     is_mobile_script,
+     "a TorchScript module for mobile devices (flatbuffer), which is not supported",
+     {}},
+    {""sv, is_pickle, "", {load_plain_pickle, list_plain_pickle}},
     {"\x89HDF"sv, nullptr, "an HDF5 file (Keras?), not a PyTorch checkpoint", {}},
-    {"\x93NUMPY"sv, nullptr, "a NumPy .npy file, not a PyTorch checkpoint", {}},
+    {"\x93NUMPY"sv, nullptr, "", {load_npy, list_npy}},
     {"GGUF"sv, nullptr, "a GGUF file, not a PyTorch checkpoint", {}},
     {"\x1F\x8B"sv, nullptr, "gzip-compressed; unpack it first", {}},
     {"BZh"sv, nullptr, "bzip2-compressed; unpack it first", {}},
@@ -98,8 +121,9 @@ constexpr Row kRows[] = {
      "a Git LFS pointer, not the file itself; run 'git lfs pull'",
      {}},
     {""sv, is_html, "an HTML page: the download gave a web page instead of the file", {}},
+    {""sv, is_old_pickle, "", {load_plain_pickle, list_plain_pickle}},
     {""sv, is_zeros, "zero bytes at its beginning: an incomplete download or copy?", {}},
-    {""sv, is_json_object, "an index of several files, which is not supported yet", {}},
+    {""sv, is_json_object, "", {load_index, list_index}},
     {""sv, is_text, "a text file, not a checkpoint", {}},
 };
 
@@ -120,15 +144,27 @@ Reader reader_for(const ByteSource& source) {
 
 bool is_dcp(const fs::path& folder) { return fs::exists(fs::symlink_status(folder / ".metadata")); }
 
+// What the Hugging Face writer of torch.distributed.checkpoint leaves when it does not put the parts
+// together.
+bool is_sharded_safetensors(const fs::path& folder) {
+  bool has_shards = false;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".index.json")) return false;
+    has_shards = has_shards || (name.starts_with("shard-") && name.ends_with(".safetensors"));
+  }
+  return has_shards;
+}
+
+// Folders that are one checkpoint; the first row that matches decides.
 struct FolderRow {
   bool (*matches)(const fs::path& folder);
-  std::string_view what;
   Reader reader;
 };
 
-// Folders that are one checkpoint; the first row that matches decides.
 constexpr FolderRow kFolderRows[] = {
-    {is_dcp, "a folder of torch.distributed.checkpoint, which is not supported yet", {}},
+    {is_dcp, {load_dcp, list_dcp}},
+    {is_sharded_safetensors, {load_sharded_safetensors, list_sharded_safetensors}},
 };
 
 // Names under which libraries keep the one checkpoint of a folder.
@@ -161,7 +197,7 @@ std::string file_standing_for(const fs::path& folder) {
   require(found.size() == 1, ErrorCode::kUnsupported, "checkpoint",
           "the folder has more than one checkpoint: '", escaped(found.front()), "', '", escaped(found.back()),
           "'; name the one to read");
-  return (folder / found.front()).string();
+  return file_in_folder(folder.string(), found.front());
 }
 
 Input open_file(const std::string& path, bool map) {
@@ -177,9 +213,7 @@ Input open_input(const std::string& path, bool map) {
   if (!fs::is_directory(path, error)) return open_file(path, map);
   try {
     for (const FolderRow& row : kFolderRows) {
-      if (!row.matches(path)) continue;
-      require(row.reader.load != nullptr, ErrorCode::kUnsupported, "checkpoint", "this is ", row.what);
-      return {row.reader, {nullptr, nullptr, path}};
+      if (row.matches(path)) return {row.reader, {nullptr, nullptr, path}};
     }
     return open_file(file_standing_for(path), map);
   } catch (const fs::filesystem_error& failed) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "checkpoint/stored_tensor.h"
 #include "sconce/core/storage.h"
@@ -28,10 +29,18 @@ class StorageFile {
   // Fills `out`, which has size_of() bytes, checked and in the machine's order of bytes for elements of
   // `word` bytes. From several threads at once.
   virtual void read(const StorageInfo& storage, std::span<std::byte> out, std::size_t word) const = 0;
+  // The same in pieces that last for the call; a wrong checksum is an Error after the last one.
+  virtual void stream(const StorageInfo& storage, const StorageSource::Piece& piece, std::size_t word) const {
+    std::vector<std::byte> bytes(static_cast<std::size_t>(size_of(storage)));
+    read(storage, bytes, word);
+    piece(bytes);
+  }
   // The same bytes in the mapped file, where that is possible.
   virtual std::optional<Storage> map(const StorageInfo& storage, std::size_t word) const = 0;
   // True when elements are turned around as they are read, so that a storage can have one size of them only.
   virtual bool needs_swap() const = 0;
+  // Of the file, for messages long after load(); empty for one in memory.
+  virtual std::string path() const { return {}; }
 };
 
 }  // namespace sconce::checkpoint

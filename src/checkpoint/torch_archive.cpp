@@ -135,6 +135,15 @@ void TorchArchive::read_storage(const zip::Entry& entry, std::span<std::byte> ou
   if (needs_swap_) swap_words(out, word);
 }
 
+void TorchArchive::stream_storage(const zip::Entry& entry, const zip::Reader::Chunk& piece,
+                                  std::size_t word) const {
+  if (!needs_swap_ || word < 2) return reader_.read_chunks(entry, piece, check());
+  // Pieces of an inflated record may end inside an element.
+  std::vector<std::byte> bytes(static_cast<std::size_t>(entry.size));
+  read_storage(entry, bytes, word);
+  piece(bytes);
+}
+
 std::optional<Storage> TorchArchive::map_storage(const zip::Entry& entry, std::size_t word) const {
   const bool is_plain = entry.method == zip::Method::kStored && !(needs_swap_ && word > 1);
   if (!source_.map || !is_plain) return std::nullopt;

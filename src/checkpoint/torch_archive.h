@@ -37,9 +37,13 @@ class TorchArchive {
   const zip::Entry& storage_entry(std::string_view folder, std::string_view key) const;
   // Its bytes, checked, in the machine's order of bytes for elements of `word` bytes.
   void read_storage(const zip::Entry& entry, std::span<std::byte> out, std::size_t word) const;
+  // The same in pieces of at most 1 MiB; a wrong checksum is an Error after the last one.
+  void stream_storage(const zip::Entry& entry, const zip::Reader::Chunk& piece, std::size_t word) const;
   // The record in the mapped file, where that is possible.
   std::optional<Storage> map_storage(const zip::Entry& entry, std::size_t word) const;
 
+  // Of the file, for messages; empty for one in memory.
+  const std::string& path() const { return source_.path; }
   const zip::Reader& reader() const { return reader_; }
   bool needs_swap() const { return needs_swap_; }
 

@@ -24,6 +24,9 @@ std::optional<DType> dtype_of_global(const pickle::Global& global);
 // An allow-list: what it does not hold is kUnknown.
 Trust trust_of(std::string_view module, std::string_view name);
 
+// True for the module classes of torch.nn itself.
+bool is_nn_module(std::string_view module, std::string_view name);
+
 // A few words on why a global is trusted so: what the well-known dangerous ones do, say.
 std::string_view why_trusted(Trust trust, std::string_view module, std::string_view name);
 

@@ -2,9 +2,10 @@
 //
 // A row belongs here only when nothing that a pickle can do with the global (REDUCE, NEWOBJ, BUILD, APPEND,
 // SETITEM, or handing it to another row) calls code that the file chooses: a row may call its arguments,
-// because those can only be made from other rows. So these stay out however common they are: whatever fetches
-// by name (getattr, operator.attrgetter, torch.load), whatever keeps a call for later (functools.partial),
-// whatever unpickles its argument (torch.storage._load_from_bytes), and every class of other packages, whose
+// because those can only be made from other rows. What depends on how a global is used stands in
+// odd_uses.cpp. So these stay out however common they are: whatever fetches by name (getattr,
+// operator.attrgetter, torch.load), whatever keeps a call for later (functools.partial), whatever unpickles
+// its argument (torch.storage._load_from_bytes), and every class of other packages, whose
 // __setstate__ and __reduce__ are unknown here.
 #include <algorithm>
 
@@ -106,6 +107,56 @@ constexpr TrustRow kTrust[] = {
     {"numpy._core.numeric", "_frombuffer", Trust::kInert},
 };
 
+struct NnRow {
+  std::string_view module;   // under torch.nn.modules
+  std::string_view classes;  // with a space around each
+};
+
+// The modules of torch.nn whose __setstate__, where they have one, only fills in what old files lack. Lazy
+// and quantized ones are missing on purpose.
+constexpr NnRow kNnModules[] = {
+    {"activation",
+     " CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU "
+     "LogSigmoid LogSoftmax Mish MultiheadAttention PReLU RReLU ReLU ReLU6 SELU SiLU "
+     "Sigmoid Softmax Softmax2d Softmin Softplus Softshrink Softsign Tanh Tanhshrink "
+     "Threshold "},
+    {"adaptive", " AdaptiveLogSoftmaxWithLoss "},
+    {"batchnorm", " BatchNorm1d BatchNorm2d BatchNorm3d SyncBatchNorm "},
+    {"channelshuffle", " ChannelShuffle "},
+    {"container", " Container ModuleDict ModuleList ParameterDict ParameterList Sequential "},
+    {"conv", " Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d "},
+    {"distance", " CosineSimilarity PairwiseDistance "},
+    {"dropout", " AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout "},
+    {"flatten", " Flatten Unflatten "},
+    {"fold", " Fold Unfold "},
+    {"instancenorm", " InstanceNorm1d InstanceNorm2d InstanceNorm3d "},
+    {"linear", " Bilinear Identity Linear "},
+    {"loss",
+     " BCELoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss CrossEntropyLoss "
+     "GaussianNLLLoss HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss "
+     "LinearCrossEntropyLoss MSELoss MarginRankingLoss MultiLabelMarginLoss "
+     "MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss NLLLoss2d PoissonNLLLoss "
+     "SmoothL1Loss SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss "},
+    {"module", " Module "},
+    {"normalization", " CrossMapLRN2d GroupNorm LayerNorm LocalResponseNorm RMSNorm "},
+    {"padding",
+     " CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d "
+     "ConstantPad3d ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d "
+     "ReplicationPad2d ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d "},
+    {"pixelshuffle", " PixelShuffle PixelUnshuffle "},
+    {"pooling",
+     " AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d "
+     "AdaptiveMaxPool2d AdaptiveMaxPool3d AvgPool1d AvgPool2d AvgPool3d "
+     "FractionalMaxPool2d FractionalMaxPool3d LPPool1d LPPool2d LPPool3d MaxPool1d "
+     "MaxPool2d MaxPool3d MaxUnpool1d MaxUnpool2d MaxUnpool3d "},
+    {"rnn", " GRU GRUCell LSTM LSTMCell RNN RNNBase RNNCell RNNCellBase "},
+    {"sparse", " Embedding EmbeddingBag "},
+    {"transformer",
+     " Transformer TransformerDecoder TransformerDecoderLayer TransformerEncoder "
+     "TransformerEncoderLayer "},
+    {"upsampling", " Upsample UpsamplingBilinear2d UpsamplingNearest2d "},
+};
+
 struct Danger {
   std::string_view module;  // it or what lies under it
   std::string_view name;    // "" for every name
@@ -185,6 +236,16 @@ constexpr Danger kDangers[] = {
     {"numpy", "load", "loads another pickle, perhaps without restriction"},
 };
 
+// TorchScript's own names, which its reader resolves inside the archive; in Python they lead nowhere or
+// return their argument.
+bool is_torchscript_name(std::string_view module, std::string_view name) {
+  static constexpr std::string_view kHelpers[] = {"build_intlist", "build_tensorlist", "build_doublelist",
+                                                  "build_boollist", "restore_type_tag"};
+  return module == "__torch__" || module.starts_with("__torch__.") ||
+         (module == "torch.jit._pickle" &&
+          std::find(std::begin(kHelpers), std::end(kHelpers), name) != std::end(kHelpers));
+}
+
 bool lies_in(std::string_view module, std::string_view folder) {
   return module.starts_with(folder) && (module.size() == folder.size() || module[folder.size()] == '.');
 }
@@ -202,6 +263,15 @@ bool is_tensor_class(std::string_view module, std::string_view name) {
 
 }  // namespace
 
+bool is_nn_module(std::string_view module, std::string_view name) {
+  constexpr std::string_view kFolder = "torch.nn.modules.";
+  if (!module.starts_with(kFolder) || name.find(' ') != std::string_view::npos) return false;
+  const auto* row = std::find_if(std::begin(kNnModules), std::end(kNnModules), [&](const NnRow& candidate) {
+    return candidate.module == module.substr(kFolder.size());
+  });
+  return row != std::end(kNnModules) && row->classes.find(cat(" ", name, " ")) != std::string_view::npos;
+}
+
 Trust trust_of(std::string_view module, std::string_view name) {
   const auto* row = std::find_if(std::begin(kTrust), std::end(kTrust), [&](const TrustRow& candidate) {
     return candidate.module == module && candidate.name == name;
@@ -211,12 +281,13 @@ Trust trust_of(std::string_view module, std::string_view name) {
   global.module = module;
   global.name = name;
   const bool is_torch = dtype_of_global(global) || storage_class_of(global) || is_tensor_class(module, name);
-  return is_torch ? Trust::kPlain : Trust::kUnknown;
+  if (is_torch) return Trust::kPlain;
+  return is_nn_module(module, name) || is_torchscript_name(module, name) ? Trust::kInert : Trust::kUnknown;
 }
 
 std::string_view why_trusted(Trust trust, std::string_view module, std::string_view name) {
   if (trust == Trust::kPlain) return "part of a state_dict";
-  if (trust == Trust::kInert) return "makes plain data";
+  if (trust == Trust::kInert) return is_nn_module(module, name) ? "a module of torch.nn" : "makes plain data";
   const auto* row = std::find_if(std::begin(kDangers), std::end(kDangers), [&](const Danger& candidate) {
     return candidate.name.empty() ? lies_in(module, candidate.module)
                                   : candidate.module == module && candidate.name == name;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "checkpoint/numpy_value.h"
+#include "checkpoint/read_ahead.h"
 #include "checkpoint/tensor_store.h"
 #include "checkpoint/torch_names.h"
 #include "checkpoint/value_reader.h"
@@ -17,10 +18,45 @@
 namespace sconce::checkpoint {
 namespace {
 
+// A storage of the file, for whoever looks at it later.
+class FileStorage : public StorageSource {
+ public:
+  FileStorage(std::shared_ptr<const StorageFile> file, StorageInfo info, std::size_t word)
+      : file_(std::move(file)), info_(std::move(info)), word_(word) {}
+
+  void read(std::span<std::byte> out) const override {
+    named([&] { file_->read(info_, out, word_); });
+  }
+  void stream(const Piece& piece) const override {
+    named([&] {
+      read_ahead(
+          info_.bytes, [this](const Piece& next) { file_->stream(info_, next, word_); }, piece);
+    });
+  }
+
+ private:
+  // Whoever catches the error may be writing another file.
+  template <class Read>
+  void named(const Read& read) const {
+    try {
+      read();
+    } catch (const Error& error) {
+      const std::string path = file_->path();
+      throw path.empty() ? error : error.in_file(path);
+    }
+  }
+
+  std::shared_ptr<const StorageFile> file_;
+  StorageInfo info_;
+  std::size_t word_;
+};
+
 // Makes arrays over storages that are filled later, all at once by several threads, or over the mapped file.
 class LoadBackend : public TensorBackend {
  public:
-  LoadBackend(const StorageFile& file, const LoadOptions& options) : file_(file), options_(options) {}
+  // `kept` is `file` where reading may be put off until someone looks, else null.
+  LoadBackend(const StorageFile& file, std::shared_ptr<const StorageFile> kept, const LoadOptions& options)
+      : file_(file), kept_(std::move(kept)), options_(options) {}
 
   std::uint64_t storage_size(const StorageInfo& storage) override { return file_.size_of(storage); }
 
@@ -62,6 +98,11 @@ class LoadBackend : public TensorBackend {
     place.info = info;
     place.word = word;
     auto mapped = info.is_in_file ? file_.map(info, word) : std::nullopt;
+    if (info.is_in_file && !mapped && kept_) {
+      place.storage = Storage::deferred(static_cast<std::size_t>(info.bytes),
+                                        std::make_shared<FileStorage>(kept_, info, word));
+      return place;
+    }
     place.is_waiting = info.is_in_file && !mapped;
     place.storage = mapped ? *std::move(mapped) : Storage::allocate(static_cast<std::size_t>(info.bytes));
     return place;
@@ -74,6 +115,7 @@ class LoadBackend : public TensorBackend {
   }
 
   const StorageFile& file_;
+  std::shared_ptr<const StorageFile> kept_;
   const LoadOptions& options_;
   std::map<std::size_t, Place> places_;
 };
@@ -170,12 +212,24 @@ std::vector<std::pair<std::string, std::string>> foreign_objects(const Value& tr
 
 }  // namespace
 
-Value load_torch_value(const pickle::Graph& graph, const PersistentIds& ids, const StorageFile& file,
-                       const LoadOptions& options) {
-  LoadBackend backend(file, options);
+namespace {
+
+Value load_with(LoadBackend backend, const pickle::Graph& graph, const PersistentIds& ids) {
   Value value = ValueReader(graph, backend, false, ids).read();
   backend.fill_all();
   return value;
+}
+
+}  // namespace
+
+Value load_torch_value(const pickle::Graph& graph, const PersistentIds& ids, const StorageFile& file,
+                       const LoadOptions& options) {
+  return load_with(LoadBackend(file, nullptr, options), graph, ids);
+}
+
+Value load_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
+                       const std::shared_ptr<const StorageFile>& file, const LoadOptions& options) {
+  return load_with(LoadBackend(*file, options.defer ? file : nullptr, options), graph, ids);
 }
 
 Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,

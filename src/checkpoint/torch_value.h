@@ -18,6 +18,10 @@ namespace sconce::checkpoint {
 Value load_torch_value(const pickle::Graph& graph, const PersistentIds& ids, const StorageFile& file,
                        const LoadOptions& options);
 
+// The same; options.defer leaves the reading to whoever looks, and keeps `file` for that.
+Value load_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
+                       const std::shared_ptr<const StorageFile>& file, const LoadOptions& options);
+
 // Its listing: tensors, tree, globals, objects, a note about keys that are set twice, and a store, which
 // keeps `file`. The format and the size of the file are the caller's to add. Reads no storage. `tree_of`
 // makes the tree of the pickle's root where that is another value, of the same tensors.

@@ -50,7 +50,7 @@ std::string object_text(const Value& object) {
 }  // namespace
 
 std::vector<std::byte> ValueWriter::write(const Value& root) {
-  require(keeps(root, "the whole value"), ErrorCode::kUnsupported, "save",
+  require(keeps(root), ErrorCode::kUnsupported, "save",
           "the value is a Python object that cannot be written: ", root.is_object() ? object_text(root) : "");
   out_.proto();
   emit(root);
@@ -258,13 +258,20 @@ void ValueWriter::emit_dict(const Value& value) {
 void ValueWriter::storage_id(const Array& array, const std::string& device) {
   const DTypeInfo& info = dtype_info(array.dtype());
   const bool is_typed = !info.storage.empty();
+  const bool is_legacy = options_.format == Format::kTorchLegacy;
+  if (is_legacy && !is_typed) {
+    fail(ErrorCode::kUnsupported, "save", "the tensor at ", path(), " has dtype ", array.dtype(),
+         ", which torch-legacy files cannot hold: convert it to another dtype, or write torch (zip) or "
+         "safetensors");
+  }
   const std::string_view storage_class = is_typed ? info.storage : "UntypedStorage";
   const std::uint64_t unit = is_typed ? info.itemsize : 1;
   const auto [at, fresh] =
       storage_index_.try_emplace({array.storage().id(), storage_class}, storages_.size());
   if (fresh) {
     const std::uint64_t whole = array.storage().size() / unit * unit;
-    storages_.push_back({std::to_string(storages_.size()), array.storage(), whole});
+    storages_.push_back(
+        {std::to_string(storages_.size()), array.storage(), whole, is_typed ? info.dtype : kUInt8});
   }
   const PlannedStorage& planned = storages_[at->second];
   out_.mark();
@@ -274,7 +281,8 @@ void ValueWriter::storage_id(const Array& array, const std::string& device) {
   // A tensor on "meta" would have data without its tag.
   out_.shared_text(options_.keep_device || device == "meta" ? std::string_view(device) : "cpu");
   out_.integer(static_cast<std::int64_t>(planned.bytes / unit));
-  out_.tuple(5);
+  if (is_legacy) out_.none();  // a view, in the days of 0.1
+  out_.tuple(is_legacy ? 6 : 5);
   out_.memoize();
   out_.persid();
 }
@@ -293,20 +301,21 @@ void ValueWriter::emit_states(const Value& value, std::size_t first) {
   frames_.back().per_item = first + 1;
 }
 
-bool ValueWriter::keeps(const Value& value, const std::string& place) {
-  if (!value.is_object() || writable_(value)) return true;
+bool ValueWriter::keeps(const Value& value) { return !value.is_object() || writable_(value); }
+
+void ValueWriter::note_left_out(const Value& value, const std::string& place) {
   report_.warnings.push_back(cat("left out ", object_text(value), " at ", place));
-  return false;
 }
 
 std::vector<Value> ValueWriter::kept(std::vector<Value> values, bool fill_with_none) {
   std::size_t left = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const bool keep =
-        !values[i].is_object() ||
-        keeps(values[i], cat(path(), " (item ", i, fill_with_none ? ", None in its place)" : ")"));
-    if (!keep && !fill_with_none) continue;
-    if (!keep) values[i] = Value();
+    const bool keep = keeps(values[i]);
+    if (!keep) {
+      note_left_out(values[i], cat(path(), " (item ", i, fill_with_none ? ", None in its place)" : ")"));
+      if (!fill_with_none) continue;
+      values[i] = Value();
+    }
     if (left != i) values[left] = values[i];
     ++left;
   }
@@ -318,12 +327,12 @@ std::vector<Value::Pair> ValueWriter::kept(const std::vector<Value::Pair>& pairs
   std::vector<Value::Pair> out;
   out.reserve(pairs.size());
   for (const auto& [key, value] : pairs) {
-    const bool has_object = key.is_object() || value.is_object();
-    if (has_object) {
-      const std::string place = frames_.empty() ? step_text(key) : cat(path(), ".", step_text(key));
-      if (!keeps(key, place) || !keeps(value, place)) continue;
+    if (keeps(key) && keeps(value)) {
+      out.emplace_back(key, value);
+    } else {
+      note_left_out(keeps(key) ? value : key,
+                    frames_.empty() ? step_text(key) : cat(path(), ".", step_text(key)));
     }
-    out.emplace_back(key, value);
   }
   return out;
 }

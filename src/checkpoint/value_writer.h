@@ -21,6 +21,7 @@ struct PlannedStorage {
   std::string key;
   Storage storage;
   std::uint64_t bytes = 0;
+  DType dtype = kUInt8;  // of its elements, as its class says; uint8 for UntypedStorage
 };
 
 class ValueWriter {
@@ -91,8 +92,9 @@ class ValueWriter {
   void dims(const Dims& dims);
   void hooks();
 
-  // False for an object that must be left out, after noting it.
-  bool keeps(const Value& value, const std::string& place);
+  // False for an object that must be left out.
+  bool keeps(const Value& value);
+  void note_left_out(const Value& value, const std::string& place);
   std::vector<Value> kept(std::vector<Value> values, bool fill_with_none);
   std::vector<Value::Pair> kept(const std::vector<Value::Pair>& pairs);
 

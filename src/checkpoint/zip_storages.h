@@ -24,10 +24,15 @@ class ZipStorages : public StorageFile {
   void read(const StorageInfo& storage, std::span<std::byte> out, std::size_t word) const override {
     archive_.read_storage(entry(storage), out, word);
   }
+  void stream(const StorageInfo& storage, const StorageSource::Piece& piece,
+              std::size_t word) const override {
+    archive_.stream_storage(entry(storage), piece, word);
+  }
   std::optional<Storage> map(const StorageInfo& storage, std::size_t word) const override {
     return archive_.map_storage(entry(storage), word);
   }
   bool needs_swap() const override { return archive_.needs_swap(); }
+  std::string path() const override { return archive_.path(); }
 
  private:
   const zip::Entry& entry(const StorageInfo& storage) const {

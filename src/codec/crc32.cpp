@@ -11,4 +11,8 @@ std::uint32_t crc32(std::span<const std::byte> data, std::uint32_t previous) {
       ::crc32_z(previous, reinterpret_cast<const Bytef*>(data.data()), data.size()));
 }
 
+std::uint32_t crc32_combine(std::uint32_t first, std::uint32_t second, std::uint64_t second_size) {
+  return static_cast<std::uint32_t>(::crc32_combine(first, second, static_cast<z_off_t>(second_size)));
+}
+
 }  // namespace sconce

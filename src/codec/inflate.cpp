@@ -28,11 +28,12 @@ class Stream {
 }  // namespace
 
 Inflated inflate_to_end(const ByteSource& source, std::uint64_t offset, std::uint64_t available,
-                        std::uint64_t most, const std::function<void(std::span<const std::byte>)>& chunk) {
+                        std::uint64_t most, const std::function<void(std::span<const std::byte>)>& chunk,
+                        std::uint64_t enough) {
   Stream stream;
   std::vector<std::byte> input(static_cast<std::size_t>(std::min<std::uint64_t>(available, kInputBytes)));
-  std::vector<std::byte> output(static_cast<std::size_t>(std::min<std::uint64_t>(most, kOutputBytes - 1)) +
-                                1);
+  std::vector<std::byte> output(
+      static_cast<std::size_t>(std::min<std::uint64_t>({most, enough, kOutputBytes - 1})) + 1);
   std::uint64_t read = 0;
   Inflated done;
   const auto corrupt = [&](std::string_view what) {
@@ -57,14 +58,17 @@ Inflated inflate_to_end(const ByteSource& source, std::uint64_t offset, std::uin
     done.produced += n;
     if (done.produced > most) corrupt(cat("more than the ", most, " bytes declared"));
     if (n != 0) chunk(std::span(output).first(n));
+    if (done.produced >= enough) return done;
   }
   done.consumed = read - stream.state.avail_in;
   return done;
 }
 
 void inflate(const ByteSource& source, std::uint64_t offset, std::uint64_t compressed_size,
-             std::uint64_t size, const std::function<void(std::span<const std::byte>)>& chunk) {
-  const Inflated done = inflate_to_end(source, offset, compressed_size, size, chunk);
+             std::uint64_t size, const std::function<void(std::span<const std::byte>)>& chunk,
+             std::uint64_t enough) {
+  const Inflated done = inflate_to_end(source, offset, compressed_size, size, chunk, enough);
+  if (done.produced >= enough) return;
   const auto require_all = [offset](bool is_whole, const std::string& what) {
     if (!is_whole) throw Error(ErrorCode::kCorrupt, "zip", what).at_offset(offset);
   };

@@ -18,6 +18,7 @@ constexpr std::size_t kCentralBytes = 46;
 constexpr std::size_t kEndBytes = 22;
 constexpr std::size_t kEnd64Bytes = 56;
 constexpr std::size_t kLocator64Bytes = 20;
+constexpr std::size_t kDescriptor64Bytes = 24;  // signature, CRC, two wide sizes
 
 constexpr std::uint16_t kZip64Extra = 1;
 constexpr std::uint16_t kFlagDescriptor = 1u << 3;

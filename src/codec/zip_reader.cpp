@@ -15,24 +15,49 @@
 namespace sconce::zip {
 namespace {
 
-// Records may not share bytes with each other or with the central directory. Fills next_offset.
-void check_places(std::vector<Entry>& entries, std::uint64_t directory_offset) {
+// Runs `check`; what it throws goes to `faults` if there is such a list. False when it threw.
+template <class Check>
+bool tolerate(std::vector<Error>* faults, Check check) {
+  if (faults == nullptr) {
+    check();
+    return true;
+  }
+  try {
+    check();
+    return true;
+  } catch (const Error& error) {
+    faults->push_back(error);
+    return false;
+  }
+}
+
+// Records may not share bytes with each other or with the central directory. Fills next_offset; those that do
+// are left out.
+void check_places(std::vector<Entry>& entries, std::uint64_t directory_offset, std::vector<Error>* faults) {
   std::vector<Entry*> order;
   order.reserve(entries.size());
   for (Entry& entry : entries) order.push_back(&entry);
   std::sort(order.begin(), order.end(),
             [](const Entry* a, const Entry* b) { return a->header_offset < b->header_offset; });
+  tolerate(faults, [&] {
+    require(order.empty() || order.front()->header_offset == 0, ErrorCode::kUnsafe, "zip",
+            "expected the first record at byte 0, found other bytes before it");
+  });
+  bool has_bad = false;
   for (std::size_t i = 0; i < order.size(); ++i) {
     Entry& entry = *order[i];
     entry.next_offset = i + 1 < order.size() ? order[i + 1]->header_offset : directory_offset;
     const std::uint64_t room =
         entry.next_offset >= entry.header_offset ? entry.next_offset - entry.header_offset : 0;
     const std::uint64_t header = kLocalBytes + entry.name.size();
-    require_at(room >= header && entry.compressed_size <= room - header, entry.header_offset,
-               ErrorCode::kUnsafe, "the record '", escaped(entry.name), "' overlaps what follows it");
+    const bool is_good = tolerate(faults, [&] {
+      require_at(room >= header && entry.compressed_size <= room - header, entry.header_offset,
+                 ErrorCode::kUnsafe, "the record '", escaped(entry.name), "' overlaps what follows it");
+    });
+    if (!is_good) entry.name.clear();
+    has_bad = has_bad || !is_good;
   }
-  require(order.empty() || order.front()->header_offset == 0, ErrorCode::kUnsafe, "zip",
-          "expected the first record at byte 0, found other bytes before it");
+  if (has_bad) std::erase_if(entries, [](const Entry& entry) { return entry.name.empty(); });
 }
 
 }  // namespace
@@ -66,8 +91,9 @@ void check_record_name(std::string_view name) {
   }
 }
 
-Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& limits)
-    : source_(std::move(source)) {
+Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& limits,
+               std::vector<Error>* faults)
+    : source_(std::move(source)), case_sensitive_(limits.case_sensitive) {
   const Directory directory = read_directory_place(*source_);
   require(directory.entries <= limits.entries, ErrorCode::kLimit, "zip", "the archive has ",
           directory.entries, " records, the limit is ", limits.entries);
@@ -78,28 +104,39 @@ Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& lim
   ByteReader in(raw, "zip", directory.offset);
   entries_.reserve(static_cast<std::size_t>(directory.entries));
   index_.reserve(static_cast<std::size_t>(directory.entries));
-  std::uint64_t inflated = 0;
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     const std::uint64_t at = in.offset();
-    Entry entry = read_central(in);
-    if (entry.method == Method::kDeflated) {
-      require_at(entry.size <= max_inflated(entry.compressed_size), at, ErrorCode::kCorrupt,
-                 "the deflated record '", escaped(entry.name), "' cannot hold ", entry.size, " bytes");
-      require_at(entry.size <= limits.inflated_bytes - inflated, at, ErrorCode::kLimit,
-                 "the deflated records hold more than ", limits.inflated_bytes, " bytes");
-      inflated += entry.size;
-    }
-    require_at(index_.emplace(fold_case(entry.name), entries_.size()).second, at, ErrorCode::kCorrupt,
-               "duplicate record '", escaped(entry.name), "'");
-    entries_.push_back(std::move(entry));
+    const ByteReader one(next_central(in), "zip", at);
+    tolerate(faults, [&] { add_entry(read_central(one), at, limits); });
   }
   require_at(in.at_end(), in.offset(), ErrorCode::kCorrupt, "the central directory has ", in.remaining(),
              " bytes after its last entry");
-  check_places(entries_, directory.offset);
+  const std::size_t before = entries_.size();
+  check_places(entries_, directory.offset, faults);
+  if (entries_.size() == before) return;
+  index_.clear();
+  for (std::size_t i = 0; i < entries_.size(); ++i) index_.emplace(key_of(entries_[i].name), i);
+}
+
+void Reader::add_entry(Entry entry, std::uint64_t at, const ReaderLimits& limits) {
+  if (entry.method == Method::kDeflated) {
+    require_at(entry.size <= max_inflated(entry.compressed_size), at, ErrorCode::kCorrupt,
+               "the deflated record '", escaped(entry.name), "' cannot hold ", entry.size, " bytes");
+    require_at(entry.size <= limits.inflated_bytes - inflated_, at, ErrorCode::kLimit,
+               "the deflated records hold more than ", limits.inflated_bytes, " bytes");
+    inflated_ += entry.size;
+  }
+  require_at(index_.emplace(key_of(entry.name), entries_.size()).second, at, ErrorCode::kCorrupt,
+             "duplicate record '", escaped(entry.name), "'");
+  entries_.push_back(std::move(entry));
+}
+
+std::string Reader::key_of(std::string_view name) const {
+  return case_sensitive_ ? std::string(name) : fold_case(name);
 }
 
 const Entry* Reader::find(std::string_view name) const {
-  const auto at = index_.find(fold_case(name));
+  const auto at = index_.find(key_of(name));
   return at == index_.end() ? nullptr : &entries_[at->second];
 }
 
@@ -121,6 +158,40 @@ std::uint64_t Reader::payload_offset(const Entry& entry) const {
              at, ErrorCode::kCorrupt, "the sizes or the checksum of the record '", escaped(entry.name),
              "' contradict the central directory");
   return at + header.bytes;
+}
+
+std::vector<std::byte> Reader::read_prefix(const Entry& entry, std::size_t n) const {
+  n = static_cast<std::size_t>(std::min<std::uint64_t>(n, entry.size));
+  const std::uint64_t begin = payload_offset(entry);
+  if (entry.method == Method::kStored) return bytes_at(*source_, begin, n);
+  std::vector<std::byte> out;
+  const Chunk keep = [&](std::span<const std::byte> bytes) {
+    bytes = bytes.first(std::min(bytes.size(), n - out.size()));
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  };
+  inflate(*source_, begin, entry.compressed_size, entry.size, keep, n);
+  return out;
+}
+
+void Reader::check_descriptor(const Entry& entry) const {
+  if ((entry.flags & kFlagDescriptor) == 0) return;
+  const std::uint64_t at = payload_offset(entry) + entry.compressed_size;
+  const auto raw =
+      bytes_at(*source_, at, std::min<std::uint64_t>(entry.next_offset - at, kDescriptor64Bytes));
+  // Nothing says whether it begins with a signature, nor how wide its sizes are: any form that agrees will
+  // do.
+  const auto agrees = [&](bool has_signature, bool is_wide) {
+    ByteReader in(raw, "zip", at);
+    const std::size_t size = (has_signature ? 4u : 0u) + (is_wide ? 20u : 12u);
+    if (raw.size() < size) return false;
+    if (has_signature && in.little<std::uint32_t>() != kDescriptorSignature) return false;
+    if (const auto crc = in.little<std::uint32_t>(); crc != entry.crc && crc != 0) return false;
+    const auto number = [&] { return is_wide ? in.little<std::uint64_t>() : in.little<std::uint32_t>(); };
+    return number() == entry.compressed_size && number() == entry.size;
+  };
+  require_at(agrees(true, false) || agrees(true, true) || agrees(false, false) || agrees(false, true), at,
+             ErrorCode::kCorrupt, "the data descriptor of the record '", escaped(entry.name),
+             "' contradicts the central directory");
 }
 
 void Reader::read_chunks(const Entry& entry, const Chunk& chunk, Check check) const {

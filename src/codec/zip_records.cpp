@@ -146,12 +146,25 @@ Directory read_directory_place(const ByteSource& source) {
   return directory;
 }
 
-Entry read_central(ByteReader& in) {
+// The bytes of the next central entry, up to where the one after it begins.
+std::span<const std::byte> next_central(ByteReader& in) {
   const std::uint64_t at = in.offset();
+  const std::size_t begin = in.position();
   require_at(in.remaining() >= kCentralBytes, at, ErrorCode::kCorrupt, "the central directory is cut off");
   require_at(in.little<std::uint32_t>() == kCentralSignature, at, ErrorCode::kCorrupt,
              "expected an entry of the central directory");
-  in.skip(4);  // versions
+  in.skip(24);
+  const std::size_t variable =
+      std::size_t{in.little<std::uint16_t>()} + in.little<std::uint16_t>() + in.little<std::uint16_t>();
+  in.seek(begin);
+  require_at(in.remaining() - kCentralBytes >= variable, at, ErrorCode::kCorrupt,
+             "the central directory is cut off");
+  return in.bytes(kCentralBytes + variable);
+}
+
+Entry read_central(ByteReader in) {
+  const std::uint64_t at = in.offset();
+  in.skip(8);  // signature, versions
   Entry entry;
   entry.flags = in.little<std::uint16_t>();
   const auto method = in.little<std::uint16_t>();
@@ -161,17 +174,14 @@ Entry read_central(ByteReader& in) {
   const auto size = in.little<std::uint32_t>();
   const auto name_length = in.little<std::uint16_t>();
   const auto extra_length = in.little<std::uint16_t>();
-  const auto comment_length = in.little<std::uint16_t>();
+  in.skip(2);  // length of the comment, which comes last
   const auto disk = in.little<std::uint16_t>();
   in.skip(6);  // attributes
   const auto offset = in.little<std::uint32_t>();
-  require_at(in.remaining() >= std::size_t{name_length} + extra_length + comment_length, at,
-             ErrorCode::kCorrupt, "the central directory is cut off");
   entry.name = in.chars(name_length);
   const std::uint64_t extra_at = in.offset();
   const Zip64Fields wide = read_extra(in.bytes(extra_length), extra_at, size == kMax32,
                                       compressed_size == kMax32, offset == kMax32);
-  in.skip(comment_length);
   require_at((size != kMax32 || wide.size) && (compressed_size != kMax32 || wide.compressed_size) &&
                  (offset != kMax32 || wide.offset),
              at, ErrorCode::kCorrupt, "a large record without its zip64 extra field");

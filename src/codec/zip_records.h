@@ -41,8 +41,10 @@ struct Directory {
 // From the end records at the end of the file. Errors: kTruncated, kCorrupt, kUnsupported.
 Directory read_directory_place(const ByteSource& source);
 
-// One entry of the central directory; next_offset is left open. Errors: kCorrupt, kUnsupported, kUnsafe.
-Entry read_central(ByteReader& in);
+// The bytes of the next entry of the central directory, up to where the one after it begins. Error kCorrupt.
+std::span<const std::byte> next_central(ByteReader& in);
+// The entry that these are; next_offset is left open. Errors: kCorrupt, kUnsupported, kUnsafe.
+Entry read_central(ByteReader in);
 
 // The header before a record's bytes. With kFlagDescriptor its sizes and checksum may be 0.
 struct LocalHeader {

@@ -15,7 +15,6 @@ namespace sconce::zip {
 namespace {
 
 constexpr std::size_t kDescriptorBytes = 16;
-constexpr std::size_t kDescriptor64Bytes = 24;
 constexpr std::string_view kDescriptorMagic("PK\7\10", 4);
 constexpr std::uint64_t kNoEnd = std::numeric_limits<std::uint64_t>::max();
 
@@ -94,7 +93,8 @@ class Walker {
     ByteReader in(raw, "zip", at);
     try {
       for (std::uint64_t i = 0; i < count && !in.at_end(); ++i) {
-        Entry entry = read_central(in);
+        const std::uint64_t begin = in.offset();
+        Entry entry = read_central(ByteReader(next_central(in), "zip", begin));
         const std::uint64_t place = entry.header_offset;
         if (signature_at(place) == kLocalSignature) anchors_.insert(place);
         listed_.emplace(place, std::move(entry));

@@ -89,8 +89,8 @@ void Writer::begin(std::string_view name, std::uint64_t size) {
   check_record_name(name);
   require(name.size() <= kMax16, ErrorCode::kLimit, "zip", "a record name of ", name.size(),
           " bytes, at most 65535 can be written");
-  require(names_.insert(fold_case(name)).second, ErrorCode::kExists, "zip", "the record '", escaped(name),
-          "' is written twice");
+  require(names_.insert(options_.case_sensitive ? std::string(name) : fold_case(name)).second,
+          ErrorCode::kExists, "zip", "the record '", escaped(name), "' is written twice");
   records_.push_back({std::string(name), size, 0, position_});
   put(local_header(name, size, position_, options_.alignment).view());
   left_ = size;

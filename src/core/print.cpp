@@ -12,9 +12,6 @@
 namespace sconce {
 namespace {
 
-constexpr int kPrecision = 4;
-constexpr std::int64_t kThreshold = 1000;  // more elements are summarised
-constexpr std::int64_t kEdgeItems = 3;
 constexpr std::size_t kLineWidth = 80;
 constexpr std::string_view kPrefix = "tensor(";
 
@@ -28,7 +25,7 @@ std::string number_text(double value, std::chars_format format, int precision) {
 // One notation for all numbers of a tensor, chosen from its finite values other than zero.
 class NumberFormat {
  public:
-  explicit NumberFormat(const std::vector<double>& values) {
+  NumberFormat(const std::vector<double>& values, int precision) : precision_(precision) {
     std::vector<double> chosen;
     std::copy_if(values.begin(), values.end(), std::back_inserter(chosen),
                  [](double value) { return std::isfinite(value) && value != 0; });
@@ -52,11 +49,12 @@ class NumberFormat {
 
  private:
   std::string text(double value) const {
-    if (is_scientific_) return number_text(value, std::chars_format::scientific, kPrecision);
-    if (!is_whole_) return number_text(value, std::chars_format::fixed, kPrecision);
+    if (is_scientific_) return number_text(value, std::chars_format::scientific, precision_);
+    if (!is_whole_) return number_text(value, std::chars_format::fixed, precision_);
     return number_text(value, std::chars_format::fixed, 0) + (std::isfinite(value) ? "." : "");
   }
 
+  int precision_;
   bool is_whole_ = true;
   bool is_scientific_ = false;
   std::size_t width_ = 1;
@@ -68,22 +66,22 @@ struct Cells {
   std::size_t width = 0;
 };
 
-Cells float_cells(const std::vector<double>& values) {
-  const NumberFormat format(values);
+Cells float_cells(const std::vector<double>& values, int precision) {
+  const NumberFormat format(values, precision);
   Cells cells{{}, format.width()};
   for (const double value : values) cells.texts.push_back(format.padded(value));
   return cells;
 }
 
-Cells complex_cells(const std::vector<std::complex<double>>& values) {
+Cells complex_cells(const std::vector<std::complex<double>>& values, int precision) {
   std::vector<double> reals;
   std::vector<double> imaginaries;
   for (const auto& value : values) {
     reals.push_back(value.real());
     imaginaries.push_back(value.imag());
   }
-  const NumberFormat real_format(reals);
-  const NumberFormat imaginary_format(imaginaries);
+  const NumberFormat real_format(reals, precision);
+  const NumberFormat imaginary_format(imaginaries, precision);
   Cells cells{{}, real_format.width() + imaginary_format.width() + 1};
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::string imaginary = imaginary_format.padded(imaginaries[i]) + "j";
@@ -112,28 +110,28 @@ Cells integer_cells(const Array& dense) {
   return cells;
 }
 
-Cells make_cells(const Array& dense) {
+Cells make_cells(const Array& dense, int precision) {
   if (dense.dtype() == kFloat4E2M1FNx2) {  // PyTorch shows the bytes as if they were floats
     const auto* const first = reinterpret_cast<const std::uint8_t*>(dense.raw());
-    return float_cells({first, first + dense.numel()});
+    return float_cells({first, first + dense.numel()}, precision);
   }
-  if (is_floating(dense.dtype())) return float_cells(dense.to_vector<double>());
-  if (is_complex(dense.dtype())) return complex_cells(dense.to_vector<std::complex<double>>());
+  if (is_floating(dense.dtype())) return float_cells(dense.to_vector<double>(), precision);
+  if (is_complex(dense.dtype())) return complex_cells(dense.to_vector<std::complex<double>>(), precision);
   return integer_cells(dense);
 }
 
 // The part of `array` that a summary shows.
-Array edges_of(const Array& array) {
+Array edges_of(const Array& array, std::int64_t edge_items) {
   Array out = array;
   for (std::size_t i = 0; i < array.rank(); ++i) {
     const auto dim = static_cast<std::int64_t>(i);
     const std::int64_t size = array.size(dim);
-    if (size <= 2 * kEdgeItems) continue;
+    if (size <= 2 * edge_items) continue;
     Shape shape = out.shape();
-    shape[i] = 2 * kEdgeItems;
+    shape[i] = 2 * edge_items;
     Array joined = Array::empty(shape, array.dtype());
-    joined.narrow(dim, 0, kEdgeItems).copy_from(out.narrow(dim, 0, kEdgeItems));
-    joined.narrow(dim, kEdgeItems, kEdgeItems).copy_from(out.narrow(dim, size - kEdgeItems, kEdgeItems));
+    joined.narrow(dim, 0, edge_items).copy_from(out.narrow(dim, 0, edge_items));
+    joined.narrow(dim, edge_items, edge_items).copy_from(out.narrow(dim, size - edge_items, edge_items));
     out = std::move(joined);
   }
   return out.contiguous();
@@ -142,21 +140,22 @@ Array edges_of(const Array& array) {
 // Lays the cells out as nested lists.
 class Layout {
  public:
-  Layout(const Shape& shape, bool is_summary, Cells cells)
-      : shape_(shape), is_summary_(is_summary), cells_(std::move(cells)) {}
+  // `edge_items` is 0 unless the array is summarised.
+  Layout(const Shape& shape, std::int64_t edge_items, Cells cells)
+      : shape_(shape), edge_items_(edge_items), cells_(std::move(cells)) {}
 
   std::string text() { return list(0, kPrefix.size()); }
 
  private:
-  bool is_cut(std::size_t dim) const { return is_summary_ && shape_[dim] > 2 * kEdgeItems; }
+  bool is_cut(std::size_t dim) const { return edge_items_ > 0 && shape_[dim] > 2 * edge_items_; }
 
   // The items of dimension `dim`, with an ellipsis in the middle of a cut one.
   template <class Item>
   std::vector<std::string> items(std::size_t dim, const char* ellipsis, const Item& item) {
     std::vector<std::string> out;
-    const std::int64_t count = is_cut(dim) ? 2 * kEdgeItems : shape_[dim];
+    const std::int64_t count = is_cut(dim) ? 2 * edge_items_ : shape_[dim];
     for (std::int64_t i = 0; i < count; ++i) {
-      if (is_cut(dim) && i == kEdgeItems) out.emplace_back(ellipsis);
+      if (is_cut(dim) && i == edge_items_) out.emplace_back(ellipsis);
       out.push_back(item());
     }
     return out;
@@ -185,7 +184,7 @@ class Layout {
   std::string next_cell() { return cells_.texts[next_++]; }
 
   Shape shape_;
-  bool is_summary_;
+  std::int64_t edge_items_;
   Cells cells_;
   std::size_t next_ = 0;
 };
@@ -202,17 +201,19 @@ void append_suffix(std::string& text, std::size_t& line_length, const std::strin
 
 }  // namespace
 
-std::string repr(const Array& array, std::span<const std::string> suffixes) {
+std::string repr(const Array& array, std::span<const std::string> suffixes, const PrintOptions& options) {
   if (!array.defined()) return "None";
   const DType dtype = array.dtype();
   const bool is_empty = array.numel() == 0;
-  const bool is_summary = array.numel() > kThreshold;
+  const bool is_summary = array.numel() > options.threshold;
+  const std::int64_t edge_items = std::max<std::int64_t>(1, options.edge_items);
+  const int precision = std::clamp(options.precision, 0, PrintOptions::kMostPrecision);
   std::string text(kPrefix);
   if (is_empty) {
     text += "[]";
   } else {
-    text += Layout(array.shape(), is_summary, make_cells(is_summary ? edges_of(array) : array.contiguous()))
-                .text();
+    const Array shown = is_summary ? edges_of(array, edge_items) : array.contiguous();
+    text += Layout(array.shape(), is_summary ? edge_items : 0, make_cells(shown, precision)).text();
   }
 
   const std::size_t newline = text.rfind('\n');

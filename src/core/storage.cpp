@@ -1,6 +1,7 @@
 #include "sconce/core/storage.h"
 
 #include <atomic>
+#include <mutex>
 #include <new>
 
 #include "sconce/base/error.h"
@@ -32,8 +33,31 @@ Allocator& default_allocator() { return *default_slot().load(std::memory_order_a
 
 Allocator& set_default_allocator(Allocator& allocator) { return *default_slot().exchange(&allocator); }
 
+struct Storage::Pending {
+  std::shared_ptr<const StorageSource> source;
+  std::mutex mutex;  // of two threads that look first at once, one reads
+};
+
+Storage::Block::Block() = default;
+
 Storage::Block::~Block() {
-  if (allocator) allocator->deallocate(data, size);
+  std::byte* const first = data.load(std::memory_order_relaxed);
+  if (allocator && first != nullptr) allocator->deallocate(first, size);
+}
+
+std::byte* Storage::Block::load() {
+  const std::lock_guard lock(pending->mutex);
+  std::byte* first = data.load(std::memory_order_acquire);
+  if (first != nullptr) return first;
+  first = allocator->allocate(size);
+  try {
+    pending->source->read({first, size});
+  } catch (...) {
+    allocator->deallocate(first, size);
+    throw;
+  }
+  data.store(first, std::memory_order_release);
+  return first;
 }
 
 Storage Storage::allocate(std::size_t size, Allocator& allocator) {
@@ -42,6 +66,28 @@ Storage Storage::allocate(std::size_t size, Allocator& allocator) {
   block->size = size;
   block->allocator = &allocator;
   return Storage(std::move(block));
+}
+
+Storage Storage::deferred(std::size_t size, std::shared_ptr<const StorageSource> source) {
+  auto block = make_ref<Block>();
+  block->size = size;
+  block->allocator = &default_allocator();
+  block->pending = std::make_unique<Pending>();
+  block->pending->source = std::move(source);
+  return Storage(std::move(block));
+}
+
+void Storage::stream(const StorageSource::Piece& piece) const {
+  if (!block_) return;
+  if (is_loaded() || !block_->pending) return piece({data(), size()});
+  block_->pending->source->stream(piece);
+}
+
+void Storage::release() const {
+  if (!block_ || !block_->pending || version() != 0) return;
+  const std::lock_guard lock(block_->pending->mutex);
+  std::byte* const first = block_->data.exchange(nullptr, std::memory_order_acq_rel);
+  if (first != nullptr) block_->allocator->deallocate(first, block_->size);
 }
 
 Storage Storage::wrap(std::span<std::byte> bytes, std::shared_ptr<const void> owner) {

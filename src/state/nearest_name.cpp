@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <numeric>
 
+#include "sconce/state/edit_distance.h"
 #include "sconce/state/state_dict.h"
 
 namespace sconce {
-namespace {
 
-// Levenshtein distance, two rows.
+// Two rows of the table are enough.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -22,7 +22,6 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// Dotted components the two names share from the right.
 std::size_t common_components(std::string_view a, std::string_view b) {
   std::size_t count = 0;
   std::size_t i = a.size();
@@ -36,6 +35,8 @@ std::size_t common_components(std::string_view a, std::string_view b) {
   }
   return count;
 }
+
+namespace {
 
 constexpr std::size_t kLongestName = 1024;  // beyond it a distance costs more than the hint is worth
 

@@ -53,10 +53,11 @@ Level level_of(const Value& container, std::size_t name_length) {
   return level;
 }
 
-}  // namespace
-
-void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf&)>& visit) {
+void walk(const Value& root,
+          const std::function<void(const checkpoint::NamedLeaf&, std::span<const Value>)>& visit,
+          const std::function<void(const checkpoint::NamedLeaf&)>& enter) {
   checkpoint::NamedLeaf leaf;
+  std::vector<Value> holders;
   std::vector<Level> levels;
   std::unordered_set<const void*> entered;
   std::size_t visited = 0;
@@ -64,14 +65,16 @@ void for_each_leaf(const Value& root, const std::function<void(const checkpoint:
   const auto reach = [&](const Value& value) {
     require(++visited <= kMostValues, ErrorCode::kLimit, "checkpoint", "more than ", kMostValues,
             " values to list");
+    leaf.value = value;
     if (is_walked(value) && entered.insert(value.id()).second) {
+      if (enter) enter(leaf);
       levels.push_back(level_of(value, leaf.name.size()));
+      holders.push_back(value);
     } else {
       name_bytes += leaf.name.size() + leaf.path.size() * sizeof(Value);
       require(name_bytes <= kMostNameBytes, ErrorCode::kLimit, "checkpoint",
               "the names in the tree need more than ", kMostNameBytes, " bytes");
-      leaf.value = value;
-      visit(leaf);
+      visit(leaf, holders);
     }
   };
   reach(root);
@@ -82,6 +85,7 @@ void for_each_leaf(const Value& root, const std::function<void(const checkpoint:
     if (level.next == level.entries.size()) {
       entered.erase(level.container.id());
       levels.pop_back();
+      holders.pop_back();
       continue;
     }
     const Value::Pair entry = level.entries[level.next++];
@@ -90,6 +94,23 @@ void for_each_leaf(const Value& root, const std::function<void(const checkpoint:
     leaf.path.push_back(entry.first);
     reach(entry.second);
   }
+}
+
+}  // namespace
+
+void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf&)>& visit) {
+  walk(root, [&visit](const checkpoint::NamedLeaf& leaf, std::span<const Value>) { visit(leaf); }, {});
+}
+
+void for_each_leaf(const Value& root,
+                   const std::function<void(const checkpoint::NamedLeaf&, std::span<const Value>)>& visit) {
+  walk(root, visit, {});
+}
+
+void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf&)>& visit,
+                   const std::function<void(const checkpoint::NamedLeaf&)>& enter) {
+  walk(
+      root, [&visit](const checkpoint::NamedLeaf& leaf, std::span<const Value>) { visit(leaf); }, enter);
 }
 
 }  // namespace sconce::toolbox

@@ -11,7 +11,6 @@
 #include "sconce/checkpoint/objects.h"
 #include "sconce/checkpoint/save.h"
 #include "sconce/state/state_dict.h"
-#include "sconce/toolbox/leaves.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -142,7 +141,6 @@ TEST(Recover, CyclesAndBombsAreErrors) {
   EXPECT_ERROR(recover_modules(net), ErrorCode::kCorrupt);
   EXPECT_ERROR(module_state(net), ErrorCode::kCorrupt);
   EXPECT_ERROR(named_arrays(net), ErrorCode::kCorrupt);
-  EXPECT_ERROR(toolbox::for_each_leaf(net, [](const NamedLeaf&) {}), ErrorCode::kCorrupt);
 
   Value twice = linear();
   for (int i = 0; i < 60; ++i) twice = module_of({.modules = Value::dict({{"a", twice}, {"b", twice}})});
@@ -171,10 +169,6 @@ TEST(Recover, NamesAndPathsAreThoseOfTheStateDict) {
   std::vector<std::string> objects;
   for (const NamedLeaf& leaf : named_objects(root)) objects.push_back(leaf.name);
   EXPECT_THAT(objects, ElementsAre("net", "net.0", "net.1"));
-  std::vector<std::string> leaves;
-  toolbox::for_each_leaf(Value::list({linear(), 5}),
-                         [&](const NamedLeaf& leaf) { leaves.push_back(leaf.name); });
-  EXPECT_THAT(leaves, ElementsAre("0.weight", "1"));
 }
 
 TEST(Recover, FilesOfEveryVersion) {

@@ -78,6 +78,36 @@ TEST(Safetensors, HeaderRules) {
       ErrorCode::kCorrupt);
   EXPECT_EQ(code(R"({"__metadata__":null})", 0), std::nullopt);
   EXPECT_EQ(code(R"({"__metadata__":{"a":1}})", 0), ErrorCode::kCorrupt);
+  EXPECT_EQ(code(R"({"__metadata__":[]})", 0), ErrorCode::kCorrupt);
+  EXPECT_EQ(code(R"({"__metadata__":{},"__metadata__":{}})", 0), ErrorCode::kCorrupt);
+  EXPECT_EQ(code(R"({"w":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4),
+            ErrorCode::kCorrupt);
+  EXPECT_EQ(code(R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"more":[1,{}]}})", 4), std::nullopt);
+  EXPECT_EQ(code(R"({"":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4), std::nullopt);
+  EXPECT_EQ(code(entry("F32", "[1e0]", "[0,4]"), 4), ErrorCode::kCorrupt);
+  EXPECT_EQ(code(entry("F32", "[1]", "[0,4,8]"), 8), ErrorCode::kCorrupt);
+  EXPECT_EQ(code(entry("F6_E2M3", "[4]", "[0,3]"), 3), ErrorCode::kUnsupported);
+  EXPECT_EQ(code(good + std::string(7, '\0')), ErrorCode::kCorrupt);
+  EXPECT_EQ(code("\xEF\xBB\xBF" + good), ErrorCode::kUnsupported);  // a byte order mark: not seen as one
+  EXPECT_EQ(code(" " + good), ErrorCode::kUnsupported);
+  EXPECT_EQ(code(good.substr(0, good.size() - 1) + ",}"), ErrorCode::kCorrupt);
+  EXPECT_EQ(code(R"({"\ud800":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4), ErrorCode::kCorrupt);
+  EXPECT_EQ(code("{\"a\nb\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4),
+            ErrorCode::kCorrupt);
+  // A zero-size tensor must lie on the boundary of two others.
+  EXPECT_EQ(
+      code(
+          R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"z":{"dtype":"U8","shape":[0],"data_offsets":[1,1]}})",
+          2),
+      ErrorCode::kCorrupt);
+  EXPECT_EQ(
+      code(
+          R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"z":{"dtype":"U8","shape":[0],"data_offsets":[2,2]}})",
+          2),
+      std::nullopt);
+  EXPECT_EQ(
+      code(cat(R"({")", std::string(65537, 'n'), R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})"), 1),
+      ErrorCode::kLimit);
   EXPECT_EQ(code(R"({"w":{"x":[[[[[[[[[[1]]]]]]]]]]}})", 0), ErrorCode::kLimit);
 }
 
@@ -104,7 +134,7 @@ TEST(Sniff, NamesWhatAFileIsInstead) {
   using namespace std::string_view_literals;
   for (const std::string_view text :
        {""sv, "hello\n"sv, "\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8\x50\x19."sv, "\x80\x02}."sv,
-        "\x89HDF\r\n"sv, "\x93NUMPY\1"sv, "GGUF\3"sv, "\x1F\x8B\x08"sv, "7z\xBC\xAF\x27\x1C"sv, "PYTORCH1"sv,
+        "\x89HDF\r\n"sv, "{\"a\":1}"sv, "GGUF\3"sv, "\x1F\x8B\x08"sv, "7z\xBC\xAF\x27\x1C"sv, "PYTORCH1"sv,
         "PK\5\6"sv, "  <!DOCTYPE HTML>"sv, "version https://git-lfs.github.com/spec/v1\n"sv, "\0\0\0\0"sv,
         "\1\2\3"sv}) {
     EXPECT_EQ(code_of(text), ErrorCode::kUnsupported) << text;

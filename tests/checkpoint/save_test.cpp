@@ -100,14 +100,8 @@ TEST(Save, ImpossibleValues) {
                ErrorCode::kUnsupported);  // not a dict
 }
 
-TEST(SaveSafetensors, NamesAndAliases) {
+TEST(SaveSafetensors, Names) {
   const Array a = Array::ones({2});
-  EXPECT_ERROR(saved(Value::dict({{"a", a}, {"b", a}}), kSafetensors), ErrorCode::kUnsupported);
-  const Value merged =
-      load(saved(Value::dict({{"a", a}, {"b", a}}), {.format = Format::kSafetensors, .merge_aliases = true}));
-  EXPECT_EQ(merged.size(), 1u);
-  EXPECT_EQ(merged.attribute("__metadata__")->at("b").as_string(), "a");
-  EXPECT_EQ(merged.attribute("__metadata__")->at("format").as_string(), "pt");
   const Array wide = Array::from<float>({1, 2, 3, 4}, {4});
   const Value parts =
       load(saved(Value::dict({{"x", wide.narrow(0, 0, 2)}, {"y", wide.narrow(0, 2, 2)}}), kSafetensors));

@@ -19,6 +19,13 @@ TEST(Crc32, Incremental) {
   EXPECT_EQ(crc32({}, part), part);
 }
 
+TEST(Crc32, Combined) {
+  const std::uint32_t first = crc32(as_byte_span("1234"));
+  EXPECT_EQ(crc32_combine(first, crc32(as_byte_span("56789")), 5), 0xCBF43926u);
+  EXPECT_EQ(crc32_combine(first, 0, 0), first);
+  EXPECT_EQ(crc32_combine(0, first, 4), first);
+}
+
 // Examples of FIPS 180-4 published by NIST.
 TEST(Sha256, KnownValues) {
   EXPECT_EQ(sha256_hex({}), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

@@ -288,6 +288,47 @@ TEST(ZipReader, RefusesDuplicateNamesIgnoringCase) {
   EXPECT_EQ(refusal(bytes), ErrorCode::kCorrupt);
 }
 
+TEST(ZipReader, GoesOnPastBrokenRecordsWhenAsked) {
+  Bytes bytes = archive({{"top/a", "first"}, {"top/b", "second"}, {"top/c", "third"}});
+  const std::size_t b = find(bytes, "top/b", find(bytes, kCentral));
+  bytes[b + 4] = std::byte{'/'};  // top//, an unsafe name
+  EXPECT_EQ(refusal(bytes), ErrorCode::kUnsafe);
+  std::vector<Error> faults;
+  const Reader reader(std::make_shared<MemorySource>(bytes), {}, &faults);
+  ASSERT_EQ(faults.size(), 1u);
+  EXPECT_EQ(faults[0].code(), ErrorCode::kUnsafe);
+  ASSERT_EQ(reader.entries().size(), 2u);
+  EXPECT_EQ(as_chars(reader.read(*reader.find("top/c"))), "third");
+}
+
+TEST(ZipReader, LeavesOutRecordsThatOverlap) {
+  Bytes bytes = archive({{"top/a", "first"}, {"top/b", "second"}, {"top/c", "third"}});
+  // The second record says that it begins where the third does.
+  const std::size_t b = find(bytes, "top/b", find(bytes, kCentral)) - kCentralBytes;
+  const std::size_t c = find(bytes, "top/c", find(bytes, kCentral)) - kCentralBytes;
+  std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(c + 42), 4,
+              bytes.begin() + static_cast<std::ptrdiff_t>(b + 42));
+  std::vector<Error> faults;
+  const Reader reader(std::make_shared<MemorySource>(bytes), {}, &faults);
+  ASSERT_EQ(faults.size(), 1u);
+  EXPECT_EQ(faults[0].code(), ErrorCode::kUnsafe);
+  ASSERT_EQ(reader.entries().size(), 2u);
+  for (const Entry& entry : reader.entries()) EXPECT_EQ(reader.find(entry.name), &entry);
+}
+
+TEST(ZipReader, ChecksDescriptors) {
+  const Bytes bytes = archive({{"top/a", "first"}});
+  const Reader good = open(bytes);
+  good.check_descriptor(good.entries()[0]);
+  const std::size_t descriptor = find(bytes, "first") + 5;
+  for (const std::size_t at : {4u, 8u, 12u}) {  // checksum, sizes
+    const Bytes wrong = patched<std::uint8_t>(bytes, descriptor + at, 0x77);
+    const Reader reader = open(wrong);
+    reader.read(reader.entries()[0]);  // nobody needs it
+    EXPECT_EQ(error_of([&] { reader.check_descriptor(reader.entries()[0]); }), ErrorCode::kCorrupt) << at;
+  }
+}
+
 TEST(ZipReader, OpensManyRecords) {
   MemorySink sink;
   Writer writer(sink);

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <limits>
+#include <thread>
 #include <vector>
 
 #include "base/error_matcher.h"
@@ -103,6 +106,89 @@ TEST(Storage, WrapKeepsTheOwner) {
   storage.mutable_data()[7] = std::byte{9};
   storage = Storage();
   EXPECT_TRUE(watch.expired());
+}
+
+// Counts how often it is asked, and fails while it is told to.
+class CountingSource : public StorageSource {
+ public:
+  void read(std::span<std::byte> out) const override {
+    require(!fails, ErrorCode::kChecksum, "test", "told to fail");
+    ++reads;
+    std::fill(out.begin(), out.end(), std::byte{7});
+  }
+  void stream(const Piece& piece) const override {
+    require(!fails, ErrorCode::kChecksum, "test", "told to fail");
+    ++streams;
+    for (int i = 0; i < 4; ++i) piece(std::array<std::byte, 2>{std::byte{7}, std::byte{7}});
+  }
+  bool fails = false;
+  mutable std::atomic<int> reads{0};
+  mutable std::atomic<int> streams{0};
+};
+
+TEST(Storage, DeferredBytesAreReadWhenSomeoneLooks) {
+  const auto source = std::make_shared<CountingSource>();
+  const Storage storage = Storage::deferred(8, source);
+  EXPECT_EQ(storage.size(), 8U);
+  EXPECT_FALSE(storage.is_loaded());
+  EXPECT_EQ(source->reads, 0);
+  EXPECT_EQ(storage.data()[7], std::byte{7});
+  EXPECT_EQ(storage.data()[0], std::byte{7});
+  EXPECT_TRUE(storage.is_loaded());
+  EXPECT_EQ(source->reads, 1);
+}
+
+TEST(Storage, ADeferredReadThatFailsLeavesItUnread) {
+  const auto source = std::make_shared<CountingSource>();
+  const Storage storage = Storage::deferred(8, source);
+  source->fails = true;
+  EXPECT_ERROR(storage.data(), ErrorCode::kChecksum);
+  EXPECT_FALSE(storage.is_loaded());
+  source->fails = false;
+  EXPECT_EQ(storage.data()[0], std::byte{7});
+}
+
+TEST(Storage, StreamingKeepsNothing) {
+  const auto source = std::make_shared<CountingSource>();
+  Storage storage = Storage::deferred(8, source);
+  std::size_t seen = 0;
+  const auto count = [&seen](std::span<const std::byte> piece) { seen += piece.size(); };
+  storage.stream(count);
+  EXPECT_EQ(seen, 8U);
+  EXPECT_FALSE(storage.is_loaded());
+  EXPECT_EQ(source->streams, 1);
+  storage.mutable_data()[0] = std::byte{1};
+  storage.stream([&](std::span<const std::byte> piece) { EXPECT_EQ(piece[0], std::byte{1}); });
+  EXPECT_EQ(source->streams, 1);  // what is in memory counts from then on
+}
+
+TEST(Storage, ReleaseForgetsWhatCanBeReadAgain) {
+  const auto source = std::make_shared<CountingSource>();
+  Storage storage = Storage::deferred(8, source);
+  storage.data();
+  storage.release();
+  EXPECT_FALSE(storage.is_loaded());
+  EXPECT_EQ(storage.data()[0], std::byte{7});
+  EXPECT_EQ(source->reads, 2);
+  storage.mutable_data()[0] = std::byte{1};
+  storage.release();  // changed: there is nothing to read that from
+  EXPECT_EQ(storage.data()[0], std::byte{1});
+  const Storage ordinary = Storage::allocate(8);
+  ordinary.release();
+  EXPECT_TRUE(ordinary.is_loaded());
+}
+
+TEST(StorageThreads, OneThreadReadsForAll) {
+  const auto source = std::make_shared<CountingSource>();
+  const Storage storage = Storage::deferred(1 << 20, source);
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0};
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] { right += storage.data()[12345] == std::byte{7} ? 1 : 0; });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, 4);
+  EXPECT_EQ(source->reads, 1);
 }
 
 }  // namespace

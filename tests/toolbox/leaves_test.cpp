@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/error_matcher.h"
 #include "sconce/state/repr.h"
 
 namespace sconce::toolbox {
@@ -35,6 +36,28 @@ TEST(Leaves, CyclesEnd) {
   Value root = Value::dict({{"a", 1}});
   root.set_item("self", root);
   EXPECT_EQ(lines(root).size(), 2U);
+}
+
+// A pickled module whose state has one parameter, and within it those of `modules`.
+Value module_of(const Value& modules) {
+  Value out = Value::object(ObjectKind::kNew, Value::global("m", "Net"), Value::tuple());
+  out.add_object_state(
+      Value::dict({{"_parameters", Value::dict({{"w", Array::zeros({2})}})}, {"_modules", modules}}));
+  return out;
+}
+
+TEST(Leaves, AModuleCountsAsItsStateDict) {
+  const Value net = module_of(Value::dict({{"0", module_of(Value::dict())}}));
+  EXPECT_THAT(lines(Value::list({net, 5})), ::testing::ElementsAre("0.w=tensor(float32, (2,))@2",
+                                                                   "0.0.w=tensor(float32, (2,))@2", "1=5@1"));
+  Value modules = Value::dict();
+  const Value cycle = module_of(modules);
+  modules.set_item("inner", cycle);
+  EXPECT_ERROR(lines(cycle), ErrorCode::kCorrupt);
+}
+
+TEST(Leaves, ObjectsInListsAreLeavesOfTheirOwn) {
+  EXPECT_THAT(lines(Value::list({Value::global("m", "f"), 5})), ::testing::ElementsAre("0=<m.f>@1", "1=5@1"));
 }
 
 }  // namespace

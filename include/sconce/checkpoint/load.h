@@ -20,21 +20,30 @@ struct LoadOptions {
   // memory only. Records that cannot be mapped (deflated, unaligned, byte-swapped) are read.
   bool map = false;
 
-  pickle::Limits pickle;
-  std::uint64_t pickle_bytes = std::uint64_t{1} << 30;     // of data.pkl
+  // torch-legacy and torch-tar: bytes behind the last storage or pickle are an error, not just noted.
+  bool refuse_trailing = false;
+
+  // Keep the file open and read a storage, and compare its CRC, when someone first looks at it. What load()
+  // found whole can then still fail: kChecksum, kTruncated, kIo come from there. Saving passes storages that
+  // nobody has looked at through without keeping them in memory.
+  bool defer = false;
+
+  pickle::Limits pickle = {};
+  std::uint64_t pickle_bytes = std::uint64_t{1} << 30;     // of data.pkl, or of one pickle of a stream
   std::uint64_t inflated_bytes = std::uint64_t{4} << 30;   // of all deflated records together
   std::uint64_t resolved_bytes = std::uint64_t{16} << 30;  // of one lazily conjugated or negated tensor
   std::uint64_t safetensors_header = 100'000'000;          // bytes, as the reference implementation
+  std::uint64_t index_bytes = 100'000'000;                 // of a *.index.json
 };
 
-// Reads a checkpoint whose format is found from its content. A torch-zip gives what torch.load would; tensors
-// that shared a storage still do. safetensors gives a dict of tensors with the attribute `__metadata__`.
-// Python objects that sconce does not know stay inert Objects; nothing in a file is ever run. Errors:
-// kNotFound, kPermission, kIo; kUnsupported names what the file is instead; kTruncated, kCorrupt, kChecksum,
-// kLimit, kUnsafe for damaged or lying files, each with path and place.
+// Reads a checkpoint whose format is found from its content. Files of torch.save give what torch.load would;
+// tensors that shared a storage still do. safetensors gives a dict of tensors with the attribute
+// `__metadata__`. Python objects that sconce does not know stay inert Objects; nothing in a file is ever run.
+// Errors: kNotFound, kPermission, kIo; kUnsupported names what the file is instead; kTruncated, kCorrupt,
+// kChecksum, kLimit, kUnsafe for damaged or lying files, each with path and place.
 Value load(const std::string& path, const LoadOptions& options = {});
 
-// The same from memory, which is copied from; `map` does not apply.
+// The same from memory, which is copied from; `map` and `defer` do not apply.
 Value load(std::span<const std::byte> bytes, const LoadOptions& options = {});
 
 }  // namespace sconce::checkpoint

@@ -31,7 +31,8 @@ std::vector<NamedLeaf> named_arrays(const Value& root, const NamedLimits& limits
 // The inert objects, the same way; of a pickled module itself and the modules in it.
 std::vector<NamedLeaf> named_objects(const Value& root, const NamedLimits& limits = {});
 
-// The leaves that are neither containers nor arrays: numbers, strings, None, bytes and inert objects.
+// The leaves that are neither containers nor arrays: numbers, strings, None, bytes and inert objects but
+// modules.
 std::vector<NamedLeaf> named_scalars(const Value& root, const NamedLimits& limits = {});
 
 // Text of a key in a dotted name: a str as it is, an int in decimal, others as Python prints them.

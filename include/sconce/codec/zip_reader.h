@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sconce/base/byte_source.h"
+#include "sconce/base/error.h"
 
 namespace sconce::zip {
 
@@ -37,6 +38,8 @@ struct Entry {
 struct ReaderLimits {
   std::uint64_t entries = 1'000'000;
   std::uint64_t inflated_bytes = std::uint64_t{4} << 30;  // of all deflated records together
+  // Names that differ in the case of letters only are two records, as numpy has it; else they are an error.
+  bool case_sensitive = false;
 };
 
 // What to do with a recorded checksum.
@@ -47,29 +50,43 @@ class Reader {
   using Chunk = std::function<void(std::span<const std::byte>)>;
 
   // Reads the end records and the central directory and checks everything that they can show. Errors:
-  // kTruncated, kCorrupt, kUnsupported, kUnsafe (record names, overlapping records), kLimit.
-  explicit Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& limits = {});
+  // kTruncated, kCorrupt, kUnsupported, kUnsafe (record names, overlapping records), kLimit. With `faults`,
+  // what is wrong with single records is added there, in order, and these records are left out.
+  explicit Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& limits = {},
+                  std::vector<Error>* faults = nullptr);
 
   const ByteSource& source() const { return *source_; }
   // In the order of the central directory.
   std::span<const Entry> entries() const { return entries_; }
-  // By name, ignoring the case of ASCII letters as PyTorch does; null when there is none.
+  // By name, ignoring the case of ASCII letters as PyTorch does unless the archive was opened otherwise; null
+  // when there is none.
   const Entry* find(std::string_view name) const;
 
   // Where the bytes of the record begin. Reads the local header and holds it against the central entry.
   std::uint64_t payload_offset(const Entry& entry) const;
 
+  // Holds the data descriptor behind the payload, where the record says there is one, against the central
+  // entry. Nobody needs it; Error kCorrupt when it contradicts.
+  void check_descriptor(const Entry& entry) const;
+
   // The record's bytes, inflated when they are deflated. Errors: kChecksum, kCorrupt, kTruncated.
   std::vector<std::byte> read(const Entry& entry, Check check = Check::kCrc) const;
   // The same into `out`, which has entry.size bytes.
   void read_into(const Entry& entry, std::span<std::byte> out, Check check = Check::kCrc) const;
-  // The same in pieces of at most 1 MiB; the checksum is compared after the last one.
+  // Its first bytes, at most `n`, unchecked.
+  std::vector<std::byte> read_prefix(const Entry& entry, std::size_t n) const;
+  // The same as read() in pieces of at most 1 MiB; the checksum is compared after the last one.
   void read_chunks(const Entry& entry, const Chunk& chunk, Check check = Check::kCrc) const;
 
  private:
+  std::string key_of(std::string_view name) const;
+  void add_entry(Entry entry, std::uint64_t at, const ReaderLimits& limits);
+
   std::shared_ptr<const ByteSource> source_;
+  std::uint64_t inflated_ = 0;
   std::vector<Entry> entries_;
-  std::unordered_map<std::string, std::size_t> index_;  // by lower-case name
+  bool case_sensitive_;
+  std::unordered_map<std::string, std::size_t> index_;  // by name, in lower case unless case_sensitive_
 };
 
 // Throws kUnsafe for a record name that could escape a folder or be read as another: empty, NUL, backslash,

@@ -17,6 +17,7 @@ namespace sconce::zip {
 
 struct WriterOptions {
   std::uint64_t alignment = 64;  // of every payload in the file; a power of two, 1 to 32768
+  bool case_sensitive = false;   // names may differ in the case of letters only
 };
 
 class Writer {

@@ -2,6 +2,7 @@
 // columns, more than 1000 elements summarised by 3 at each edge.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -9,8 +10,17 @@
 
 namespace sconce {
 
+// PyTorch's defaults (torch.set_printoptions).
+struct PrintOptions {
+  int precision = 4;              // digits after the point; at most kMostPrecision count
+  std::int64_t threshold = 1000;  // more elements are summarised
+  std::int64_t edge_items = 3;    // of each end of a summarised dimension
+  static constexpr int kMostPrecision = 50;
+};
+
 // "tensor([1., 2.])"; `suffixes` follow the dtype's: repr(x, {{"requires_grad=True"}}). Quantized and raw
 // elements print as the integers they are stored in. An undefined array is "None".
-std::string repr(const Array& array, std::span<const std::string> suffixes = {});
+std::string repr(const Array& array, std::span<const std::string> suffixes = {},
+                 const PrintOptions& options = {});
 
 }  // namespace sconce

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -27,6 +28,18 @@ inline constexpr std::size_t kStorageAlignment = 64;
 Allocator& default_allocator();
 Allocator& set_default_allocator(Allocator& allocator);
 
+// Where a deferred storage gets its bytes from. Calls may come from several threads.
+class StorageSource {
+ public:
+  using Piece = std::function<void(std::span<const std::byte>)>;
+  virtual ~StorageSource() = default;
+  // Fills `out`, which has the storage's size. After an Error the storage stays unread.
+  virtual void read(std::span<std::byte> out) const = 0;
+  // All bytes in order, in pieces that last for the call only. What shows at the end only (a checksum) is an
+  // Error after the pieces were seen.
+  virtual void stream(const Piece& piece) const = 0;
+};
+
 // A handle to a block of bytes with an identity. Copies refer to the same block.
 class Storage {
  public:
@@ -37,14 +50,24 @@ class Storage {
   // Bytes owned by someone else; `owner` is kept until the last handle goes.
   static Storage wrap(std::span<std::byte> bytes, std::shared_ptr<const void> owner);
 
+  // `size` bytes that `source` supplies when someone first looks at them; its Errors come from data() then.
+  static Storage deferred(std::size_t size, std::shared_ptr<const StorageSource> source);
+
   explicit operator bool() const { return static_cast<bool>(block_); }
   std::size_t size() const { return block_ ? block_->size : 0; }
-  const std::byte* data() const { return block_ ? block_->data : nullptr; }
+  const std::byte* data() const { return block_ ? block_->bytes() : nullptr; }
   // Mutable bytes; counts as a write, which version() shows.
   std::byte* mutable_data() {
     bump_version();
-    return block_ ? block_->data : nullptr;
+    return block_ ? block_->bytes() : nullptr;
   }
+  // False for a deferred storage that nobody has looked at.
+  bool is_loaded() const { return !block_ || block_->data.load(std::memory_order_acquire) != nullptr; }
+  // All bytes in order; those of an unread deferred storage pass by without being kept.
+  void stream(const StorageSource::Piece& piece) const;
+  // Forgets the bytes of a deferred storage that was not written to: the next look reads them again. For
+  // whoever knows that no pointer into it is in use.
+  void release() const;
   // How often the block was opened for writing: autograd finds in-place writes with it.
   std::uint32_t version() const { return block_ ? block_->version.load(std::memory_order_relaxed) : 0; }
   void bump_version() {
@@ -56,13 +79,21 @@ class Storage {
   friend bool operator==(const Storage& a, const Storage& b) = default;
 
  private:
+  struct Pending;
   struct Block : RefCounted {
+    Block();
     ~Block();
-    std::byte* data = nullptr;
+    std::byte* bytes() {
+      std::byte* first = data.load(std::memory_order_acquire);
+      return first != nullptr || !pending ? first : load();
+    }
+    std::byte* load();
+    std::atomic<std::byte*> data{nullptr};
     std::size_t size = 0;
     std::atomic<std::uint32_t> version{0};
     Allocator* allocator = nullptr;  // null: the bytes belong to `owner`
     std::shared_ptr<const void> owner;
+    std::unique_ptr<Pending> pending;  // of a deferred storage
   };
   explicit Storage(Ref<Block> block) : block_(std::move(block)) {}
   Ref<Block> block_;

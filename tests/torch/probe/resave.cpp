@@ -1,7 +1,9 @@
-// sconce_probe resave IN OUT [map] [keep-objects] [keep-device] [merge-aliases] [recover]: loads IN, puts
-// state_dicts in the place of modules when asked, saves it as OUT and prints what was noted.
+// sconce_probe resave IN OUT [map] [keep-objects] [keep-device] [no-aliases] [recover] [format=NAME]
+// [shard-size=BYTES]: loads IN, puts state_dicts in the place of modules when asked, saves it as OUT and
+// prints what was noted.
 #include <algorithm>
 #include <iostream>
+#include <stdexcept>
 
 #include "probe.h"
 #include "sconce/checkpoint/load.h"
@@ -10,6 +12,14 @@
 
 namespace sconce::probe {
 namespace {
+
+checkpoint::Format format_of(const std::string& name) {
+  for (int i = 0; i <= static_cast<int>(checkpoint::Format::kNpz); ++i) {
+    const auto format = static_cast<checkpoint::Format>(i);
+    if (checkpoint::format_name(format) == name) return format;
+  }
+  throw std::invalid_argument("no format " + name);
+}
 
 int resave(const Arguments& arguments) {
   const auto has = [&](const char* word) {
@@ -21,7 +31,11 @@ int resave(const Arguments& arguments) {
   save_options.durable = false;
   save_options.keep_objects = has("keep-objects");
   save_options.keep_device = has("keep-device");
-  save_options.merge_aliases = has("merge-aliases");
+  save_options.merge_aliases = !has("no-aliases");
+  for (const std::string& argument : arguments) {
+    if (argument.starts_with("format=")) save_options.format = format_of(argument.substr(7));
+    if (argument.starts_with("shard-size=")) save_options.shard_size = std::stoull(argument.substr(11));
+  }
   Value value = checkpoint::load(arguments.at(0), load_options);
   if (has("recover")) {
     const auto recovery = checkpoint::recover_modules(value);

@@ -1,0 +1,215 @@
+#include "file/convert.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "common/output.h"
+#include "common/output_path.h"
+#include "common/size_option.h"
+#include "common/status_line.h"
+#include "common/text_format.h"
+#include "sconce/base/text.h"
+#include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/recover.h"
+#include "sconce/checkpoint/save.h"
+#include "sconce/toolbox/convert.h"
+
+namespace sconce::cli {
+namespace {
+
+constexpr std::size_t kMostLines = 10;  // of one kind on a person's screen; --json has all
+
+struct Options {
+  std::string input;
+  std::string output;
+  std::optional<checkpoint::Format> format;
+  std::string dtype;
+  std::vector<std::string> renames;
+  toolbox::ConvertOptions convert;
+  std::uint64_t shard_size = 0;
+  bool keep_objects = false;
+  bool keep_device = false;
+  bool force = false;
+  bool json = false;
+};
+
+struct Result {
+  checkpoint::Format format = checkpoint::Format::kTorchZip;
+  toolbox::ConvertReport converted;
+  checkpoint::SaveReport saved;
+  std::vector<std::string> warnings;
+};
+
+// Sets of files hold named tensors only, whatever their format.
+bool is_flat(checkpoint::Format format, const Options& options) {
+  return format == checkpoint::Format::kSafetensors || format == checkpoint::Format::kNpz ||
+         options.shard_size > 0 || is_index(options.output);
+}
+
+std::uint64_t overflowed(const toolbox::ConvertReport& report) {
+  std::uint64_t sum = 0;
+  for (const toolbox::CastInfo& cast : report.casts) sum += *cast.overflowed;
+  return sum;
+}
+
+// After saving: only then every element was seen.
+void warn_of_overflow(Result& result, DType dtype) {
+  for (const toolbox::CastInfo& cast : result.converted.casts) {
+    const std::uint64_t count = *cast.overflowed;
+    if (count == 0) continue;
+    result.warnings.push_back(cat("'", escaped(cast.name), "': ", with_commas(count), " value",
+                                  count == 1 ? " is" : "s are", " too large for ", dtype_name(dtype)));
+  }
+}
+
+Result convert(Options options) {
+  Result result;
+  result.format = options.format.value_or(format_of_output(options.output));
+  refuse_existing(options.output, options.force);
+  for (const std::string& rename : options.renames) {
+    options.convert.rename.push_back(toolbox::Rename::parse(rename));
+  }
+  if (!options.dtype.empty()) options.convert.dtype = toolbox::floating_dtype_from(options.dtype);
+  options.convert.flatten = is_flat(result.format, options);
+
+  const Value value = checkpoint::load(options.input, {.defer = true});
+  checkpoint::Recovery recovery = checkpoint::recover_modules(value);
+  auto converted = toolbox::convert(recovery.value, options.convert);
+  result.converted = std::move(converted.report);
+  FileProgress progress("writing");
+  result.saved = checkpoint::save(
+      options.output, converted.value,
+      {.format = result.format,
+       .replace = options.force,
+       .keep_objects = options.keep_objects,
+       .keep_device = options.keep_device,
+       .merge_aliases = true,
+       .shard_size = options.shard_size,
+       .progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }});
+  result.warnings = std::move(recovery.notes);
+  result.warnings.insert(result.warnings.end(), result.converted.warnings.begin(),
+                         result.converted.warnings.end());
+  result.warnings.insert(result.warnings.end(), result.saved.warnings.begin(), result.saved.warnings.end());
+  if (options.convert.dtype) warn_of_overflow(result, *options.convert.dtype);
+  return result;
+}
+
+Json report_json(const Options& options, const Result& result) {
+  Json out;
+  out["input"] = options.input;
+  out["output"] = options.output;
+  out["format"] = checkpoint::format_name(result.format);
+  out["tensors"] = result.converted.tensors;
+  out["bytes"] = result.saved.bytes;
+  out["files"] = Json::array();
+  for (const checkpoint::SavedFile& file : result.saved.files) {
+    out["files"].push_back({{"name", file.name}, {"bytes", file.bytes}});
+  }
+  out["renamed"] = result.converted.renamed;
+  out["cast"] = result.converted.cast;
+  out["overflowed"] = overflowed(result.converted);
+  out["deselected"] = result.converted.deselected;
+  out["left_out"] = Json::array();
+  for (const toolbox::LeftOutValue& value : result.converted.left_out) {
+    out["left_out"].push_back({{"name", value.name}, {"type", value.what}});
+  }
+  out["warnings"] = result.warnings;
+  return out;
+}
+
+void warn_some(const std::vector<std::string>& lines, const Options& options) {
+  for (std::size_t i = 0; i < std::min(lines.size(), kMostLines); ++i) {
+    warn(cat(escaped(options.input), ": ", lines[i]));
+  }
+  if (lines.size() > kMostLines) {
+    warn(cat(escaped(options.input), ": ... and ", lines.size() - kMostLines,
+             " more of the kind (--json has all)"));
+  }
+}
+
+std::string plural(std::uint64_t count, const char* word) {
+  return cat(with_commas(count), " ", word, count == 1 ? "" : "s");
+}
+
+int run(const Options& options) {
+  const Result result = convert(options);
+  std::vector<std::string> left_out;
+  for (const toolbox::LeftOutValue& value : result.converted.left_out) {
+    left_out.push_back(cat("left out ", value.name.empty() ? "the value" : cat("'", escaped(value.name), "'"),
+                           " (", escaped(value.what), "): ", checkpoint::format_name(result.format),
+                           " holds tensors only"));
+  }
+  warn_some(left_out, options);
+  warn_some(result.warnings, options);
+  if (options.json) {
+    out().print_json(report_json(options, result));
+    return kFine;
+  }
+  const toolbox::ConvertReport& report = result.converted;
+  std::string line = cat(escaped(options.output), ": ", checkpoint::format_name(result.format), ", ",
+                         plural(report.tensors, "tensor"), ", ", human_bytes(result.saved.bytes));
+  if (!result.saved.files.empty()) line += cat(" in ", plural(result.saved.files.size(), "file"));
+  if (report.renamed > 0) line += cat("; ", with_commas(report.renamed), " renamed");
+  if (report.cast > 0) line += cat("; ", with_commas(report.cast), " now ", options.dtype);
+  if (!report.deselected.empty()) line += cat("; ", with_commas(report.deselected.size()), " not selected");
+  if (!left_out.empty()) line += cat("; ", plural(left_out.size(), "other value"), " left out");
+  out().print(line + "\n");
+  return kFine;
+}
+
+}  // namespace
+
+Command convert_command() {
+  return {
+      "convert", "Write a checkpoint in another format, whole or in part",
+      [](CLI::App& app) -> std::function<int()> {
+        auto options = std::make_shared<Options>();
+        app.add_option("IN", options->input, "The checkpoint to read")->required();
+        app.add_option("OUT", options->output, "The file or folder to write; IN itself is safe")->required();
+        add_format_option(app, options->format);
+        app.add_option("--dtype", options->dtype,
+                       "Convert floating tensors: bf16, f16, f32, f64, f8_e4m3fn, ...")
+            ->check([](const std::string& word) {
+              return toolbox::floating_dtype_from(word) ? std::string()
+                                                        : "'" + escaped(word) + "' is not a floating dtype";
+            })
+            ->type_name("DTYPE");
+        app.add_option("--select", options->convert.select, "Only names that match this glob; repeatable")
+            ->type_name("GLOB")
+            ->expected(1)
+            ->allow_extra_args(false)
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        app.add_option("--exclude", options->convert.exclude, "No names that match this glob; repeatable")
+            ->type_name("GLOB")
+            ->expected(1)
+            ->allow_extra_args(false)
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        app.add_option("--rename", options->renames,
+                       "Replace every match in every name; \\1 and $1 are groups; repeatable, in order")
+            ->type_name("'REGEX=REPLACEMENT'")
+            ->expected(1)
+            ->allow_extra_args(false)
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        app.add_option("--strip-prefix", options->convert.strip_prefix,
+                       "Take this from the names that begin with it (module.)")
+            ->type_name("PREFIX");
+        app.add_option("--add-prefix", options->convert.add_prefix, "Put this before every name")
+            ->type_name("PREFIX");
+        app.add_option("--state-dict", options->convert.state_dict,
+                       "Only the part of the checkpoint with this name (state_dict, model.ema)")
+            ->type_name("KEY");
+        app.add_flag("--keep-objects", options->keep_objects,
+                     "Write unknown Python objects back, where that runs no code");
+        app.add_flag("--keep-device", options->keep_device, "Keep device tags such as cuda:0 instead of cpu");
+        app.add_flag("--force", options->force, "Replace OUT if it exists");
+        app.add_flag("--json", options->json, "One JSON object that says what was written");
+        app.footer(
+            "The steps are taken in the order --state-dict, --select/--exclude, --strip-prefix, --rename,\n"
+            "--add-prefix, --dtype.\n\n"
+            "Example: sconce convert last.ckpt model.safetensors --state-dict state_dict \\\n"
+            "           --strip-prefix module. --dtype bf16");
+        return [options] { return run(*options); };
+      }};
+}
+
+}  // namespace sconce::cli

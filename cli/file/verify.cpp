@@ -1,0 +1,48 @@
+#include "file/verify.h"
+
+#include <memory>
+
+#include "common/output.h"
+#include "file/verify_report.h"
+
+namespace sconce::cli {
+namespace {
+
+struct Options {
+  std::string path;
+  bool json = false;
+  bool finite = false;
+};
+
+int run(const Options& options) {
+  const toolbox::VerifyReport report = toolbox::verify(options.path, {.finite = options.finite, .load = {}});
+  if (options.json) {
+    out().print_json(verification_json(report, options.finite));
+  } else {
+    out().print(verification_text(report, options.finite));
+  }
+  return report.ok() ? kFine : kAnsweredNo;
+}
+
+}  // namespace
+
+Command verify_command() {
+  return {
+      "verify", "Tell whether a checkpoint is whole and safe to load",
+      [](CLI::App& app) -> std::function<int()> {
+        auto options = std::make_shared<Options>();
+        app.add_option("PATH", options->path, "The checkpoint")->required();
+        app.add_flag("--json", options->json, "One JSON object instead of text");
+        app.add_flag("--finite", options->finite, "Also read every tensor and look for NaN and infinities");
+        app.footer(
+            "Checks the structure, every checksum that is recorded, and what the pickles name: which "
+            "globals\n"
+            "could run code in Python, and whether torch.load(weights_only=True) takes the file. Nothing in\n"
+            "a file is ever run. Formats without checksums are 'unchecked': their bytes may be damaged.\n\n"
+            "Exit status: 0 nothing wrong found, 1 damaged or unsafe, 2 not a checkpoint or not readable.\n\n"
+            "Example: sconce verify download.pt --finite");
+        return [options] { return run(*options); };
+      }};
+}
+
+}  // namespace sconce::cli

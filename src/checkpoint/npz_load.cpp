@@ -1,0 +1,231 @@
+// numpy's .npy, one array, and .npz, a zip archive of them.
+#include <algorithm>
+
+#include "checkpoint/npy_header.h"
+#include "checkpoint/readers.h"
+#include "checkpoint/tensor_store.h"
+#include "sconce/base/parallel.h"
+#include "sconce/codec/zip_reader.h"
+
+namespace sconce::checkpoint {
+namespace {
+
+constexpr std::string_view kSuffix = ".npy";
+
+void check_size(const npy::Header& header, std::uint64_t size) {
+  const std::uint64_t present = size - header.size;
+  require(header.data_bytes <= present, ErrorCode::kTruncated, "npy", "the array of shape ",
+          header.geometry.shape.str(), " needs ", header.data_bytes, " bytes, ", present, " are there");
+  require(header.data_bytes == present, ErrorCode::kCorrupt, "npy", "the array of shape ",
+          header.geometry.shape.str(), " has ", header.data_bytes, " bytes, ", present, " are there");
+}
+
+// read(n) gives the first n bytes, or all when there are fewer.
+template <class Read>
+npy::Header header_from(const Read& read) {
+  std::vector<std::byte> head = read(npy::kFirstBytes);
+  const std::size_t size = npy::header_size(head);
+  if (size > head.size()) head = read(size);
+  return npy::parse_header(head);
+}
+
+void fix_order(const npy::Header& header, Storage& storage) {
+  if (header.needs_swap) {
+    swap_words({storage.mutable_data(), storage.size()}, dtype_info(header.dtype).word);
+  }
+}
+
+Value value_of(const npy::Header& header, Storage storage) {
+  return Value(Array(std::move(storage), header.dtype, header.geometry));
+}
+
+TensorInfo info_of(const npy::Header& header) {
+  TensorInfo info;
+  info.dtype = header.dtype;
+  info.geometry = header.geometry;
+  info.device = "cpu";
+  info.storage_bytes = header.data_bytes;
+  return info;
+}
+
+// ---- .npy
+
+npy::Header read_npy_header(const ByteSource& source) {
+  const auto read = [&](std::size_t n) {
+    std::vector<std::byte> head(static_cast<std::size_t>(std::min<std::uint64_t>(source.size(), n)));
+    source.read_at(head, 0);
+    return head;
+  };
+  npy::Header header = header_from(read);
+  check_size(header, source.size());
+  return header;
+}
+
+Storage read_npy(const ByteSource& source, const npy::Header& header) {
+  Storage storage = Storage::allocate(static_cast<std::size_t>(header.data_bytes));
+  source.read_at({storage.mutable_data(), storage.size()}, header.size);
+  fix_order(header, storage);
+  return storage;
+}
+
+class NpyStore : public detail::TensorStore {
+ public:
+  NpyStore(Source source, npy::Header header, const LoadOptions& options)
+      : TensorStore(options), source_(std::move(source)), header_(std::move(header)) {}
+
+ protected:
+  Storage read(const TensorInfo&) const override { return read_npy(*source_.bytes, header_); }
+
+ private:
+  Source source_;
+  npy::Header header_;
+};
+
+// ---- .npz
+
+struct Member {
+  const zip::Entry* entry;
+  std::string name;
+  npy::Header header;
+};
+
+class NpzArchive {
+ public:
+  NpzArchive(Source source, const LoadOptions& options)
+      : source_(std::move(source)),
+        check_(options.check_crc ? zip::Check::kCrc : zip::Check::kNone),
+        reader_(source_.bytes,
+                zip::ReaderLimits{.inflated_bytes = options.inflated_bytes, .case_sensitive = true}) {
+    for (const zip::Entry& entry : reader_.entries()) {
+      require(entry.name.ends_with(kSuffix), ErrorCode::kUnsupported, "npz", "the record '",
+              escaped(entry.name), "' is not an array (.npy)");
+      Member member{&entry, entry.name.substr(0, entry.name.size() - kSuffix.size()), {}};
+      try {
+        member.header = header_from([&](std::size_t n) { return reader_.read_prefix(entry, n); });
+        check_size(member.header, entry.size);
+      } catch (const Error& error) {
+        fail(error.code(), "npz", "the record '", escaped(entry.name), "': ", error.text());
+      }
+      members_.push_back(std::move(member));
+    }
+  }
+
+  const zip::Reader& reader() const { return reader_; }
+  const std::vector<Member>& members() const { return members_; }
+
+  Storage read(const Member& member) const {
+    const npy::Header& header = member.header;
+    Storage storage = Storage::allocate(static_cast<std::size_t>(header.data_bytes));
+    std::byte* out = storage.mutable_data();
+    std::size_t left = header.size;  // bytes of the header still to pass over
+    reader_.read_chunks(
+        *member.entry,
+        [&](std::span<const std::byte> bytes) {
+          const std::size_t passed = std::min(left, bytes.size());
+          left -= passed;
+          out = std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(passed), bytes.end(), out);
+        },
+        check_);
+    fix_order(header, storage);
+    return storage;
+  }
+
+  Storage map_or_read(const Member& member) const {
+    if (member.entry->method == zip::Method::kStored && !member.header.needs_swap) {
+      auto mapped = source_.mapped(reader_.payload_offset(*member.entry) + member.header.size,
+                                   member.header.data_bytes, dtype_info(member.header.dtype).word);
+      if (mapped) return *std::move(mapped);
+    }
+    return read(member);
+  }
+
+ private:
+  Source source_;
+  zip::Check check_;
+  zip::Reader reader_;
+  std::vector<Member> members_;
+};
+
+class NpzStore : public detail::TensorStore {
+ public:
+  NpzStore(std::shared_ptr<const NpzArchive> archive, const LoadOptions& options)
+      : TensorStore(options), archive_(std::move(archive)) {}
+
+ protected:
+  Storage read(const TensorInfo& tensor) const override {
+    return archive_->read(archive_->members()[tensor.storage]);
+  }
+
+ private:
+  std::shared_ptr<const NpzArchive> archive_;
+};
+
+}  // namespace
+
+Value load_npy(Source source, const LoadOptions&) {
+  const npy::Header header = read_npy_header(*source.bytes);
+  if (!header.needs_swap) {
+    auto mapped = source.mapped(header.size, header.data_bytes, dtype_info(header.dtype).word);
+    if (mapped) return value_of(header, *std::move(mapped));
+  }
+  return value_of(header, read_npy(*source.bytes, header));
+}
+
+Listing list_npy(Source source, const LoadOptions& options) {
+  npy::Header header = read_npy_header(*source.bytes);
+  Listing listing;
+  listing.format = Format::kNpz;
+  listing.file_size = source.bytes->size();
+  listing.tree = Value(Array());
+  TensorInfo info = info_of(header);
+  info.file_offset = header.size;
+  listing.tensors.push_back(std::move(info));
+  listing.store = std::make_shared<NpyStore>(std::move(source), std::move(header), options);
+  return listing;
+}
+
+Value load_npz(Source source, const LoadOptions& options) {
+  const NpzArchive archive(std::move(source), options);
+  const auto& members = archive.members();
+  std::vector<Storage> storages(members.size());
+  parallel_for(static_cast<std::int64_t>(members.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      storages[i] = archive.map_or_read(members[i]);
+    }
+  });
+  Value out = Value::dict();
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    out.set_item(members[i].name, value_of(members[i].header, std::move(storages[i])));
+  }
+  return out;
+}
+
+Listing list_npz(Source source, const LoadOptions& options) {
+  const std::uint64_t size = source.bytes->size();
+  const auto archive = std::make_shared<const NpzArchive>(std::move(source), options);
+  Listing listing;
+  listing.format = Format::kNpz;
+  listing.file_size = size;
+  listing.tree = Value::dict();
+  std::size_t unchecked = 0;
+  for (const Member& member : archive->members()) {
+    TensorInfo info = info_of(member.header);
+    info.name = member.name;
+    info.path = {Value(member.name)};
+    info.storage = listing.tensors.size();
+    info.record = member.entry->name;
+    info.file_offset = archive->reader().payload_offset(*member.entry);
+    if (member.entry->method == zip::Method::kStored) info.file_offset += member.header.size;
+    info.has_checksum = member.entry->crc_recorded();
+    unchecked += info.has_checksum ? 0 : 1;
+    listing.tree.set_item(member.name, Value(Array()));
+    listing.tensors.push_back(std::move(info));
+  }
+  if (unchecked > 0) {
+    listing.notes.push_back(cat(unchecked, " of ", listing.tensors.size(), " records have no checksum"));
+  }
+  listing.store = std::make_shared<NpzStore>(archive, options);
+  return listing;
+}
+
+}  // namespace sconce::checkpoint

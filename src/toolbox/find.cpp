@@ -1,0 +1,35 @@
+#include "sconce/toolbox/find.h"
+
+#include <algorithm>
+
+#include "sconce/base/error.h"
+#include "sconce/state/state_dict.h"
+#include "sconce/toolbox/convert.h"
+
+namespace sconce::toolbox {
+
+using checkpoint::NamedLeaf;
+
+std::vector<NamedLeaf> find_named(const Value& root, const std::string& name) {
+  std::vector<NamedLeaf> found;
+  std::vector<std::string> candidates;
+  const auto look = [&](std::vector<NamedLeaf> leaves) {
+    for (NamedLeaf& leaf : leaves) {
+      candidates.push_back(leaf.name);
+      if (leaf.name == name) found.push_back(std::move(leaf));
+    }
+  };
+  look(checkpoint::named_arrays(root));
+  look(checkpoint::named_scalars(root));
+  if (!found.empty()) return found;
+  try {
+    return {{name, {}, name.empty() ? root : take_part(root, name)}};
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+  }
+  const auto near = nearest_name(name, candidates);
+  fail(ErrorCode::kNotFound, "show", "there is nothing named '", escaped(name), "'",
+       near ? cat("; did you mean '", escaped(*near), "'?") : "; 'sconce inspect' lists the names");
+}
+
+}  // namespace sconce::toolbox

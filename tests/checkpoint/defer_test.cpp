@@ -1,0 +1,96 @@
+// load(..., {.defer = true}): storages that are read when someone looks, and writers that pass them through.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error_matcher.h"
+#include "base/temporary_folder.h"
+#include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/save.h"
+
+namespace sconce::checkpoint {
+namespace {
+
+class Defer : public TemporaryFolder {
+ protected:
+  static Value values() {
+    std::vector<float> numbers(1'000'000);
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i);
+    const Array large = Array::from(numbers, {1000, 1000});
+    return Value::dict({{"large", large},
+                        {"view", large.select(1, 3)},
+                        {"small", Array::from<std::int64_t>({1, 2, 3}, {3})},
+                        {"empty", Array::zeros({0, 4})}});
+  }
+  Value deferred(const std::string& name) const { return load(path(name), {.defer = true}); }
+};
+
+TEST_F(Defer, NothingIsReadBeforeSomeoneLooks) {
+  for (const char* name : {"x.pt", "x.safetensors"}) {
+    save(path(name), values(), {.merge_aliases = true});
+    const Value value = deferred(name);
+    const Array& small = value.at("small").as_array();
+    EXPECT_FALSE(value.at("large").as_array().storage().is_loaded());
+    EXPECT_FALSE(small.storage().is_loaded());
+    EXPECT_THAT(small.to_vector<int>(), ::testing::ElementsAre(1, 2, 3));
+    EXPECT_TRUE(small.storage().is_loaded());
+    EXPECT_FALSE(value.at("large").as_array().storage().is_loaded());
+    EXPECT_EQ(value.at("view").as_array().to_vector<int>().at(2), 2003);
+  }
+}
+
+TEST_F(Defer, WritersPassThroughTheSameBytes) {
+  save(path("a.pt"), values());
+  save(path("a.safetensors"), values(), {.merge_aliases = true});
+  for (const Format format : {Format::kTorchZip, Format::kSafetensors}) {
+    const std::string expected = format == Format::kTorchZip ? "a.pt" : "a.safetensors";
+    const Value value = deferred("a.pt");
+    const SaveReport report = save(path("b"), value, {.format = format, .merge_aliases = true});
+    EXPECT_EQ(report.bytes, get("b").size());
+    EXPECT_FALSE(value.at("large").as_array().storage().is_loaded());
+    Value again = load(path("b"));
+    for (const char* name : {"large", "view", "small", "empty"}) {
+      EXPECT_TRUE(again.at(name).as_array().same_bits(values().at(name).as_array())) << name;
+    }
+    std::string file = get("b");
+    if (format == Format::kSafetensors) EXPECT_EQ(file, get(expected));
+  }
+}
+
+TEST_F(Defer, TheFileMayBeReplacedByWhatItHolds) {
+  save(path("a.pt"), values());
+  save(path("a.pt"), deferred("a.pt"));
+  EXPECT_TRUE(load(path("a.pt")).at("large").as_array().same_bits(values().at("large").as_array()));
+}
+
+TEST_F(Defer, ABadChecksumShowsWhenSomeoneLooksAndNamesTheFile) {
+  save(path("a.pt"), values());
+  std::string bytes = get("a.pt");
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  put("a.pt", bytes);
+  put("b.pt", "old");
+  const Value value = deferred("a.pt");
+  EXPECT_ERROR(value.at("large").as_array().raw(), ErrorCode::kChecksum);
+  try {
+    save(path("b.pt"), value);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kChecksum);
+    EXPECT_EQ(error.path(), path("a.pt"));
+  }
+  EXPECT_EQ(get("b.pt"), "old");
+  EXPECT_ERROR(save(path("b.safetensors"), value, {.merge_aliases = true}), ErrorCode::kChecksum);
+  EXPECT_EQ(names(), (std::vector<std::string>{"a.pt", "b.pt"}));
+}
+
+TEST_F(Defer, DoesNotApplyToMemory) {
+  save(path("a.pt"), values());
+  Value value;
+  {
+    const std::string bytes = get("a.pt");
+    value = load(std::as_bytes(std::span(bytes)), {.defer = true});
+  }
+  EXPECT_TRUE(value.at("small").as_array().storage().is_loaded());
+}
+
+}  // namespace
+}  // namespace sconce::checkpoint

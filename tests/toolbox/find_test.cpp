@@ -1,0 +1,45 @@
+#include "sconce/toolbox/find.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error_matcher.h"
+
+namespace sconce::toolbox {
+namespace {
+
+Value tree() {
+  return Value::dict({{"model", Value::dict({{"conv.weight", Array::zeros({2})}})},
+                      {"lr", Value::list({0.1, 0.2})},
+                      {"epoch", 3}});
+}
+
+TEST(Find, LeavesAndContainers) {
+  const Value root = tree();
+  EXPECT_TRUE(find_named(root, "model.conv.weight").at(0).value.is_array());
+  EXPECT_EQ(find_named(root, "epoch").at(0).value.as_int(), 3);
+  EXPECT_EQ(find_named(root, "lr.1").at(0).value.as_float(), 0.2);
+  EXPECT_TRUE(find_named(root, "model").at(0).value.is(root.at("model")));
+  EXPECT_TRUE(find_named(root, "").at(0).value.is(root));
+  EXPECT_TRUE(find_named(Value(Array::zeros({1})), "").at(0).value.is_array());
+}
+
+TEST(Find, TwoOfOneNameAreBothFound) {
+  const Value root =
+      Value::dict({{"a", Value::dict({{"b", Array::zeros({1})}})}, {"a.b", Array::zeros({2})}});
+  EXPECT_EQ(find_named(root, "a.b").size(), 2U);
+}
+
+TEST(Find, AWrongNameNamesTheNearest) {
+  try {
+    find_named(tree(), "model.conv.wieght");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+    EXPECT_THAT(error.text(), ::testing::HasSubstr("'model.conv.weight'"));
+  }
+  EXPECT_ERROR(find_named(Value::dict(), "x"), ErrorCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace sconce::toolbox
