@@ -12,4 +12,14 @@ bool can_salvage_torch_zip(Source source, const LoadOptions& options);
 Salvage salvage_safetensors(Source source, const LoadOptions& options);
 bool can_salvage_safetensors(Source source, const LoadOptions& options);
 
+// These formats have no checksum, or their description has none: what is there is unchecked.
+Salvage salvage_torch_legacy(Source source, const LoadOptions& options);
+bool can_salvage_torch_legacy(Source source, const LoadOptions& options);
+
+Salvage salvage_dcp(Source source, const LoadOptions& options);
+bool can_salvage_dcp(Source source, const LoadOptions& options);
+
+Salvage salvage_index(Source source, const LoadOptions& options);
+bool can_salvage_index(Source source, const LoadOptions& options);
+
 }  // namespace sconce::checkpoint

@@ -92,7 +92,10 @@ constexpr Row kRows[] = {
     {""sv, is_npz, "", {load_npz, list_npz}},
     {"PK\3\4"sv, nullptr, "", {load_torch_zip, list_torch_zip, salvage_torch_zip, can_salvage_torch_zip}},
     {"PK\5\6"sv, nullptr, "an empty zip archive", {}},
-    {""sv, is_legacy_stream, "", {load_torch_legacy, list_torch_legacy}},
+    {""sv,
+     is_legacy_stream,
+     "",
+     {load_torch_legacy, list_torch_legacy, salvage_torch_legacy, can_salvage_torch_legacy}},
     {""sv, is_tar, "", {load_torch_tar, list_torch_tar}},
     {""sv,
      is_safetensors,
@@ -123,7 +126,7 @@ constexpr Row kRows[] = {
     {""sv, is_html, "an HTML page: the download gave a web page instead of the file", {}},
     {""sv, is_old_pickle, "", {load_plain_pickle, list_plain_pickle}},
     {""sv, is_zeros, "zero bytes at its beginning: an incomplete download or copy?", {}},
-    {""sv, is_json_object, "", {load_index, list_index}},
+    {""sv, is_json_object, "", {load_index, list_index, salvage_index, can_salvage_index}},
     {""sv, is_text, "a text file, not a checkpoint", {}},
 };
 
@@ -163,7 +166,7 @@ struct FolderRow {
 };
 
 constexpr FolderRow kFolderRows[] = {
-    {is_dcp, {load_dcp, list_dcp}},
+    {is_dcp, {load_dcp, list_dcp, salvage_dcp, can_salvage_dcp}},
     {is_sharded_safetensors, {load_sharded_safetensors, list_sharded_safetensors}},
 };
 

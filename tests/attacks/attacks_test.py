@@ -22,8 +22,8 @@ import cases  # noqa: E402
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
 
-# What can be read so far. The cases of other formats wait for their readers.
-READ = {"torch-zip", "safetensors", "other"}
+# The formats whose cases are run.
+READ = {case.format for case in cases.CASES}
 
 MOST_MEMORY = 200 << 20
 MOST_SECONDS = 20  # on a machine that builds something else besides

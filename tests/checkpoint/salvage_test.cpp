@@ -380,7 +380,125 @@ TEST(Salvage, LyingDescriptions) {
   EXPECT_TRUE(salvage.value.is_none());
 }
 
+TEST(Salvage, LegacyCutAtEveryByte) {
+  std::mt19937_64 random(8);
+  const Bytes bytes = saved(checkpoint_value(random, 4), Format::kTorchLegacy);
+  const Arrays original = arrays_of(load(bytes));
+  const Listing listing = describe(bytes);
+  for (std::size_t end = 15; end < bytes.size(); ++end) {
+    expect_cut_gives_what_is_before(bytes, end, original, listing, false);
+  }
+}
+
+TEST(Salvage, LegacyWithEveryBitFlippedIsNeverCalledChecked) {
+  std::mt19937_64 random(9);
+  const Bytes bytes = saved(checkpoint_value(random, 4), Format::kTorchLegacy);
+  const Arrays original = arrays_of(load(bytes));
+  const Listing listing = describe(bytes);
+  for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    try {
+      const Salvage salvage = checkpoint::salvage(flipped(bytes, bit));
+      for (const SalvagedTensor& tensor : salvage.recovered) ASSERT_FALSE(tensor.is_checked) << bit;
+      // A bit of the data, or of a number of elements, touches one storage.
+      if (bit / 8 + 8 < first_data(listing)) continue;
+      std::set<std::size_t> changed;
+      const Arrays given = arrays_of(salvage.value);
+      for (const TensorInfo& info : listing.tensors) {
+        const auto found = given.find(info.name);
+        if (found == given.end() || !found->second.same_bits(original.at(info.name)))
+          changed.insert(info.storage);
+      }
+      ASSERT_LE(changed.size(), 1u) << bit;
+    } catch (const Error& error) {
+      ASSERT_LT(bit / 8 + 8, first_data(listing)) << error.what();
+    }
+  }
+}
+
+TEST(Salvage, PickledModulesBecomeTheirStateDicts) {
+  for (const char* name : {"mod_113.pt", "mod_26.pt"}) {
+    const Bytes bytes = read_file(testing::golden_path(cat("formats/zip/", name)));
+    const Arrays original = arrays_of(load(bytes));
+    const Listing listing = describe(bytes);
+    for (std::size_t end = first_data(listing); end < bytes.size(); end += 7) {
+      expect_cut_gives_what_is_before(bytes, end, original, listing, true);
+    }
+    EXPECT_TRUE(checkpoint::salvage(bytes).value.is_ordered_dict());
+  }
+}
+
 class SalvageFiles : public TemporaryFolder {};
+
+TEST_F(SalvageFiles, ShardsThatAreMissingOrCutCostTheirTensors) {
+  std::mt19937_64 random(10);
+  for (const Format format : {Format::kSafetensors, Format::kTorchZip}) {
+    Value half[2] = {
+        Value::dict({{"a", random_array(random, {6}, kFloat32)}, {"b", random_array(random, {2}, kInt64)}}),
+        Value::dict({{"c", random_array(random, {3}, kFloat32)}})};
+    const auto put = [&](const std::string& name, std::span<const std::byte> content) {
+      AtomicFile file((folder_ / name).string());
+      file.write(content);
+      file.commit();
+    };
+    const std::string index = (folder_ / "model.index.json").string();
+    put("model.index.json", as_byte_span(R"({"weight_map": {"a": "1.bin", "b": "1.bin", "c": "2.bin"}})"));
+    put("1.bin", saved(half[0], format));
+    put("2.bin", saved(half[1], format));
+    EXPECT_THAT(names_of(checkpoint::salvage(index).recovered), UnorderedElementsAre("a", "b", "c"));
+    std::filesystem::remove(folder_ / "2.bin");
+    const Salvage without = checkpoint::salvage(index);
+    EXPECT_THAT(names_of(without.recovered), UnorderedElementsAre("a", "b"));
+    ASSERT_EQ(without.lost.size(), 1u);
+    EXPECT_TRUE(without.value.at("a").as_array().same_bits(half[0].at("a").as_array()));
+    EXPECT_TRUE(can_salvage(index));
+    put("2.bin", saved(half[1], format));
+    Bytes cut = saved(half[0], format);
+    const Listing listing = describe(cut);
+    const auto last =
+        std::max_element(listing.tensors.begin(), listing.tensors.end(),
+                         [](const auto& a, const auto& b) { return a.file_offset < b.file_offset; });
+    cut.resize(static_cast<std::size_t>(last->file_offset) + 1);
+    put("1.bin", cut);
+    const Salvage rest = checkpoint::salvage(index);
+    EXPECT_EQ(rest.recovered.size(), 2u);
+    ASSERT_EQ(rest.lost.size(), 1u);
+    EXPECT_EQ(rest.lost.front().name, last->name);
+    std::filesystem::remove(folder_ / "1.bin");
+    std::filesystem::remove(folder_ / "2.bin");
+    EXPECT_FALSE(can_salvage(index));
+  }
+}
+
+TEST_F(SalvageFiles, FilesOfADistributedCheckpointThatAreDamagedCostTheirTensors) {
+  std::mt19937_64 random(11);
+  const Value value = Value::dict({{"a", random_array(random, {6}, kFloat32)},
+                                   {"b", Value::dict({{"c", random_array(random, {3}, kFloat32)}})},
+                                   {"n", 7}});
+  const std::string path = (folder_ / "x").string();
+  SaveOptions options;
+  options.format = Format::kDcp;
+  save(path, value, options);
+  EXPECT_THAT(names_of(checkpoint::salvage(path).recovered), UnorderedElementsAre("a", "b.c"));
+  const Listing listing = describe(path);
+  for (const TensorInfo& tensor : listing.tensors) {
+    if (tensor.name != "b.c") continue;
+    Bytes content = read_file((folder_ / "x" / "__0_0.distcp").string());
+    content.at(static_cast<std::size_t>(tensor.file_offset)) ^= std::byte{1};
+    AtomicFile file((folder_ / "x" / "__0_0.distcp").string());
+    file.write(content);
+    file.commit();
+  }
+  const Salvage damaged = checkpoint::salvage(path);
+  EXPECT_THAT(names_of(damaged.recovered), UnorderedElementsAre("a"));
+  ASSERT_EQ(damaged.lost.size(), 1u);
+  EXPECT_EQ(damaged.lost.front().name, "b.c");
+  EXPECT_TRUE(damaged.value.at("a").as_array().same_bits(value.at("a").as_array()));
+  EXPECT_EQ(damaged.value.at("n").as_int(), 7);
+  EXPECT_TRUE(can_salvage(path));
+  std::filesystem::remove(folder_ / "x" / "__0_0.distcp");
+  EXPECT_THAT(checkpoint::salvage(path).recovered, IsEmpty());
+  EXPECT_FALSE(can_salvage(path));
+}
 
 TEST_F(SalvageFiles, CanSalvageTellsWhetherItWouldHelp) {
   std::mt19937_64 random(7);
