@@ -1,8 +1,10 @@
 #include "file/salvage.h"
 
 #include <memory>
+#include <optional>
 
 #include "common/output.h"
+#include "common/output_path.h"
 #include "common/terminal.h"
 #include "common/text_format.h"
 #include "sconce/base/text.h"
@@ -11,19 +13,12 @@
 namespace sconce::cli {
 namespace {
 
-using checkpoint::Format;
-
 struct Options {
   std::string input;
   std::string output;
-  std::string format;
+  std::optional<checkpoint::Format> format;
   bool json = false;
   bool force = false;
-};
-
-constexpr std::pair<std::string_view, Format> kFormats[] = {
-    {"torch", Format::kTorchZip},
-    {"safetensors", Format::kSafetensors},
 };
 
 Json report_json(const Options& options, const toolbox::SalvageReport& report) {
@@ -71,10 +66,8 @@ std::string report_text(const Options& options, const toolbox::SalvageReport& re
 int run(const Options& options) {
   checkpoint::SaveOptions saving;
   saving.replace = options.force;
-  saving.merge_aliases = true;
-  for (const auto& [name, format] : kFormats) {
-    if (name == options.format) saving.format = format;
-  }
+  saving.format = options.format.value_or(format_of_output(options.output));
+  refuse_existing(options.output, options.force);
   const toolbox::SalvageReport report = toolbox::salvage(options.input, options.output, saving);
   for (const std::string& warning : report.warnings) warn(cat(escaped(options.output), ": ", warning));
   if (options.json) {
@@ -99,10 +92,7 @@ Command salvage_command() {
         auto options = std::make_shared<Options>();
         app.add_option("IN", options->input, "The damaged checkpoint")->required();
         app.add_option("OUT", options->output, "Where to write what can be recovered")->required();
-        std::vector<std::string> names;
-        for (const auto& [name, format] : kFormats) names.emplace_back(name);
-        app.add_option("--to", options->format, "Format of OUT; its extension decides otherwise")
-            ->check(CLI::IsMember(names));
+        add_format_option(app, options->format);
         app.add_flag("--force", options->force, "Replace OUT if it exists (it may be IN)");
         app.add_flag("--json", options->json, "One JSON object instead of text");
         app.footer(

@@ -1,10 +1,5 @@
 #include "sconce/toolbox/salvage.h"
 
-#include <filesystem>
-#include <utility>
-
-#include "sconce/base/error.h"
-
 namespace sconce::toolbox {
 
 std::vector<std::string> SalvageReport::unchecked() const {
@@ -17,10 +12,6 @@ std::vector<std::string> SalvageReport::unchecked() const {
 
 SalvageReport salvage(const std::string& input, const std::string& output,
                       const checkpoint::SaveOptions& options) {
-  std::error_code ignored;
-  if (!options.replace && std::filesystem::exists(std::filesystem::symlink_status(output, ignored))) {
-    throw Error(ErrorCode::kExists, "salvage", "the output exists").in_file(output);
-  }
   SalvageReport out;
   out.salvage = checkpoint::salvage(input);
   if (out.salvage.recovered.empty() && !out.salvage.lost.empty()) return out;

@@ -32,7 +32,7 @@ MOST_SECONDS = 20  # on a machine that builds something else besides
 COMMANDS = {
     "inspect": [["{file}"], ["--json", "--digest", "{file}"], ["--stats", "{file}"], ["--tree", "{file}"]],
     "verify": [["{file}"], ["--json", "--finite", "{file}"]],
-    "convert": [["{file}", "{out}.pt"], ["{file}", "{out}.safetensors"]],
+    "convert": [["{file}", "{out}.pt"], ["{file}", "{out}.safetensors"], ["--to", "torch-legacy", "{file}", "{out}"]],
     "show": [["{file}", "w"]],
     "diff": [["{file}", "{good}"], ["{good}", "{file}"]],
     "salvage": [["{file}", "{out}.pt"], ["--json", "{file}", "{out}.safetensors"]],

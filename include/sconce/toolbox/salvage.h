@@ -20,7 +20,7 @@ struct SalvageReport {
 
 // Salvages `input` and writes what is whole to `output`, which may be the same path. Nothing is written when
 // the file describes tensors and none of them can be recovered. Errors: those of checkpoint::salvage() and
-// save(); kExists before anything is read.
+// save().
 SalvageReport salvage(const std::string& input, const std::string& output,
                       const checkpoint::SaveOptions& options = {});
 
