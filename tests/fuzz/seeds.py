@@ -48,6 +48,11 @@ def seeds():
     out = {target: dict(whole) for target in ("checkpoint", "salvage", "roundtrip")}
     out["zip"] = {name: content for name, content in whole.items() if content[:2] == b"PK"}
     out["tar"] = {name: content for name, content in whole.items() if content[257:262] == b"ustar"}
+    out["legacy"] = {name: content for name, content in whole.items() if "legacy" in name or "leg" in name or
+                     content[257:262] == b"ustar" or name.endswith(".pkl")}
+    # The first byte of that target's input says how the file begins: here, as it stands.
+    out["npz"] = {name: b"\0" + content for name, content in whole.items() if "np" in name}
+    out["dcp_metadata"] = {name: content for name, content in whole.items() if "dcp" in name and name.endswith("metadata")}
     out["pickle"] = {name: pickle for name, content in whole.items() if (pickle := pickle_of(content))}
     headers = {name: (content[8:8 + length], max(0, len(content) - 8 - length))
                for name, content in whole.items() if content[8:9] == b"{"
