@@ -122,10 +122,6 @@ Command help_command(const CLI::App& app) {
             help.add_option("COMMAND", *word, "The command; all of them without one");
             help.footer("Example: sconce help convert");
             return [&app, word] {
-              if (word->empty()) {
-                out().print(app.help());
-                return kFine;
-              }
               for (const CLI::App* command : commands_of(app)) {
                 if (!command->check_name(*word)) continue;
                 out().print(command->help());
@@ -153,9 +149,10 @@ Command completion_command() {
 
 // Mistakes that the parser would not name as what they are; nullopt when there is none.
 std::optional<int> refuse_first_words(const CLI::App& app, const std::vector<std::string>& words) {
-  if (words.empty()) {
+  const bool asks_for_all = words == std::vector<std::string>{"help"};
+  if (words.empty() || asks_for_all) {
     out().print(app.help());
-    return kTrouble;
+    return asks_for_all ? kFine : kTrouble;
   }
   const auto names = names_of(app);
   if (!words.front().starts_with('-') &&

@@ -72,6 +72,7 @@ Json tensor_json(const Inspection& inspection, const InspectedTensor& tensor) {
   out["path"] = path_json(info.path);
   out["device"] = info.device;
   if (!info.role.empty()) out["part"] = info.role;
+  if (!info.file.empty()) out["file"] = info.file;
   if (info.quantization) out["quantization"] = quantization_json(*info.quantization);
   if (!tensor.sha256.empty()) out["sha256"] = tensor.sha256;
   if (tensor.stats) out["stats"] = stats_json(*tensor.stats);

@@ -1,13 +1,17 @@
 #include "file/run_nn.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
+
+#include "sconce/base/error.h"
 
 namespace sconce::cli {
 namespace {
@@ -30,6 +34,7 @@ const std::vector<Command>& nn_commands() {
       handed_on("train", "Train a model of the zoo"),
       handed_on("eval", "Measure a model's loss and accuracy on a data set"),
       handed_on("models", "List the models of the zoo"),
+      handed_on("bench", "Measure training steps and checkpoint files on this machine"),
   };
   return commands;
 }
@@ -50,6 +55,45 @@ int run_nn(char** argv) {
   std::fprintf(stderr, "sconce: cannot start %s: %s; '%s' needs sconce built with SCONCE_NN\n",
                program.c_str(), std::generic_category().message(number).c_str(), argv[1]);
   return kTrouble;
+}
+
+std::string nn_output(const std::vector<std::string>& arguments) {
+  const std::string program = beside_this_program();
+  require(::access(program.c_str(), X_OK) == 0, ErrorCode::kNotFound, "", "a model of the zoo needs ",
+          program, ", which is not there: sconce was built without SCONCE_NN");
+  std::vector<char*> argv{const_cast<char*>("sconce-nn")};
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  std::array<int, 2> ends{};
+  require(::pipe(ends.data()) == 0, ErrorCode::kIo, "", "cannot make a pipe");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[1], STDOUT_FILENO);
+    ::dup2(ends[1], STDERR_FILENO);
+    ::close(ends[0]);
+    ::close(ends[1]);
+    ::execv(program.c_str(), argv.data());
+    ::_exit(127);
+  }
+  ::close(ends[1]);
+  std::string out;
+  std::array<char, 4096> buffer{};
+  ssize_t got = 0;
+  while (child > 0 &&
+         ((got = ::read(ends[0], buffer.data(), buffer.size())) > 0 || (got < 0 && errno == EINTR)))
+    out.append(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+  ::close(ends[0]);
+  int status = -1;
+  if (child > 0) {
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+  }
+  require(child > 0 && got == 0, ErrorCode::kIo, "", "cannot read from ", program);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return out;
+  // All it printed is its error line, which is ours then.
+  if (out.starts_with("sconce: ")) out.erase(0, 8);
+  while (!out.empty() && out.back() == '\n') out.pop_back();
+  fail(ErrorCode::kNotFound, "", out.empty() ? cat(program, " failed") : out);
 }
 
 }  // namespace sconce::cli

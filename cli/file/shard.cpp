@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "common/size_option.h"
+#include "common/status_line.h"
 #include "file/reshape_report.h"
 
 namespace sconce::cli {
@@ -22,6 +23,8 @@ int run(const Options& options) {
   save.format = options.to == "torch" ? checkpoint::Format::kTorchZip : checkpoint::Format::kSafetensors;
   save.shard_size = options.size;
   save.replace = options.force;
+  FileProgress progress("writing");
+  save.progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
   const auto report = toolbox::shard(options.input, options.output, save);
   print_reshape(options.input, options.output, report, options.json);
   return kFine;

@@ -11,9 +11,6 @@
 namespace sconce::cli {
 
 inline constexpr const char* kDataHelp = "'synthetic' (built in) or a folder with CIFAR-10's binary files";
-// Of the pixels of every channel, unless told otherwise.
-inline constexpr double kDefaultMean = 0.5;
-inline constexpr double kDefaultStd = 0.5;
 
 // The pictures of `name`: "synthetic", or a folder, whose format is found from its content. Errors: kNotFound
 // when there is no such folder or split in it, kUnsupported when it holds no data set that is known; as the

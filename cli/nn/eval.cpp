@@ -53,7 +53,8 @@ void take_settings(Arguments& args, const Value& content) {
   take_numbers("std", args.std);
 }
 
-Json as_json(const Arguments& args, const train::Evaluation& result, const std::vector<std::string>& names) {
+Json as_json(const Arguments& args, const Weights& weights, const train::Evaluation& result,
+             const std::vector<std::string>& names) {
   Json classes = Json::array();
   for (std::size_t label = 0; label < names.size(); ++label) {
     const std::int64_t total = result.class_total(label);
@@ -67,6 +68,8 @@ Json as_json(const Arguments& args, const train::Evaluation& result, const std::
   }
   return {{"arch", args.arch},
           {"weights", args.weights},
+          {"weights_entry", weights.entry.empty() ? Json() : Json(weights.entry)},
+          {"stripped_prefix", weights.prefix.empty() ? Json() : Json(weights.prefix)},
           {"data", args.data},
           {"loss", result.loss},
           {"correct", result.correct},
@@ -114,8 +117,8 @@ int run_eval(Arguments& args) {
           "expected --arch NAME: the weights do not say what model they are of");
   require(!args.data.empty(), ErrorCode::kInvalidArgument, "", "expected --data: ", kDataHelp);
   const models::Model& arch = models::find(args.arch);
-  if (args.mean.empty()) args.mean = {kDefaultMean};
-  if (args.std.empty()) args.std = {kDefaultStd};
+  if (args.mean.empty()) args.mean = arch.mean;
+  if (args.std.empty()) args.std = arch.std;
   if (args.threads > 0) set_num_threads(args.threads);
 
   const auto pictures = open_dataset(args.data, data::Split::kTest);
@@ -123,7 +126,7 @@ int run_eval(Arguments& args) {
     const nn::SkipInit no_draws;
     return arch.make();
   }();
-  load_weights(*model, content, args.weights);
+  const Weights weights = load_weights(*model, content, args.weights);
   const data::DataLoader loader(
       *pictures, {.batch_size = args.batch_size,
                   .transform = picture_transform(pictures->image_shape(), args.mean, args.std, false),
@@ -131,8 +134,9 @@ int run_eval(Arguments& args) {
   const train::Evaluation result = train::evaluate(*model, loader);
 
   if (args.json) {
-    out().print_json(as_json(args, result, pictures->class_names()));
+    out().print_json(as_json(args, weights, result, pictures->class_names()));
   } else {
+    if (!weights.note().empty()) out().print(cat(escaped(args.weights), ": ", weights.note(), "\n"));
     out().print(as_text(result, pictures->class_names()));
   }
   return kFine;
@@ -155,14 +159,18 @@ Command eval_command() {
             ->capture_default_str();
         app.add_option("--threads", args->threads, "Threads to compute with; default: one per core")
             ->check(CLI::Range(1, 4096));
-        app.add_option("--mean", args->mean, "Mean of the pixels, one or one per channel")
+        app.add_option("--mean", args->mean,
+                       "Mean of the pixels, one or one per channel; default: what train used, or the model's")
             ->delimiter(',')
             ->expected(1, 4);
-        app.add_option("--std", args->std, "Standard deviation of the pixels")
+        app.add_option("--std", args->std, "Standard deviation of the pixels; default as --mean")
             ->delimiter(',')
             ->expected(1, 4);
         app.add_flag("--json", args->json, "Print one JSON object");
-        app.footer("Example:\n  sconce eval --arch lenet --weights run/best.pt --data synthetic");
+        app.footer(
+            "Example:\n"
+            "  sconce eval --weights run/best.pt --data synthetic\n"
+            "  sconce eval --arch resnet20 --weights resnet20.th --data cifar-10-batches-bin");
         return [args] { return run_eval(*args); };
       }};
 }

@@ -191,6 +191,8 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
     }
   }
   const models::Model& arch = models::find(settings.arch);
+  if (settings.mean.empty()) settings.mean = arch.mean;
+  if (settings.std.empty()) settings.std = arch.std;
   if (settings.threads > 0) set_num_threads(static_cast<int>(settings.threads));
   settings.threads = num_threads();
 
@@ -205,7 +207,8 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
 
   manual_seed(static_cast<std::uint64_t>(settings.seed));
   const std::unique_ptr<nn::Layer> model = arch.make();
-  if (!args.init.empty()) load_weights(*model, checkpoint::load(args.init), args.init);
+  Weights initial;
+  if (!args.init.empty()) initial = load_weights(*model, checkpoint::load(args.init), args.init);
   optim::SGD optimizer(model->parameters(), {.lr = settings.lr,
                                              .momentum = settings.momentum,
                                              .dampening = settings.dampening,
@@ -256,6 +259,7 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
                           with_commas(static_cast<std::uint64_t>(model->num_parameters())),
                           escaped(settings.data), with_commas(static_cast<std::uint64_t>(pictures->size())),
                           with_commas(static_cast<std::uint64_t>(loader.size()))));
+  if (!initial.note().empty()) report->say(cat(escaped(args.init), ": ", initial.note()));
   if (resumed) report->say(fmt::format("goes on after epoch {}, step {}", begun.epoch, begun.step));
 
   const train::Outcome outcome = train_to_the_end(trainer, keeper);

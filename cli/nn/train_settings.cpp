@@ -102,12 +102,16 @@ TrainSettingsOptions::TrainSettingsOptions(CLI::App& app, TrainSettings& setting
       s.log_every, kMayChange);
   add("augment", app.add_flag("--augment", s.augment, "Crop and flip the pictures at random"), s.augment);
   add("mean",
-      app.add_option("--mean", s.mean, "Mean of the pixels, one or one per channel: 0.5 or 0.4,0.5,0.6")
+      app.add_option("--mean", s.mean,
+                     "Mean of the pixels, one or one per channel: 0.5 or 0.4,0.5,0.6; "
+                     "default: the model's")
           ->delimiter(',')
           ->expected(1, 4),
       s.mean);
   add("std",
-      app.add_option("--std", s.std, "Standard deviation of the pixels")->delimiter(',')->expected(1, 4),
+      app.add_option("--std", s.std, "Standard deviation of the pixels; default: the model's")
+          ->delimiter(',')
+          ->expected(1, 4),
       s.std);
 }
 

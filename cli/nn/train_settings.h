@@ -32,8 +32,8 @@ struct TrainSettings {
   std::int64_t threads = 0;  // 0: as many as the machine has
   std::int64_t log_every = 100;
   bool augment = false;
-  std::vector<double> mean = {kDefaultMean};
-  std::vector<double> std = {kDefaultStd};
+  std::vector<double> mean = {};  // empty: the model's
+  std::vector<double> std = {};
 };
 
 // The settings beside the options they come from.

@@ -1,8 +1,11 @@
 #include "nn/weights.h"
 
 #include <algorithm>
+#include <vector>
 
+#include "common/program.h"
 #include "sconce/base/error.h"
+#include "sconce/checkpoint/recover.h"
 
 namespace sconce::cli {
 namespace {
@@ -16,19 +19,93 @@ bool is_state_dict(const Value& value) {
                      [](const Value::Pair& item) { return item.second.is_array(); });
 }
 
+[[noreturn]] void fail_to_find(const std::string& path, const std::string& found) {
+  throw Error(ErrorCode::kUnsupported, "weights",
+              cat("expected a state_dict, or a dict with one under 'model', 'state_dict' or "
+                  "'model_state_dict'; found ",
+                  found))
+      .in_file(path);
+}
+
+std::string quoted(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += cat(out.empty() ? "'" : ", '", escaped(name), "'");
+  return out;
+}
+
+// The keys of a dict, as far as a line of text may be long.
+std::string described(const Value& dict) {
+  constexpr std::size_t kMost = 10;
+  std::vector<std::string> names;
+  for (const auto& [key, value] : dict.items()) {
+    if (key.is_string()) names.push_back(key.as_string());
+  }
+  if (names.empty()) return "a dict without names";
+  const std::size_t more = names.size() > kMost ? names.size() - kMost : 0;
+  names.resize(names.size() - more);
+  return cat("a dict with ", quoted(names), more > 0 ? cat(" and ", more, " more") : "");
+}
+
+// The prefix that all names carry and without which most of them are the model's; empty when none helps.
+std::string prefix_to_strip(const StateDict& state, const nn::Module& model) {
+  const StateDict wanted = model.state_dict();
+  const std::vector<std::string> names = state.names();
+  const auto hits = [&](const std::string& prefix) {
+    return std::count_if(names.begin(), names.end(), [&](const std::string& name) {
+      return wanted.contains(name.substr(prefix.size()));
+    });
+  };
+  std::string best;
+  auto most = hits(best);
+  const std::string first = names.empty() ? std::string() : names.front();
+  for (std::size_t dot = first.find('.'); dot != std::string::npos; dot = first.find('.', dot + 1)) {
+    const std::string prefix = first.substr(0, dot + 1);
+    if (!std::all_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return name.starts_with(prefix); })) {
+      break;
+    }
+    if (const auto count = hits(prefix); count > most) {
+      best = prefix;
+      most = count;
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
-StateDict find_state_dict(const Value& content, const std::string& path) {
-  if (content.is_dict()) {
-    for (const char* key : {"model", "state_dict", "model_state_dict"}) {
-      const std::optional<Value> entry = content.find(key);
-      if (entry && is_state_dict(*entry)) return entry->as_state_dict();
-    }
-    if (is_state_dict(content)) return content.as_state_dict();
+std::string Weights::note() const {
+  std::string text;
+  if (is_of_module) text = "state_dict of a whole pickled module";
+  if (!entry.empty()) {
+    text = cat(text.empty() ? "state_dict" : text, " taken from '", escaped(entry), "'");
   }
-  throw Error(ErrorCode::kUnsupported, "weights",
-              "expected a state_dict, or a dict with one under 'model', 'state_dict' or 'model_state_dict'")
-      .in_file(path);
+  if (!prefix.empty()) {
+    text += cat(text.empty() ? "" : "; ", "prefix '", escaped(prefix), "' taken off every name");
+  }
+  return text;
+}
+
+Weights find_weights(const Value& content, const std::string& path) {
+  const checkpoint::Recovery recovered = checkpoint::recover_modules(content);
+  for (const std::string& note : recovered.notes) warn(cat(escaped(path), ": ", note));
+  const Value& root = recovered.value;
+  if (!root.is_dict()) fail_to_find(path, cat("a ", value_kind_name(root.kind())));
+  const auto entry = [&](const std::string& key) {
+    return Weights{root.at(key).as_state_dict(), key, {}, checkpoint::is_module(content.at(key))};
+  };
+  for (const char* key : {"model", "state_dict", "model_state_dict"}) {
+    const std::optional<Value> value = root.find(key);
+    if (value && is_state_dict(*value)) return entry(key);
+  }
+  if (is_state_dict(root)) return {root.as_state_dict(), {}, {}, checkpoint::is_module(content)};
+  std::vector<std::string> found;
+  for (const auto& [key, value] : root.items()) {
+    if (key.is_string() && is_state_dict(value)) found.push_back(key.as_string());
+  }
+  if (found.empty()) fail_to_find(path, described(root));
+  if (found.size() > 1) fail_to_find(path, cat("several that could be it: ", quoted(found)));
+  return entry(found.front());
 }
 
 Error explained(const LoadError& error, const nn::Module& model, const std::string& path) {
@@ -37,12 +114,18 @@ Error explained(const LoadError& error, const nn::Module& model, const std::stri
   return Error(error.code(), "weights", text).in_file(path);
 }
 
-void load_weights(nn::Module& model, const Value& content, const std::string& path) {
+Weights load_weights(nn::Module& model, const Value& content, const std::string& path) {
+  Weights weights = find_weights(content, path);
+  weights.prefix = prefix_to_strip(weights.state, model);
+  if (!weights.prefix.empty()) weights.state = weights.state.strip_prefix(weights.prefix);
   try {
-    model.load_state_dict(find_state_dict(content, path));
+    model.load_state_dict(weights.state);
   } catch (const LoadError& error) {
-    throw explained(error, model, path);
+    const Error plain = explained(error, model, path);
+    if (weights.note().empty()) throw plain;
+    throw Error(plain.code(), plain.where(), cat("(", weights.note(), ") ", plain.text())).in_file(path);
   }
+  return weights;
 }
 
 }  // namespace sconce::cli

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <unordered_map>
 
+#include "checkpoint/counted_sink.h"
 #include "checkpoint/dcp_metadata.h"
 #include "checkpoint/dcp_tree.h"
 #include "checkpoint/flat_tensors.h"
@@ -56,8 +57,8 @@ Array own_storage(const Array& array) {
 
 class DataFile {
  public:
-  DataFile(AtomicFile& file, const SaveOptions& options, SaveReport& report)
-      : file_(file), options_(options), report_(report) {}
+  DataFile(AtomicFile& file, std::uint64_t expected, const SaveOptions& options, SaveReport& report)
+      : file_(file), counted_(file, done_, expected, options), options_(options), report_(report) {}
 
   dcp::Place write(const dcp::FlatLeaf& leaf, const Value& value) {
     SaveReport own;
@@ -66,12 +67,14 @@ class DataFile {
       report_.warnings.push_back(cat(escaped(leaf.name), ": ", warning));
     }
     const std::uint64_t offset = file_.position();
-    planned->write(file_);
+    planned->write(counted_);
     return {std::string(kDataFile), offset, file_.position() - offset};
   }
 
  private:
   AtomicFile& file_;
+  std::uint64_t done_ = 0;
+  CountedSink counted_;
   SaveOptions options_;
   SaveReport& report_;
 };
@@ -102,9 +105,8 @@ void note_sharing(const std::vector<dcp::FlatLeaf>& leaves, SaveReport& report) 
                                 escaped(tensors[pairs.front().first].name), "'"));
 }
 
-std::vector<dcp::Item> write_data(AtomicFile& file, const std::vector<dcp::FlatLeaf>& leaves,
+std::vector<dcp::Item> write_data(DataFile& data, const std::vector<dcp::FlatLeaf>& leaves,
                                   const SaveOptions& options, SaveReport& report) {
-  DataFile data(file, options, report);
   std::vector<std::optional<dcp::Item>> items(leaves.size());
   // Objects come first in the file, as PyTorch has it; the metadata keeps the order of the tree.
   for (const bool tensors : {false, true}) {
@@ -159,7 +161,8 @@ void save_dcp(const std::string& path, const Value& value, const SaveOptions& op
       expected += leaf.value.as_array().nbytes();
   }
   data.reserve(expected);
-  const std::vector<dcp::Item> items = write_data(data, leaves, options, report);
+  DataFile items_file(data, expected, options, report);
+  const std::vector<dcp::Item> items = write_data(items_file, leaves, options, report);
   report.files.push_back({std::string(kDataFile), data.position()});
   data.commit();
   AtomicFile metadata((fs::path(staged.path()) / kMetadataFile).string(), {.durable = options.durable});

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <map>
 
 #include "checkpoint/examiners.h"
 #include "checkpoint/weights_only.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/file.h"
+#include "sconce/codec/tar.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -50,10 +52,11 @@ bool begins_like_stream(const ByteSource& source) {
   std::array<std::byte, 2> head{};
   if (source.size() < head.size()) return false;
   source.read_at(head, 0);
-  return looks_like_pickle(head) || head[0] == std::byte{'L'};
+  return looks_like_pickle(head) || has_prefix(source, "L119547037146038801333356L");
 }
 
-// Formats whose readers know where each storage lies: reading them all finds what is missing.
+// Formats whose readers know where each storage lies. What has a checksum is read; of the rest the listing
+// has proven all that can be.
 void read_storages(Examination& out) {
   const Listing& listing = *out.listing;
   std::map<std::size_t, bool> seen;
@@ -64,7 +67,7 @@ void read_storages(Examination& out) {
         info.record.empty() ? info.name : info.record, info.file_offset, info.storage_bytes,
         info.has_checksum || info.storage_bytes == 0 ? Integrity::kChecked : Integrity::kUnchecked};
     try {
-      listing.read(i);
+      if (info.has_checksum) listing.read(i);
     } catch (const Error& error) {
       record.integrity = Integrity::kDamaged;
       out.problems.push_back(problem_of(error, record.name));
@@ -85,6 +88,29 @@ void refuse_other_formats(const std::string& path, Examination& out) {
   out.weights_only = verdicts.answers();
 }
 
+// The pickle of a folder of torch.distributed.checkpoint that cannot be listed.
+void examine_metadata(const std::string& folder, const LoadOptions& options, Examination& out) {
+  const auto path = std::filesystem::path(folder) / ".metadata";
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return;
+  const File file = File::open(path.string());
+  out.format = Format::kDcp;
+  out.pickles.push_back(pickle_facts(".metadata", parse_in_window(file, 0, file.size(), options, 0).parsed));
+}
+
+// The listing of a plain pickle holds the pickles inside its tensors, too, each a whole stream of one
+// storage. So what loads them is as harmless as they are.
+void add_inner_pickles(Examination& out) {
+  out.pickles = out.listing->pickles;
+  for (PickleFacts& pickle : out.pickles) {
+    for (GlobalUse& global : pickle.globals) {
+      if (global.module != "torch.storage" || global.name != "_load_from_bytes") continue;
+      global.trust = Trust::kInert;
+      global.why = "loads the pickles of storages, which are listed, too";
+    }
+  }
+}
+
 bool has_unknown_global(const Examination& out) {
   return std::any_of(out.pickles.begin(), out.pickles.end(), [](const PickleFacts& pickle) {
     return std::any_of(pickle.globals.begin(), pickle.globals.end(),
@@ -93,7 +119,7 @@ bool has_unknown_global(const Examination& out) {
 }
 
 // The listing proves that every tensor lies within its storage. Checksums are compared elsewhere.
-void list(const std::string& path, LoadOptions options, Examination& out, bool is_container_known) {
+void list(const std::string& path, LoadOptions options, Examination& out) {
   options.check_crc = false;
   options.map = false;
   try {
@@ -101,10 +127,14 @@ void list(const std::string& path, LoadOptions options, Examination& out, bool i
     out.format = out.listing->format;
     for (const std::string& note : out.listing->notes) out.notes.push_back(note);
   } catch (const Error& error) {
-    const bool is_lost = error.code() == ErrorCode::kNotFound && !is_container_known;
-    if (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kPermission || is_lost) throw;
-    if (error.code() == ErrorCode::kUnsupported && !has_unknown_global(out)) throw;
-    out.problems.push_back(problem_of(error));
+    if (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kPermission) throw;
+    const bool is_suspect = !out.problems.empty() || has_unknown_global(out);
+    if (error.code() == ErrorCode::kUnsupported && !is_suspect) throw;
+    // It stops at the first fault, which may be known.
+    Problem problem = problem_of(error);
+    const bool is_known = std::any_of(out.problems.begin(), out.problems.end(),
+                                      [&](const Problem& known) { return known.text == problem.text; });
+    if (!is_known) out.problems.push_back(std::move(problem));
   }
 }
 
@@ -146,24 +176,27 @@ Examination examine(const std::string& path, const LoadOptions& options) {
     std::shared_ptr<const File> file;
     bool is_zip = false;
     bool is_stream = false;
+    bool is_tar = false;
     try {
       file = std::make_shared<const File>(File::open(path));
       is_zip = has_prefix(*file, std::string_view("PK\3\4", 4)) || ends_like_zip(*file);
       is_stream = !is_zip && begins_like_stream(*file);
+      is_tar = tar::is_tar(*file);
       out.file_size = file->size();
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kInvalidArgument) throw;  // that is a folder
     }
     if (is_zip) examine_zip(file, options, out);
     if (is_stream) examine_stream(file, options, out);
-    const bool is_known = is_zip || is_stream;
-    const bool is_readable =
-        std::none_of(out.problems.begin(), out.problems.end(),
-                     [](const Problem& problem) { return problem.code != ErrorCode::kChecksum; });
-    if (is_readable) list(path, options, out, is_known);
+    if (is_tar) examine_tar(file, options, out);
+    const bool is_known = is_zip || is_stream || is_tar;
+    if (is_zip || out.problems.empty()) list(path, options, out);
     if (out.listing && !is_zip) read_storages(out);
     if (out.listing && out.file_size == 0) out.file_size = out.listing->file_size;
     if (out.pickles.empty() && out.listing) out.pickles = out.listing->pickles;
+    if (out.pickles.empty() && !file) examine_metadata(path, options, out);
+    const bool is_plain = is_stream && out.pickles.size() == 1;
+    if (is_plain && out.listing && out.problems.empty()) add_inner_pickles(out);
     if (!is_known || out.format == Format::kNpz) refuse_other_formats(path, out);
     return out;
   } catch (const Error& error) {

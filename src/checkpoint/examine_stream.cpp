@@ -28,14 +28,15 @@ void examine_stream(const SourcePtr& source, const LoadOptions& options, Examina
   std::size_t count = 1;  // of a plain pickle; more once the magic number is seen
   for (std::size_t i = 0; i < count; ++i) {
     const WindowedPickle pickle = parse_in_window(*source, at, source->size() - at, options, at);
-    out.pickles.push_back(pickle_facts({}, pickle.parsed));
+    if (i == 0 && !pickle.parsed.error && is_magic(pickle.parsed.graph.root())) count = kLegacyPickles;
+    const std::string name = count == 1 ? "" : cat("pickle ", i + 1);
+    out.pickles.push_back(pickle_facts(name, pickle.parsed));
     const bool is_object = i == kObject;
-    follow({{}, pickle.window, at, is_object ? PidForm::kLegacy : PidForm::kNone}, verdicts);
+    follow({name, pickle.window, at, is_object ? PidForm::kLegacy : PidForm::kNone, {}}, verdicts);
     if (pickle.parsed.error) {
-      out.problems.push_back(problem_of(*pickle.parsed.error));
+      out.problems.push_back(problem_of(*pickle.parsed.error, name));
       break;
     }
-    if (i == 0 && is_magic(pickle.parsed.graph.root())) count = kLegacyPickles;
     at = pickle.end;
   }
   out.format = Format::kTorchLegacy;

@@ -228,7 +228,8 @@ class ZipExamination {
     using namespace weights_only;
     Verdicts verdicts;
     if (find("constants.pkl") != nullptr) {
-      verdicts.refuse(kTorch2, "it is a TorchScript archive, which torch.jit.load reads", {}, {});
+      verdicts.refuse(kTorch2, "it is a TorchScript archive, which torch.jit.load reads");
+      out_.notes.push_back("holds TorchScript code, which runs when the model does");
       out_.weights_only = verdicts.answers();
       return;
     }

@@ -1,6 +1,7 @@
 // The parts of examine(), one for each kind of container.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 
@@ -15,6 +16,8 @@ using SourcePtr = std::shared_ptr<const ByteSource>;
 void examine_zip(const SourcePtr& source, const LoadOptions& options, Examination& out);
 // torch.save of PyTorch 1.5 and before, and plain pickles: pickles one after the other.
 void examine_stream(const SourcePtr& source, const LoadOptions& options, Examination& out);
+// torch.save of PyTorch 0.1.
+void examine_tar(const SourcePtr& source, const LoadOptions& options, Examination& out);
 
 Problem problem_of(const Error& error, const std::string& record = {});
 

@@ -43,11 +43,12 @@ Array Listing::read(std::size_t index) const {
   return store->array(tensors[index]);
 }
 
+void Listing::release() const { store->release(); }
+
 Array detail::TensorStore::array(const TensorInfo& tensor) const {
   const std::size_t word = dtype_info(tensor.dtype).word;
   if (last_storage_ != tensor.storage || last_word_ != word) {
-    last_storage_.reset();
-    last_ = {};  // before the next one takes memory
+    release();
     last_ = read(tensor);
     last_storage_ = tensor.storage;
     last_word_ = word;

@@ -119,6 +119,9 @@ void name_number(const Code& code, NumpyDType& out) {
   out.dtype = dtype_from_name(out.name);
 }
 
+// The flags of a dtype without fields.
+std::int64_t flags_of(char kind) { return kind == 'O' ? 63 : kind == 'U' ? 8 : 0; }
+
 std::optional<NumpyDType> dtype_at(const Value& value, int nesting);
 
 // A field: (dtype, offset) or (dtype, offset, title), within a record of `itemsize` bytes.
@@ -133,7 +136,6 @@ bool is_sound_field(const Value& field, std::uint64_t itemsize, int nesting) {
 }
 
 bool are_sound_fields(const Value& names, const Value& fields, std::uint64_t itemsize, int nesting) {
-  if (names.is_none() && fields.is_none()) return true;
   if (!names.is_tuple() || !fields.is_dict()) return false;
   for (const Value& name : names.elements()) {
     if (!name.is_string() || !fields.contains(name)) return false;
@@ -176,25 +178,28 @@ std::optional<NumpyDType> dtype_at(const Value& value, int nesting) {
   out.is_swapped = mark == (std::endian::native == std::endian::little ? '>' : '<');
   out.holds_objects = code->kind == 'O';
   out.itemsize = code->kind == 'U' ? 4 * code->number : code->number;
-  const bool is_sized = code->kind == 'S' || code->kind == 'U' || code->kind == 'V';
-  const bool has_right_size =
-      is_sized ? static_cast<std::uint64_t>(std::max<std::int64_t>(*size, 0)) == out.itemsize && *size >= 0 &&
-                     *alignment >= 1 && *alignment <= 64
-               : *size == -1 && *alignment == -1;
-  const bool has_right_flags = out.holds_objects ? *flags == 63 : (*flags & kObjectFlags) == 0;
-  if (!has_right_size || !has_right_flags) return std::nullopt;
-  if (code->kind == 'V') {
-    if (!are_sound_fields((*state)[3], (*state)[4], out.itemsize, nesting)) return std::nullopt;
-  } else if (!(*state)[3].is_none() || !(*state)[4].is_none()) {
-    return std::nullopt;
+  out.is_record = !(*state)[3].is_none();
+  if (out.is_record) {
+    const bool is_sound = code->kind == 'V' && size == static_cast<std::int64_t>(out.itemsize) &&
+                          *alignment >= 1 && *alignment <= 64 && (*flags & kObjectFlags) == 0 &&
+                          are_sound_fields((*state)[3], (*state)[4], out.itemsize, nesting);
+    if (!is_sound) return std::nullopt;
+  } else {
+    const bool is_sized = code->kind == 'S' || code->kind == 'U' || code->kind == 'V';
+    const std::int64_t unit = code->kind == 'U' ? 4 : 1;
+    const bool is_sound = (*state)[4].is_none() && flags == flags_of(code->kind) &&
+                          size == (is_sized ? static_cast<std::int64_t>(out.itemsize) : -1) &&
+                          alignment == (is_sized ? unit : -1);
+    if (!is_sound) return std::nullopt;
   }
   if (is_date && !is_date_metadata((*state)[8])) return std::nullopt;
 
   if (out.holds_objects) {
     out.name = "object";
-  } else if (is_sized) {
-    out.name =
-        (*state)[3].is_none() ? cat(code->kind == 'U' ? "<" : "|", code->kind, code->number) : "record";
+  } else if (out.is_record) {
+    out.name = "record";
+  } else if (code->kind == 'S' || code->kind == 'U' || code->kind == 'V') {
+    out.name = cat(code->kind == 'U' ? "<" : "|", code->kind, code->number);
   } else {
     name_number(*code, out);
   }
@@ -268,7 +273,7 @@ std::optional<NumpyObject> masked(const Value& value) {
   out.kind = NumpyObject::Kind::kMasked;
   auto dtype = numpy_dtype((*state)[2]);
   const auto count = elements_of((*state)[1], out.shape);
-  if (integer((*state)[0]) != 1 || !dtype || dtype->name == "record" || !count || !(*state)[3].is_bool()) {
+  if (integer((*state)[0]) != 1 || !dtype || dtype->is_record || !count || !(*state)[3].is_bool()) {
     return std::nullopt;
   }
   out.dtype = *std::move(dtype);

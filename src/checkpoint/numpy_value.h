@@ -16,6 +16,7 @@ struct NumpyDType {
   std::string name;         // "float64", "<U3", "object"
   bool is_swapped = false;  // the other order of bytes
   std::uint64_t itemsize = 0;
+  bool is_record = false;      // made of named fields
   bool holds_objects = false;  // elements are Python objects, not bytes
   std::optional<DType> dtype;  // PyTorch's, where it has one
 };

@@ -6,6 +6,7 @@
 #include <limits>
 #include <string_view>
 
+#include "checkpoint/counted_sink.h"
 #include "checkpoint/writers.h"
 #include "sconce/base/error.h"
 #include "sconce/base/file.h"
@@ -89,24 +90,6 @@ std::unique_ptr<PlannedFile> plan(const Row& row, const Value& value, const Save
   return planned;
 }
 
-// Says how far a file is.
-class CountedSink : public ByteSink {
- public:
-  CountedSink(ByteSink& sink, std::uint64_t total, const SaveOptions& options)
-      : sink_(sink), total_(total), options_(options) {}
-  void write(std::span<const std::byte> data) override {
-    sink_.write(data);
-    done_ += data.size();
-    if (options_.progress) options_.progress(done_, total_);
-  }
-
- private:
-  ByteSink& sink_;
-  std::uint64_t done_ = 0;
-  std::uint64_t total_;
-  const SaveOptions& options_;
-};
-
 }  // namespace
 
 SaveReport save(const std::string& path, const Value& value, const SaveOptions& options) {
@@ -124,7 +107,8 @@ SaveReport save(const std::string& path, const Value& value, const SaveOptions& 
     const auto planned = plan(row, value, options, top_folder_for(path), report);
     AtomicFile file(path, {.replace = options.replace, .durable = options.durable});
     file.reserve(report.bytes);
-    CountedSink counted(file, report.bytes, options);
+    std::uint64_t done = 0;
+    CountedSink counted(file, done, report.bytes, options);
     planned->write(counted);
     file.commit();
     return report;

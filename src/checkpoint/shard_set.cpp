@@ -128,7 +128,8 @@ void publish(const ShardSet& set, const StagedFolder& staged, bool durable) {
   }
   for (const std::string& name : old) {
     const bool is_new = std::find(set.shards.begin(), set.shards.end(), name) != set.shards.end();
-    if (!is_new && set.is_shard_name(name)) moved.add(folder / name);
+    const bool is_ours = set.is_shard_name(name) || name.starts_with(".sconce-");
+    if (!is_new && is_ours) moved.add(folder / name);
   }
 }
 

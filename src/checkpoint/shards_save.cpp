@@ -4,6 +4,7 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "checkpoint/counted_sink.h"
 #include "checkpoint/flat_tensors.h"
 #include "checkpoint/folder_file.h"
 #include "checkpoint/shard_set.h"
@@ -148,6 +149,7 @@ void save_shards(const std::string& path, const Value& value, const ShardKind& k
   if (!options.replace) require_absent(set);
 
   const StagedFolder staged(set.folder);
+  std::uint64_t done = 0;
   for (std::size_t f = 0; f < files.size(); ++f) {
     Value part = value.is_ordered_dict() ? Value::ordered_dict() : Value::dict();
     for (const std::size_t i : files[f])
@@ -156,7 +158,8 @@ void save_shards(const std::string& path, const Value& value, const ShardKind& k
     const auto planned = kind.plan(part, options, fs::path(set.shards[f]).stem().string(), report);
     AtomicFile file((fs::path(staged.path()) / set.shards[f]).string(), {.durable = options.durable});
     file.reserve(planned->size());
-    planned->write(file);
+    CountedSink counted(file, done, total, options);
+    planned->write(counted);
     report.files.push_back({set.shards[f], planned->size()});
     file.commit();
   }

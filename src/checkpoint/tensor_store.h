@@ -16,6 +16,11 @@ class TensorStore {
 
   // The tensor over its storage, lazy bits resolved. Views of one storage in a row read it once.
   Array array(const TensorInfo& tensor) const;
+  // Lets go of the storage that was read last.
+  void release() const {
+    last_storage_.reset();
+    last_ = {};
+  }
   // The whole storage of a tensor, checked.
   virtual Storage read(const TensorInfo& tensor) const = 0;
 

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "checkpoint/numpy_value.h"
-#include "checkpoint/read_ahead.h"
 #include "checkpoint/tensor_store.h"
 #include "checkpoint/torch_names.h"
 #include "checkpoint/value_reader.h"
@@ -28,10 +27,7 @@ class FileStorage : public StorageSource {
     named([&] { file_->read(info_, out, word_); });
   }
   void stream(const Piece& piece) const override {
-    named([&] {
-      read_ahead(
-          info_.bytes, [this](const Piece& next) { file_->stream(info_, next, word_); }, piece);
-    });
+    named([&] { file_->stream(info_, piece, word_); });
   }
 
  private:

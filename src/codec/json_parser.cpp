@@ -1,9 +1,10 @@
 #include <charconv>
-#include <cmath>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <unordered_set>
 
+#include "codec/unicode_escape.h"
 #include "sconce/base/error.h"
 #include "sconce/codec/json.h"
 
@@ -152,16 +153,13 @@ class Parser {
   }
 
   std::uint32_t hex4() {
-    std::uint32_t value = 0;
-    if (text_.size() - at_ < 4) {
-      at_ = text_.size();
+    const std::optional<std::uint32_t> value = hex_digits_at(text_, at_, 4);
+    if (!value) {
+      if (text_.size() - at_ < 4) at_ = text_.size();
       corrupt("expected four hexadecimal digits");
     }
-    const char* const end = text_.data() + at_ + 4;
-    const auto [stopped, error] = std::from_chars(text_.data() + at_, end, value, 16);
-    if (error != std::errc() || stopped != end) corrupt("expected four hexadecimal digits");
     at_ += 4;
-    return value;
+    return *value;
   }
   void escape(std::string& out) {
     static constexpr std::string_view kLetters = "\"\\/bfnrt";
@@ -185,21 +183,7 @@ class Parser {
       }
       c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
     }
-    if (c < 0x80) {
-      out.push_back(static_cast<char>(c));
-    } else if (c < 0x800) {
-      out.push_back(static_cast<char>(0xC0 | (c >> 6)));
-      out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
-    } else if (c < 0x10000) {
-      out.push_back(static_cast<char>(0xE0 | (c >> 12)));
-      out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3F)));
-      out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
-    } else {
-      out.push_back(static_cast<char>(0xF0 | (c >> 18)));
-      out.push_back(static_cast<char>(0x80 | ((c >> 12) & 0x3F)));
-      out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3F)));
-      out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
-    }
+    append_utf8(out, c);
   }
   std::string string() {
     const std::size_t begin = at_++;

@@ -1,72 +1,41 @@
 // The pickle machine. Opcodes and their meaning: CPython's Lib/pickletools.py and Modules/_pickle.c.
 #include <charconv>
-#include <cmath>
 #include <system_error>
 #include <utility>
 
-#include "codec/pickle_arena.h"
-#include "codec/pickle_keys.h"
+#include "codec/pickle_builder.h"
+#include "codec/pickle_memo.h"
 #include "codec/pickle_text.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/codec/big_int.h"
 #include "sconce/codec/pickle.h"
-#include "sconce/codec/pickle_names.h"
 
 namespace sconce::pickle {
 
 using detail::Arena;
-using detail::Entry;
+using detail::Builder;
 using detail::kNoNode;
+using detail::Memo;
 using detail::NodeId;
-using detail::ObjectData;
-using detail::Record;
 
 namespace {
 
 constexpr int kHighestProtocol = 5;
 
-// Integer -> node. Indices usually count up from 0; a table holds those, a map the strays, so that a few
-// large indices cannot make the table large.
-class Memo {
- public:
-  void put(std::uint64_t index, NodeId node) {
-    constexpr std::size_t kGap = 1024;
-    if (get(index) == kNoNode) ++count_;
-    if (index < 2 * count_ + kGap) {
-      if (index >= dense_.size()) dense_.resize(index + 1, kNoNode);
-      dense_[index] = node;
-    } else {
-      sparse_[index] = node;
-    }
-  }
-  NodeId get(std::uint64_t index) const {
-    if (index < dense_.size() && dense_[index] != kNoNode) return dense_[index];
-    const auto at = sparse_.find(index);
-    return at == sparse_.end() ? kNoNode : at->second;
-  }
-  std::uint64_t count() const { return count_; }
-
-  static constexpr std::uint64_t kEntryBytes = 48;
-
- private:
-  std::vector<NodeId> dense_;
-  std::unordered_map<std::uint64_t, NodeId> sparse_;
-  std::uint64_t count_ = 0;
-};
-
+// Reads opcodes with their arguments and tells the builder what they mean.
 class Machine {
  public:
   Machine(Arena& arena, std::size_t begin, const Limits& limits)
       : arena_(arena),
         limits_(limits),
         in_(arena.input.bytes.subspan(begin), "pickle", arena.input.base_offset + begin),
-        keys_(arena) {}
+        builder_(arena, limits) {}
 
   void run() {
     while (arena_.root == kNoNode) {
-      op_offset_ = in_.offset();
+      builder_.begin_op(in_.offset());
       if (++opcode_count_ > limits_.opcodes) {
-        stop(ErrorCode::kLimit, cat("the pickle has more than ", limits_.opcodes, " opcodes"));
+        builder_.stop(ErrorCode::kLimit, cat("the pickle has more than ", limits_.opcodes, " opcodes"));
       }
       const std::uint8_t opcode = in_.u8();
       arena_.opcodes.set(opcode);
@@ -76,326 +45,44 @@ class Machine {
   std::size_t position() const { return in_.position(); }
 
  private:
-  [[noreturn]] void stop(ErrorCode code, std::string_view text) const {
-    throw Error(code, "pickle", text).at_offset(op_offset_);
-  }
-  [[noreturn]] void corrupt(std::string_view text) const { stop(ErrorCode::kCorrupt, text); }
-
-  // ---- memory, nodes and the stack
-
-  void charge(std::uint64_t bytes) {
-    memory_ += bytes;
-    if (memory_ + keys_.memory() > limits_.memory) {
-      stop(ErrorCode::kLimit, cat("the pickle needs more than ", limits_.memory, " bytes of memory"));
-    }
-  }
-
-  NodeId add(Record record) {
-    charge(sizeof(Record));
-    if (arena_.records.size() >= kNoNode) stop(ErrorCode::kLimit, "the pickle has more than 2^32 objects");
-    record.offset = op_offset_;
-    arena_.records.push_back(record);
-    return static_cast<NodeId>(arena_.records.size() - 1);
-  }
-  static Record record_of(Kind kind) {
-    Record record;
-    record.kind = kind;
-    return record;
-  }
-  void push(NodeId node) {
-    stack_.push_back(node);
-    if (stack_.size() > stack_peak_) {
-      stack_peak_ = stack_.size();
-      charge(sizeof(NodeId));
-    }
-  }
-  void push_new(Record record) { push(add(record)); }
-
-  // Values below the last mark are out of reach until the mark is taken.
-  std::size_t fence() const { return marks_.empty() ? 0 : marks_.back(); }
-  NodeId top() const {
-    if (stack_.size() <= fence()) corrupt("the stack is empty");
-    return stack_.back();
-  }
-  NodeId pop() {
-    const NodeId node = top();
-    stack_.pop_back();
-    return node;
-  }
-  std::size_t pop_mark() {
-    if (marks_.empty()) corrupt("expected a mark on the stack, there is none");
-    const std::size_t at = marks_.back();
-    marks_.pop_back();
-    return at;
-  }
-  // The values above the last mark, which is removed; drop_to() removes them when they are used.
-  std::span<const NodeId> since(std::size_t mark) const { return std::span(stack_).subspan(mark); }
-  void drop_to(std::size_t size) { stack_.resize(size); }
-
-  Kind kind(NodeId node) const { return arena_.at(node).kind; }
-  std::string describe(NodeId node) const { return Node(&arena_, node).describe(); }
-
-  // ---- making values
-
-  void push_integer(std::int64_t value) {
-    Record record = record_of(Kind::kInt);
-    record.integer = value;
-    push_new(record);
-  }
-  void push_bool(bool value) {
-    Record record = record_of(Kind::kBool);
-    record.truth = value;
-    push_new(record);
-  }
-  void push_float(double value) {
-    Record record = record_of(Kind::kFloat);
-    record.real = value;
-    push_new(record);
-  }
-  Record text_record(Kind kind, std::string_view text) const {
-    Record record = record_of(kind);
-    record.text = text.data();
-    record.size = text.size();
-    return record;
-  }
-  std::string_view keep(std::string text) {
-    charge(text.size() + sizeof(std::string));
-    return arena_.owned.emplace_back(std::move(text));
-  }
-  // `bytes` must outlive the graph.
-  void push_big_integer(std::span<const std::byte> bytes) {
-    if (const auto small = integer_to_int64(bytes)) return push_integer(*small);
-    push_new(text_record(Kind::kBigInt, as_chars(shortest_integer(bytes))));
-  }
-  void push_string(std::string_view text) {
-    if (!is_python_utf8(text)) corrupt("a string is not valid UTF-8");
-    push_new(text_record(Kind::kString, text));
-  }
-  void push_python2_string(std::string_view text) {
-    Record record = text_record(is_utf8(text) ? Kind::kString : Kind::kBytes, text);
-    record.python2 = true;
-    push_new(record);
-  }
-  void push_bytes(Kind kind, std::string_view text) { push_new(text_record(kind, text)); }
-
-  NodeId add_tuple(std::span<const NodeId> items) {
-    Record record = record_of(Kind::kTuple);
-    record.first = arena_.children.size();
-    record.size = items.size();
-    charge(items.size() * sizeof(NodeId));
-    arena_.children.insert(arena_.children.end(), items.begin(), items.end());
-    return add(record);
-  }
-  void push_tuple(std::size_t n) {
-    if (stack_.size() - fence() < n) corrupt(cat("a tuple needs ", n, " values, the stack has fewer"));
-    const NodeId node = add_tuple(since(stack_.size() - n));
-    drop_to(stack_.size() - n);
-    push(node);
-  }
-  NodeId add_sequence(Kind kind) {
-    Record record = record_of(kind);
-    record.side = static_cast<std::uint32_t>(arena_.sequences.size());
-    charge(sizeof(std::vector<NodeId>));
-    arena_.sequences.emplace_back();
-    return add(record);
-  }
-  NodeId add_dict() {
-    Record record = record_of(Kind::kDict);
-    record.side = static_cast<std::uint32_t>(arena_.dicts.size());
-    charge(sizeof(std::vector<Entry>));
-    arena_.dicts.emplace_back();
-    return add(record);
-  }
-  void push_global(std::string_view module, std::string_view name) {
-    if (!is_utf8(module) || !is_utf8(name)) corrupt("the name of a global is not valid UTF-8");
-    const auto [at, fresh] = global_index_.try_emplace(cat(module, '\n', name), arena_.globals.size());
-    if (fresh) {
-      charge(sizeof(Global) + 2 * (module.size() + name.size()) + 64);
-      const QualifiedName modern = modern_name({module, name});
-      arena_.globals.push_back({modern.module, modern.name, module, name, op_offset_});
-    }
-    Record record = record_of(Kind::kGlobal);
-    record.side = static_cast<std::uint32_t>(at->second);
-    push_new(record);
-  }
-
-  // ---- filling containers
-
-  std::uint32_t key_class(NodeId key) {
-    const auto found = keys_.class_of(key);
-    if (!found) corrupt(cat("a dict key or set element must be hashable, found ", describe(key)));
-    charge(0);
-    return *found;
-  }
-
-  void append(NodeId target, std::span<const NodeId> items) {
-    const Record& record = arena_.at(target);
-    if (record.kind != Kind::kList && record.kind != Kind::kObject) {
-      corrupt(cat("expected a list to append to, found ", describe(target)));
-    }
-    auto& list =
-        record.kind == Kind::kList ? arena_.sequences[record.side] : arena_.objects[record.side].items;
-    charge(2 * items.size() * sizeof(NodeId));
-    list.insert(list.end(), items.begin(), items.end());
-  }
-
-  void set_items(NodeId target, std::span<const NodeId> flat) {
-    const Record record = arena_.at(target);
-    if (record.kind != Kind::kDict && record.kind != Kind::kObject) {
-      corrupt(cat("expected a dict to set items of, found ", describe(target)));
-    }
-    if (flat.size() % 2 != 0) corrupt("a dict needs keys and values in pairs, found an odd number");
-    auto& entries =
-        record.kind == Kind::kDict ? arena_.dicts[record.side] : arena_.objects[record.side].pairs;
-    for (std::size_t i = 0; i < flat.size(); i += 2) {
-      const auto position = static_cast<std::uint32_t>(entries.size());
-      if (const auto present = keys_.insert(target, key_class(flat[i]), position)) {
-        charge(sizeof(NodeId));
-        arena_.duplicate_keys.push_back(flat[i]);
-        entries[*present].value = flat[i + 1];
-      } else {
-        charge(2 * sizeof(Entry));
-        entries.push_back({flat[i], flat[i + 1]});
-      }
-    }
-  }
-
-  void add_items(NodeId target, std::span<const NodeId> items) {
-    const Record record = arena_.at(target);
-    if (record.kind == Kind::kObject) return append(target, items);
-    if (record.kind != Kind::kSet) corrupt(cat("expected a set to add to, found ", describe(target)));
-    auto& elements = arena_.sequences[record.side];
-    for (const NodeId item : items) {
-      const auto position = static_cast<std::uint32_t>(elements.size());
-      if (keys_.insert(target, key_class(item), position)) continue;
-      charge(2 * sizeof(NodeId));
-      elements.push_back(item);
-    }
-  }
-
-  NodeId add_frozenset(std::span<const NodeId> items) {
-    Record record = record_of(Kind::kFrozenSet);
-    const NodeId node = add(record);
-    std::vector<NodeId> distinct;
-    for (const NodeId item : items) {
-      if (!keys_.insert(node, key_class(item), 0)) distinct.push_back(item);
-    }
-    charge(distinct.size() * sizeof(NodeId));
-    arena_.records[node].first = arena_.children.size();
-    arena_.records[node].size = distinct.size();
-    arena_.children.insert(arena_.children.end(), distinct.begin(), distinct.end());
-    return node;
-  }
-
-  // ---- objects
-
-  void push_object(ObjectKind made_by, NodeId callable, NodeId args, NodeId kwargs = kNoNode) {
-    const Kind what = kind(callable);
-    if (what != Kind::kGlobal && what != Kind::kObject && what != Kind::kPersistent) {
-      corrupt(cat("expected a class or function, found ", describe(callable)));
-    }
-    if (kind(args) != Kind::kTuple) corrupt(cat("expected a tuple of arguments, found ", describe(args)));
-    Record record = record_of(Kind::kObject);
-    record.side = static_cast<std::uint32_t>(arena_.objects.size());
-    charge(sizeof(ObjectData));
-    ObjectData& object = arena_.objects.emplace_back();
-    object.kind = made_by;
-    object.callable = callable;
-    object.args = args;
-    object.kwargs = kwargs;
-    push_new(record);
-  }
-
-  void reduce() {
-    const NodeId args = pop();
-    push_object(ObjectKind::kReduce, pop(), args);
-  }
-  void newobj() {
-    const NodeId args = pop();
-    push_object(ObjectKind::kNewObj, pop(), args);
-  }
-  void newobj_ex() {
-    const NodeId kwargs = pop();
-    const NodeId args = pop();
-    if (kind(kwargs) != Kind::kDict) {
-      corrupt(cat("expected a dict of keyword arguments, found ", describe(kwargs)));
-    }
-    push_object(ObjectKind::kNewObjEx, pop(), args, kwargs);
-  }
-  void obj() {
-    const std::size_t mark = pop_mark();
-    const auto values = since(mark);
-    if (values.empty()) corrupt("expected a class above the mark, found nothing");
-    const NodeId cls = values[0];
-    const NodeId args = add_tuple(values.subspan(1));
-    drop_to(mark);
-    push_object(ObjectKind::kObj, cls, args);
-  }
-  void inst() {
-    const std::string_view module = in_.line(limits_.name_bytes);
-    const std::string_view name = in_.line(limits_.name_bytes);
-    const std::size_t mark = pop_mark();
-    const NodeId args = add_tuple(since(mark));
-    drop_to(mark);
-    push_global(module, name);
-    push_object(ObjectKind::kInst, pop(), args);
-  }
-  void build() {
-    const NodeId state = pop();
-    const Record& record = arena_.at(top());
-    if (record.kind != Kind::kObject) corrupt(cat("expected an object to set up, found ", describe(top())));
-    charge(2 * sizeof(NodeId));
-    arena_.objects[record.side].states.push_back(state);
-  }
-  void persid(NodeId pid) {
-    Record record = record_of(Kind::kPersistent);
-    record.first = pid;
-    push_new(record);
-  }
-  void stack_global() {
-    const NodeId name = pop();
-    const NodeId module = pop();
-    if (kind(name) != Kind::kString || kind(module) != Kind::kString) {
-      corrupt(cat("a global needs two strings, found ", describe(module), " and ", describe(name)));
-    }
-    push_global(arena_.text(arena_.at(module)), arena_.text(arena_.at(name)));
-  }
-
   // ---- memo
 
   void put(std::uint64_t index) {
     if (memo_.get(index) == kNoNode) {
       if (memo_.count() >= limits_.memo_entries) {
-        stop(ErrorCode::kLimit, cat("the pickle has more than ", limits_.memo_entries, " memo entries"));
+        builder_.stop(ErrorCode::kLimit,
+                      cat("the pickle has more than ", limits_.memo_entries, " memo entries"));
       }
-      charge(Memo::kEntryBytes);
+      builder_.charge(Memo::kEntryBytes);
     }
-    memo_.put(index, top());
+    memo_.put(index, builder_.top());
   }
   void get(std::uint64_t index) {
     const NodeId node = memo_.get(index);
-    if (node == kNoNode) corrupt(cat("memo entry ", index, " is used before it is set"));
-    push(node);
+    if (node == kNoNode) builder_.corrupt(cat("memo entry ", index, " is used before it is set"));
+    builder_.push(node);
   }
 
   // ---- text forms of protocol 0
 
-  std::uint64_t index_line() {
+  template <class Number>
+  Number number_line(std::string_view expected) {
     const std::string_view line = in_.line(limits_.number_bytes);
-    std::uint64_t value = 0;
+    Number value = 0;
     const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
-    if (error != std::errc() || end != line.data() + line.size()) corrupt("a memo index is not a number");
+    if (error != std::errc() || end != line.data() + line.size()) builder_.corrupt(expected);
     return value;
   }
+  std::uint64_t index_line() { return number_line<std::uint64_t>("a memo index is not a number"); }
   void integer_line(std::string_view line) {
     const auto bytes = integer_from_decimal(line);
-    if (!bytes) corrupt("expected a decimal integer");
-    if (const auto small = integer_to_int64(*bytes)) return push_integer(*small);
-    push_big_integer(as_byte_span(keep(std::string(as_chars(*bytes)))));
+    if (!bytes) builder_.corrupt("expected a decimal integer");
+    if (const auto small = integer_to_int64(*bytes)) return builder_.push_integer(*small);
+    builder_.push_big_integer(as_byte_span(builder_.keep(std::string(as_chars(*bytes)))));
   }
   void op_int() {
     const std::string_view line = in_.line(limits_.number_bytes);
-    if (line == "00" || line == "01") return push_bool(line == "01");
+    if (line == "00" || line == "01") return builder_.push_bool(line == "01");
     integer_line(line);
   }
   void op_long() {
@@ -403,80 +90,63 @@ class Machine {
     if (line.ends_with('L')) line.remove_suffix(1);
     integer_line(line);
   }
-  void op_float() {
-    const std::string_view line = in_.line(limits_.number_bytes);
-    double value = 0;
-    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
-    if (error != std::errc() || end != line.data() + line.size()) corrupt("expected a decimal number");
-    push_float(value);
-  }
   void op_string() {
     auto text = unquote_python2(in_.line(in_.remaining()));
-    if (!text) corrupt("expected a quoted string");
-    push_python2_string(keep(std::move(*text)));
+    if (!text) builder_.corrupt("expected a quoted string");
+    builder_.push_python2_string(builder_.keep(std::move(*text)));
   }
   void op_unicode() {
     auto text = decode_raw_unicode_escape(in_.line(in_.remaining()));
-    if (!text) corrupt("a string has a broken \\u escape");
-    push_string(keep(std::move(*text)));
+    if (!text) builder_.corrupt("a string has a broken \\u escape");
+    builder_.push_string(builder_.keep(std::move(*text)));
+  }
+  void op_global() {
+    const std::string_view module = in_.line(limits_.name_bytes);
+    builder_.push_global(module, in_.line(limits_.name_bytes));
+  }
+  void op_inst() {
+    const std::string_view module = in_.line(limits_.name_bytes);
+    builder_.push_inst(module, in_.line(limits_.name_bytes));
+  }
+  void op_persid() {
+    builder_.push_string(in_.line(limits_.name_bytes));
+    builder_.push_persistent();
   }
 
   // ---- counted forms
 
+  // `n` bytes, where Size is how the count is written.
+  template <class Size>
+  std::string_view counted() {
+    return in_.chars(in_.little<Size>());
+  }
   void op_long4() {
     const auto n = in_.little<std::int32_t>();
-    if (n < 0) corrupt(cat("a LONG4 of ", n, " bytes"));
+    if (n < 0) builder_.corrupt(cat("a LONG4 of ", n, " bytes"));
     if (static_cast<std::size_t>(n) > limits_.number_bytes) {
-      stop(ErrorCode::kLimit, cat("an integer of ", n, " bytes, the limit is ", limits_.number_bytes));
+      builder_.stop(ErrorCode::kLimit,
+                    cat("an integer of ", n, " bytes, the limit is ", limits_.number_bytes));
     }
-    push_big_integer(in_.bytes(static_cast<std::uint64_t>(n)));
+    builder_.push_big_integer(in_.bytes(static_cast<std::uint64_t>(n)));
   }
   void op_binstring() {
     const auto n = in_.little<std::int32_t>();
-    if (n < 0) corrupt(cat("a BINSTRING of ", n, " bytes"));
-    push_python2_string(in_.chars(static_cast<std::uint64_t>(n)));
+    if (n < 0) builder_.corrupt(cat("a BINSTRING of ", n, " bytes"));
+    builder_.push_python2_string(in_.chars(static_cast<std::uint64_t>(n)));
   }
   void op_frame() {
     const auto n = in_.little<std::uint64_t>();
     if (n > in_.remaining()) {
-      stop(ErrorCode::kTruncated, cat("a frame of ", n, " bytes, but ", in_.remaining(), " are left"));
+      builder_.stop(ErrorCode::kTruncated,
+                    cat("a frame of ", n, " bytes, but ", in_.remaining(), " are left"));
     }
   }
   void op_proto() {
     arena_.protocol = in_.u8();
     if (arena_.protocol > kHighestProtocol) {
-      stop(ErrorCode::kUnsupported, cat("pickle protocol ", arena_.protocol, ", the newest known is ", 5));
+      builder_.stop(ErrorCode::kUnsupported,
+                    cat("pickle protocol ", arena_.protocol, ", the newest known is ", kHighestProtocol));
     }
-  }
-  void op_pop() {
-    if (!marks_.empty() && marks_.back() == stack_.size()) {
-      marks_.pop_back();
-    } else {
-      pop();
-    }
-  }
-  void op_mark() {
-    marks_.push_back(stack_.size());
-    if (marks_.size() > marks_peak_) {
-      marks_peak_ = marks_.size();
-      charge(sizeof(std::size_t));
-    }
-  }
-
-  // Runs `fill(target, values)` with the values above the last mark and the value below it.
-  template <class Fill>
-  void fill_from_mark(Fill fill) {
-    const std::size_t mark = pop_mark();
-    if (mark <= fence()) corrupt("expected a container below the mark, found nothing");
-    fill(stack_[mark - 1], since(mark));
-    drop_to(mark);
-  }
-  template <class Make>
-  void make_from_mark(Make make) {
-    const std::size_t mark = pop_mark();
-    const NodeId node = make(since(mark));
-    drop_to(mark);
-    push(node);
   }
 
   void step(std::uint8_t opcode) {
@@ -484,30 +154,30 @@ class Machine {
       case 0x80:
         return op_proto();
       case '.':
-        arena_.root = top();
+        arena_.root = builder_.top();
         return;
       case '(':
-        return op_mark();
+        return builder_.push_mark();
       case '0':
-        return op_pop();
+        return builder_.pop_value_or_mark();
       case '1':
-        return drop_to(pop_mark());
+        return builder_.drop_mark();
       case '2':
-        return push(top());
+        return builder_.push(builder_.top());
       case 'N':
-        return push_new(record_of(Kind::kNone));
+        return builder_.push_none();
       case 0x88:
-        return push_bool(true);
+        return builder_.push_bool(true);
       case 0x89:
-        return push_bool(false);
+        return builder_.push_bool(false);
       case 'K':
-        return push_integer(in_.u8());
+        return builder_.push_integer(in_.u8());
       case 'M':
-        return push_integer(in_.little<std::uint16_t>());
+        return builder_.push_integer(in_.little<std::uint16_t>());
       case 'J':
-        return push_integer(in_.little<std::int32_t>());
+        return builder_.push_integer(in_.little<std::int32_t>());
       case 0x8A:
-        return push_big_integer(in_.bytes(in_.u8()));
+        return builder_.push_big_integer(in_.bytes(in_.u8()));
       case 0x8B:
         return op_long4();
       case 'I':
@@ -515,101 +185,83 @@ class Machine {
       case 'L':
         return op_long();
       case 'G':
-        return push_float(in_.big<double>());
+        return builder_.push_float(in_.big<double>());
       case 'F':
-        return op_float();
+        return builder_.push_float(number_line<double>("expected a decimal number"));
       case 'X':
-        return push_string(in_.chars(in_.little<std::uint32_t>()));
+        return builder_.push_string(counted<std::uint32_t>());
       case 0x8C:
-        return push_string(in_.chars(in_.u8()));
+        return builder_.push_string(counted<std::uint8_t>());
       case 0x8D:
-        return push_string(in_.chars(in_.little<std::uint64_t>()));
+        return builder_.push_string(counted<std::uint64_t>());
       case 'V':
         return op_unicode();
       case 'U':
-        return push_python2_string(in_.chars(in_.u8()));
+        return builder_.push_python2_string(counted<std::uint8_t>());
       case 'T':
         return op_binstring();
       case 'S':
         return op_string();
       case 'C':
-        return push_bytes(Kind::kBytes, in_.chars(in_.u8()));
+        return builder_.push_bytes(Kind::kBytes, counted<std::uint8_t>());
       case 'B':
-        return push_bytes(Kind::kBytes, in_.chars(in_.little<std::uint32_t>()));
+        return builder_.push_bytes(Kind::kBytes, counted<std::uint32_t>());
       case 0x8E:
-        return push_bytes(Kind::kBytes, in_.chars(in_.little<std::uint64_t>()));
+        return builder_.push_bytes(Kind::kBytes, counted<std::uint64_t>());
       case 0x96:
-        return push_bytes(Kind::kByteArray, in_.chars(in_.little<std::uint64_t>()));
+        return builder_.push_bytes(Kind::kByteArray, counted<std::uint64_t>());
       case ')':
-        return push_tuple(0);
+        return builder_.push_tuple(0);
       case 0x85:
-        return push_tuple(1);
+        return builder_.push_tuple(1);
       case 0x86:
-        return push_tuple(2);
+        return builder_.push_tuple(2);
       case 0x87:
-        return push_tuple(3);
+        return builder_.push_tuple(3);
       case 't':
-        return make_from_mark([this](auto values) { return add_tuple(values); });
+        return builder_.push_tuple_since_mark();
       case ']':
-        return push(add_sequence(Kind::kList));
+        return builder_.push_list();
       case 'l':
-        return make_from_mark([this](auto values) {
-          const NodeId list = add_sequence(Kind::kList);
-          append(list, values);
-          return list;
-        });
-      case 'a': {
-        const NodeId item = pop();
-        return append(top(), {&item, 1});
-      }
+        return builder_.push_list_since_mark();
+      case 'a':
+        return builder_.append_one();
       case 'e':
-        return fill_from_mark([this](NodeId target, auto values) { append(target, values); });
+        return builder_.append_since_mark();
       case '}':
-        return push(add_dict());
+        return builder_.push_dict();
       case 'd':
-        return make_from_mark([this](auto values) {
-          const NodeId dict = add_dict();
-          set_items(dict, values);
-          return dict;
-        });
-      case 's': {
-        const NodeId value = pop();
-        const NodeId key = pop();
-        const NodeId flat[] = {key, value};
-        return set_items(top(), flat);
-      }
+        return builder_.push_dict_since_mark();
+      case 's':
+        return builder_.set_one_item();
       case 'u':
-        return fill_from_mark([this](NodeId target, auto values) { set_items(target, values); });
+        return builder_.set_items_since_mark();
       case 0x8F:
-        return push(add_sequence(Kind::kSet));
+        return builder_.push_set();
       case 0x90:
-        return fill_from_mark([this](NodeId target, auto values) { add_items(target, values); });
+        return builder_.add_items_since_mark();
       case 0x91:
-        return make_from_mark([this](auto values) { return add_frozenset(values); });
-      case 'c': {
-        const std::string_view module = in_.line(limits_.name_bytes);
-        return push_global(module, in_.line(limits_.name_bytes));
-      }
+        return builder_.push_frozenset_since_mark();
+      case 'c':
+        return op_global();
       case 0x93:
-        return stack_global();
+        return builder_.push_global_named_by_stack();
       case 'R':
-        return reduce();
+        return builder_.push_reduce();
       case 0x81:
-        return newobj();
+        return builder_.push_newobj();
       case 0x92:
-        return newobj_ex();
+        return builder_.push_newobj_ex();
       case 'o':
-        return obj();
+        return builder_.push_obj();
       case 'i':
-        return inst();
+        return op_inst();
       case 'b':
-        return build();
+        return builder_.build();
       case 'Q':
-        return persid(pop());
-      case 'P': {
-        push_string(in_.line(limits_.name_bytes));
-        return persid(pop());
-      }
+        return builder_.push_persistent();
+      case 'P':
+        return op_persid();
       case 'q':
         return put(in_.u8());
       case 'r':
@@ -631,26 +283,19 @@ class Machine {
       case 0x84:
       case 0x97:
       case 0x98:
-        stop(ErrorCode::kUnsupported,
-             cat("the opcode ", opcode_name(opcode), " refers to data outside the pickle"));
+        builder_.stop(ErrorCode::kUnsupported,
+                      cat("the opcode ", opcode_name(opcode), " refers to data outside the pickle"));
       default:
-        corrupt(cat("expected a pickle opcode, found byte ", int{opcode}));
+        builder_.corrupt(cat("expected a pickle opcode, found byte ", int{opcode}));
     }
   }
 
   Arena& arena_;
   const Limits& limits_;
   ByteReader in_;
-  detail::Keys keys_;
+  Builder builder_;
   Memo memo_;
-  std::vector<NodeId> stack_;
-  std::vector<std::size_t> marks_;
-  std::unordered_map<std::string, std::size_t> global_index_;
-  std::uint64_t op_offset_ = 0;
   std::uint64_t opcode_count_ = 0;
-  std::uint64_t memory_ = 0;
-  std::size_t stack_peak_ = 0;
-  std::size_t marks_peak_ = 0;
 };
 
 }  // namespace

@@ -1,9 +1,8 @@
 #include "codec/pickle_text.h"
 
-#include <charconv>
 #include <cstdint>
-#include <system_error>
 
+#include "codec/unicode_escape.h"
 #include "sconce/base/text.h"
 
 namespace sconce::pickle {
@@ -13,35 +12,6 @@ bool is_surrogate_at(std::string_view text, std::size_t i) {
   return i + 2 < text.size() && static_cast<std::uint8_t>(text[i]) == 0xED &&
          static_cast<std::uint8_t>(text[i + 1]) >= 0xA0 && static_cast<std::uint8_t>(text[i + 1]) <= 0xBF &&
          (static_cast<std::uint8_t>(text[i + 2]) & 0xC0) == 0x80;
-}
-
-// Surrogates are encoded like any other code point.
-void append_utf8(std::string& out, std::uint32_t c) {
-  if (c < 0x80) {
-    out.push_back(static_cast<char>(c));
-  } else if (c < 0x800) {
-    out.push_back(static_cast<char>(0xC0 | (c >> 6)));
-    out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
-  } else if (c < 0x10000) {
-    out.push_back(static_cast<char>(0xE0 | (c >> 12)));
-    out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3F)));
-    out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
-  } else {
-    out.push_back(static_cast<char>(0xF0 | (c >> 18)));
-    out.push_back(static_cast<char>(0x80 | ((c >> 12) & 0x3F)));
-    out.push_back(static_cast<char>(0x80 | ((c >> 6) & 0x3F)));
-    out.push_back(static_cast<char>(0x80 | (c & 0x3F)));
-  }
-}
-
-// Exactly `digits` hexadecimal digits at text[i].
-std::optional<std::uint32_t> hex_at(std::string_view text, std::size_t i, std::size_t digits) {
-  if (text.size() < digits || i > text.size() - digits) return std::nullopt;
-  std::uint32_t value = 0;
-  const char* const end = text.data() + i + digits;
-  const auto [stopped, error] = std::from_chars(text.data() + i, end, value, 16);
-  if (error != std::errc() || stopped != end) return std::nullopt;
-  return value;
 }
 
 bool is_octal(char c) { return c >= '0' && c <= '7'; }
@@ -83,7 +53,7 @@ std::optional<std::string> unquote_python2(std::string_view line) {
     if (const std::size_t letter = kEscapeLetters.find(text[i]); letter != std::string_view::npos) {
       out.push_back(kEscapeValues[letter]);
     } else if (text[i] == 'x') {
-      const auto value = hex_at(text, i + 1, 2);
+      const auto value = hex_digits_at(text, i + 1, 2);
       if (!value) return std::nullopt;
       out.push_back(static_cast<char>(*value));
       i += 2;
@@ -114,7 +84,7 @@ std::optional<std::string> decode_raw_unicode_escape(std::string_view line) {
     const char letter = line[i + 1];
     if (letter == 'u' || letter == 'U') {
       const std::size_t digits = letter == 'u' ? 4 : 8;
-      const auto value = hex_at(line, i + 2, digits);
+      const auto value = hex_digits_at(line, i + 2, digits);
       if (!value || *value > 0x10FFFF) return std::nullopt;
       append_utf8(out, *value);
       i += 1 + digits;

@@ -23,6 +23,7 @@ std::string demangled(const char* name) {
 template <class Member>
 std::vector<std::pair<std::string, Tensor>> named_members(
     const Module& module, void (*for_each)(Module&, const std::function<void(std::string_view, Member&)>&)) {
+  check_lists(module);
   std::vector<std::pair<std::string, Tensor>> out;
   nn::for_each_module(walkable(module), "", [&](const std::string& prefix, Module& part) {
     for_each(part, [&](std::string_view name, Member& member) {

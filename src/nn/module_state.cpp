@@ -157,6 +157,7 @@ class LoadPlan {
 }  // namespace
 
 StateDict Module::state_dict(std::string_view prefix) const {
+  check_lists(*this);
   StateDict out;
   nn::for_each_module(walkable(*this), std::string(prefix), [&](const std::string& path, Module& module) {
     out.set_version(module_name(path), module.version());
@@ -177,6 +178,7 @@ StateDict Module::state_dict(std::string_view prefix) const {
 }
 
 LoadReport Module::load_state_dict(const StateDict& state, const LoadStateOptions& options) {
+  check_lists(*this);
   LoadPlan plan(*this, state);
   LoadReport report = plan.take_report();
   report.find_nearest();

@@ -34,13 +34,22 @@ std::string LoadReport::common_prefix() const {
   if (unexpected.empty() || missing.empty()) return {};
   const std::vector<std::string> names = names_of(missing);
   const std::unordered_set<std::string> wanted(names.begin(), names.end());
+  const std::vector<std::string> others = names_of(unexpected);
+  const std::unordered_set<std::string> found(others.begin(), others.end());
   const std::string& first = unexpected.front().name;
   for (std::size_t dot = first.find('.'); dot != std::string::npos; dot = first.find('.', dot + 1)) {
     const std::string prefix = first.substr(0, dot + 1);
-    const bool fits = std::all_of(unexpected.begin(), unexpected.end(), [&](const Key& key) {
-      return key.name.starts_with(prefix) && wanted.contains(key.name.substr(prefix.size()));
-    });
-    if (fits) return prefix;
+    if (!std::all_of(others.begin(), others.end(),
+                     [&](const std::string& name) { return name.starts_with(prefix); })) {
+      return {};
+    }
+    // One side may have more: names that a module excuses are not missing, those an old file lacks are.
+    if (std::all_of(others.begin(), others.end(),
+                    [&](const std::string& name) { return wanted.contains(name.substr(prefix.size())); }) ||
+        std::all_of(names.begin(), names.end(),
+                    [&](const std::string& name) { return found.contains(prefix + name); })) {
+      return prefix;
+    }
   }
   return {};
 }

@@ -65,6 +65,11 @@ std::string what_is(const Value& value) {
   return cat("object of class ", value.global_module(), ".", value.global_name());
 }
 
+bool is_below(const std::vector<Value>& path, const std::vector<Value>& top) {
+  return path.size() > top.size() && std::equal(top.begin(), top.end(), path.begin(),
+                                                [](const Value& a, const Value& b) { return a.is(b); });
+}
+
 Value flattened(const Value& root, const Names& names, ConvertReport& report) {
   Value out = Value::dict();
   std::unordered_map<std::string, std::vector<Value>> origins;
@@ -80,7 +85,10 @@ Value flattened(const Value& root, const Names& names, ConvertReport& report) {
     if (name != leaf.name) ++report.renamed;
     out.set_item(name, leaf.value);
   }
+  std::optional<std::vector<Value>> object;  // what it is made of goes with it
   for (const NamedLeaf& leaf : checkpoint::named_scalars(root)) {
+    if (object && is_below(leaf.path, *object)) continue;
+    object = leaf.value.is_object() ? std::optional(leaf.path) : std::nullopt;
     if (names.is_chosen(leaf.name)) {
       report.left_out.push_back({leaf.name, what_is(leaf.value)});
     } else {

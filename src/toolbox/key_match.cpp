@@ -20,14 +20,6 @@ using Components = std::vector<std::string>;
 
 constexpr std::size_t kMostCandidates = 8;
 
-// What training scripts call the state_dict they save.
-bool is_usual_container(const std::string& component) {
-  static constexpr std::array<std::string_view, 10> kUsual = {
-      "state_dict", "model",  "model_state_dict", "model_state", "net",
-      "network",    "module", "weights",          "params",      "model_weights"};
-  return std::find(kUsual.begin(), kUsual.end(), component) != kUsual.end();
-}
-
 bool is_turned(const Shape& a, const Shape& b) {
   return a.size() == 2 && b.size() == 2 && a[0] == b[1] && a[1] == b[0] && a != b;
 }

@@ -21,6 +21,13 @@ bool is_wrapper(std::string_view component) {
   return std::find(kWrappers.begin(), kWrappers.end(), component) != kWrappers.end();
 }
 
+bool is_usual_container(std::string_view key) {
+  static constexpr std::array<std::string_view, 10> kUsual = {
+      "state_dict", "model",  "model_state_dict", "model_state", "net",
+      "network",    "module", "weights",          "params",      "model_weights"};
+  return std::find(kUsual.begin(), kUsual.end(), key) != kUsual.end();
+}
+
 std::string without_wrappers(std::string_view name) {
   const auto components = components_of(name);
   std::string out;

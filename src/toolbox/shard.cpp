@@ -55,7 +55,7 @@ ReshapeReport merge(const std::string& input, const std::string& output,
                            options.format != Format::kTorchIndex && !output.ends_with(".index.json");
   require(is_one_file, ErrorCode::kUnsupported, "merge", "the output must be one file");
   ReshapeReport report = look_at(input);
-  report.saved = checkpoint::save(output, checkpoint::load(input), options);
+  report.saved = checkpoint::save(output, checkpoint::load(input, {.defer = true}), options);
   report.output = checkpoint::describe(output).format;
   return report;
 }
@@ -64,7 +64,7 @@ ReshapeReport shard(const std::string& input, const std::string& folder, checkpo
   require(options.shard_size > 0, ErrorCode::kInvalidArgument, "shard", "expected the size of a shard");
   if (!options.format) options.format = Format::kSafetensors;
   ReshapeReport report = look_at(input);
-  const Value value = checkpoint::load(input);
+  const Value value = checkpoint::load(input, {.defer = true});
   const NewFolder made(folder);
   report.saved = checkpoint::save(folder + "/", value, options);
   report.output = options.format == Format::kSafetensors ? Format::kSafetensorsIndex : Format::kTorchIndex;

@@ -17,6 +17,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
 using namespace std::string_literals;
 
 std::string npy(const std::string& header, const std::string& data, int major = 1) {
@@ -154,7 +155,7 @@ TEST(Npz, EveryTypeOfNumpyComesBack) {
     leaf.array = Array(Storage::allocate(6 * info.itemsize), info.dtype, Geometry::contiguous({2, 3}));
     std::fill_n(leaf.array.mutable_raw(), leaf.array.nbytes(), std::byte{1});
     if (npy::dtype_code(info.dtype).empty()) {
-      EXPECT_ERROR(saved(Value::dict({{"a", leaf}})), ErrorCode::kUnsupported) << info.name;
+      EXPECT_ERROR(saved(Value::dict({{"a", leaf}})), ErrorCode::kUnsupported);
       continue;
     }
     const Array back = load(saved(Value::dict({{"a", leaf}}))).at("a").as_array();
@@ -166,11 +167,10 @@ TEST(Npz, EveryTypeOfNumpyComesBack) {
 TEST(Npz, ViewsNamesAndOtherLeaves) {
   const Array base = Array::from<float>({0, 1, 2, 3, 4, 5}, {2, 3});
   const Value value = Value::dict(
-      {{"a", Value::dict({{"b", base.transpose(0, 1)}, {"B", base.slice(1, {.step = 2})}})}, {"n", 3}});
+      {{"a", Value::dict({{"b", base.transpose(0, 1)}, {"B", base.slice(1, {{}, {}, 2})}})}, {"n", 3}});
   MemorySink sink;
   const SaveReport report = save(sink, value, {.format = Format::kNpz});
-  EXPECT_THAT(report.warnings,
-              testing::UnorderedElementsAre(HasSubstr("left out n"), HasSubstr("share memory")));
+  EXPECT_THAT(report.warnings, UnorderedElementsAre(HasSubstr("left out n"), HasSubstr("share memory")));
   const Value back = load(sink.bytes());
   EXPECT_EQ(back.at("a.b").as_array().strides(), (Strides{1, 3}));  // as numpy keeps it
   EXPECT_TRUE(back.at("a.b").as_array().same_bits(base.transpose(0, 1)));

@@ -113,18 +113,19 @@ TEST(SaveObjects, NumpyIsWrittenOnlyWhole) {
   const auto record = [&](const Value& field, int flags) {
     return dtype("V8", {3, "|", nullptr, Value::tuple({"a"}), Value::dict({{"a", field}}), 8, 1, flags});
   };
-  EXPECT_TRUE(is_kept(record(Value::tuple({f4, 4}), 16)));
-  EXPECT_FALSE(is_kept(record(Value::tuple({f4, 5}), 16)));
-  EXPECT_FALSE(is_kept(record(Value::tuple({f4, -1}), 16)));
-  EXPECT_FALSE(is_kept(record(Value::tuple({f4, 4}), 1)));
-  EXPECT_FALSE(is_kept(record(Value::tuple({object, 0}), 16)));  // bytes read as pointers
-  EXPECT_FALSE(is_kept(record(Value::tuple({object, 0}), 27)));
+  EXPECT_TRUE(is_understood(record(Value::tuple({f4, 4}), 16)));
+  EXPECT_FALSE(is_kept(record(Value::tuple({f4, 4}), 16)));  // verify does not trust records
+  EXPECT_FALSE(is_understood(record(Value::tuple({f4, 5}), 16)));
+  EXPECT_FALSE(is_understood(record(Value::tuple({f4, -1}), 16)));
+  EXPECT_FALSE(is_understood(record(Value::tuple({f4, 4}), 1)));
+  EXPECT_FALSE(is_understood(record(Value::tuple({object, 0}), 16)));  // bytes read as pointers
+  EXPECT_FALSE(is_understood(record(Value::tuple({object, 0}), 27)));
   Value nested = f4;
   for (int i = 0; i < 20; ++i) {
     nested = dtype("V4", {3, "|", nullptr, Value::tuple({"a"}),
                           Value::dict({{"a", Value::tuple({nested, 0})}}), 4, 1, 16});
   }
-  EXPECT_FALSE(is_kept(nested));
+  EXPECT_FALSE(is_understood(nested));
   // An array that is put into itself as the fill value of a mask is not walked for ever.
   Value masked = call("numpy.ma.core", "_mareconstruct",
                       {Value::global("numpy.ma.core", "MaskedArray"), Value::global("numpy", "ndarray"),
@@ -143,6 +144,19 @@ TEST(SaveObjects, ArraysOfUnknownObjectsKeepTheirLength) {
   const Value list = out.value.at("x").object_states().at(0).at(4);
   ASSERT_EQ(list.size(), 2u);
   EXPECT_TRUE(list.at(0).is_none());
+}
+
+TEST(SaveObjects, ModulesOfTorchNn) {
+  const Value linear = module_of({.parameters = Value::dict({{"weight", Array::ones({1})}})});
+  EXPECT_TRUE(is_kept(linear));
+  EXPECT_FALSE(is_plain(linear));
+  EXPECT_FALSE(is_kept(module_of({.owner = "__main__", .name = "Net"})));
+  EXPECT_FALSE(is_kept(module_of({.more = {{"__class__", 1}}})));
+  EXPECT_FALSE(is_kept(call("torch.nn.modules.linear", "Linear", {2, 3})));
+  Value holder = module_of({.modules = Value::dict({{"evil", module_of({.owner = "m", .name = "Evil"})}})});
+  const Saved out = saved(Value::list({holder}));
+  EXPECT_THAT(out.warnings, ElementsAre(HasSubstr("m.Evil")));
+  EXPECT_EQ(out.value.at(0).object_states().at(0).at("_modules").size(), 0u);
 }
 
 TEST(SaveObjects, MetaTensorsAreTensors) {

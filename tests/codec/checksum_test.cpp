@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <span>
+#include <vector>
+
 #include "codec/codec_test_util.h"
 #include "sconce/codec/crc32.h"
 #include "sconce/codec/sha256.h"
@@ -17,6 +20,21 @@ TEST(Crc32, Incremental) {
   const std::uint32_t part = crc32(as_byte_span("1234"));
   EXPECT_EQ(crc32(as_byte_span("56789"), part), 0xCBF43926u);
   EXPECT_EQ(crc32({}, part), part);
+}
+
+// Long pieces take another way than short ones; one byte at a time is always the short way.
+TEST(Crc32, EveryLengthAndPlace) {
+  std::vector<std::byte> bytes(700);
+  std::uint32_t random = 1;
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>((random = random * 1664525 + 1013904223) >> 24);
+  for (std::size_t first = 0; first < 17; ++first) {
+    std::uint32_t expected = random;
+    for (std::size_t size = 1; first + size <= bytes.size(); ++size) {
+      const std::span<const std::byte> piece = std::span(bytes).subspan(first, size);
+      expected = crc32(piece.last(1), expected);
+      ASSERT_EQ(crc32(piece, random), expected) << size << " bytes from byte " << first;
+    }
+  }
 }
 
 TEST(Crc32, Combined) {

@@ -288,6 +288,35 @@ TEST(ZipReader, RefusesDuplicateNamesIgnoringCase) {
   EXPECT_EQ(refusal(bytes), ErrorCode::kCorrupt);
 }
 
+TEST(ZipReader, CaseCountsWhereItIsAskedFor) {
+  const std::vector<Record> records = {{"a/b", 1}, {"a/B", 1}};
+  const WriterOptions options{.case_sensitive = true};
+  MemorySink sink;
+  Writer writer(sink, options);
+  writer.add("a/b", as_byte_span("x"));
+  writer.add("a/B", as_byte_span("y"));
+  EXPECT_EQ(error_of([&] { writer.add("a/B", as_byte_span("z")); }), ErrorCode::kExists);
+  writer.finish();
+  EXPECT_EQ(sink.bytes().size(), archive_size(records, options));
+  EXPECT_EQ(refusal(sink.bytes()), ErrorCode::kCorrupt);
+  const Reader reader = open(sink.bytes(), {.case_sensitive = true});
+  EXPECT_EQ(as_chars(reader.read(*reader.find("a/B"))), "y");
+  EXPECT_EQ(as_chars(reader.read(*reader.find("a/b"))), "x");
+  EXPECT_EQ(reader.find("A/b"), nullptr);
+}
+
+TEST(ZipReader, TheBeginningOfARecord) {
+  const Bytes stored = archive({{"a/b", std::string(kHello)}});
+  const Bytes deflated = plain_zip("a/b", 8, kHelloDeflated, kHello.size(), crc32(as_byte_span(kHello)));
+  for (const Bytes& bytes : {stored, deflated}) {
+    const Reader reader = open(bytes);
+    const Entry& entry = reader.entries()[0];
+    EXPECT_EQ(as_chars(reader.read_prefix(entry, 5)), "hello");
+    EXPECT_EQ(as_chars(reader.read_prefix(entry, 1000)), kHello);
+    EXPECT_EQ(reader.read_prefix(entry, 0).size(), 0u);
+  }
+}
+
 TEST(ZipReader, GoesOnPastBrokenRecordsWhenAsked) {
   Bytes bytes = archive({{"top/a", "first"}, {"top/b", "second"}, {"top/c", "third"}});
   const std::size_t b = find(bytes, "top/b", find(bytes, kCentral));

@@ -34,6 +34,19 @@ TEST(LoadReport, FindsACommonPrefix) {
   EXPECT_EQ(report.common_prefix(), "");
 }
 
+TEST(LoadReport, FindsACommonPrefixWhereOneSideHasMore) {
+  LoadReport report;
+  // num_batches_tracked is excused, so not missing, when an old file lacks it, and unexpected when a new one
+  // has it under another name.
+  report.missing = {{"bn.weight", std::nullopt}};
+  report.unexpected = {{"module.bn.weight", std::nullopt}, {"module.bn.num_batches_tracked", std::nullopt}};
+  EXPECT_EQ(report.common_prefix(), "module.");
+  report.missing.push_back({"fc.weight", std::nullopt});
+  EXPECT_EQ(report.common_prefix(), "");
+  report.unexpected.pop_back();
+  EXPECT_EQ(report.common_prefix(), "module.");
+}
+
 TEST(LoadReport, PairsWhatBelongsTogether) {
   LoadReport report;
   report.missing = {{"fc1.weight", std::nullopt}};

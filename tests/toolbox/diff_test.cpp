@@ -3,12 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <deque>
-
 #include "base/error_matcher.h"
 #include "sconce/checkpoint/save.h"
 #include "sconce/state/state_dict.h"
 #include "sconce/toolbox/key_names.h"
+#include "toolbox/listing_of.h"
 
 namespace sconce::toolbox {
 namespace {
@@ -17,20 +16,8 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// A listing reads from bytes that must stay.
-std::deque<MemorySink>& kept_files() {
-  static std::deque<MemorySink> files;
-  return files;
-}
-
-checkpoint::Listing listing(const Value& value, checkpoint::Format format = checkpoint::Format::kTorchZip) {
-  MemorySink& sink = kept_files().emplace_back();
-  checkpoint::save(sink, value, {.format = format, .keep_device = true});
-  return checkpoint::describe(sink.bytes());
-}
-
 Diff compare(const Value& a, const Value& b, const DiffOptions& options = {}) {
-  return diff(listing(a), listing(b), options);
+  return diff(listing_of(a), listing_of(b), options);
 }
 
 std::vector<std::string> structure(const Diff& found) {
@@ -182,7 +169,7 @@ TEST(Diff, MetadataEntryByEntry) {
 
 TEST(Diff, FormatsMeet) {
   const Value file = model(1);
-  const Diff found = diff(listing(file), listing(file, checkpoint::Format::kSafetensors));
+  const Diff found = diff(listing_of(file), listing_of(file, checkpoint::Format::kSafetensors));
   EXPECT_TRUE(found.is_same());
   EXPECT_FALSE(found.is_same(true));  // no OrderedDict there, but a __metadata__
   EXPECT_EQ(found.count_equal(), 2U);

@@ -92,11 +92,16 @@ class Case(TestCase):
         report = json.loads(run_sconce("inspect", "--json", "--digest", path).stdout)
         return OrderedDict((tensor["name"], tensor["sha256"]) for tensor in report["tensors"])
 
-    def check(self, value, expected, notes=""):
-        path = self.saved(value)
-        actual, found = self.recovered(path)
+    def check(self, value, expected):
+        """In both containers: state_dicts in the place of modules, and nothing to note."""
+        legacy = self.saved(value, _use_new_zipfile_serialization=False)
+        actual, notes = self.recovered(legacy)
         self.assert_same(expected, actual)
-        self.assertEqual(notes, found)
+        self.assertEqual("", notes)
+        path = self.saved(value)
+        actual, notes = self.recovered(path)
+        self.assert_same(expected, actual)
+        self.assertEqual("", notes)
         self.assert_same(expected, self.recovered(path, "map")[0])
         return path
 
@@ -109,6 +114,10 @@ class Modules(Case):
         net = Net()
         path = self.check(net, net.state_dict())
         self.check_listing(path, net.state_dict())
+
+    def test_listing_of_a_legacy_stream(self):
+        net = Net()
+        self.check_listing(self.saved(net, _use_new_zipfile_serialization=False), net.state_dict())
 
     def test_data_parallel(self):
         net = nn.DataParallel(Net())
@@ -208,6 +217,19 @@ class Modules(Case):
         self.assertEqual(result.stderr.count("\n"), 2)
         self.assertEqual(result.stderr.count("torch.nn.modules.linear.Linear"), 1)
         self.assertIn("49.weight", result.stdout)
+
+    def test_modules_of_torch_nn_are_kept_when_asked(self):
+        net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Sequential(nn.LSTM(2, 2), nn.Dropout(0.3)),
+                            nn.InstanceNorm2d(2, affine=True))
+        path = self.saved({"net": net, "one": 1})
+        out = self.folder / "kept.pt"
+        self.assertIn("left out torch.nn.modules.container.Sequential at net", run_probe("resave", path, out).stdout)
+        self.assertEqual({"one": 1}, load(out))
+        self.assertEqual("", run_probe("resave", path, out, "keep-objects").stdout)
+        actual = torch.load(out, weights_only=False)["net"] if TORCH_VERSION >= (2, 0) else load(out)["net"]
+        self.assertEqual(repr(net), repr(actual))
+        self.assert_same(net.state_dict(), actual.state_dict())
+        self.assertEqual([name for name, _ in net.named_parameters()], [name for name, _ in actual.named_parameters()])
 
     def test_dead_tensors_are_not_written(self):
         net = Inner()

@@ -429,11 +429,16 @@ class Numpy(Case):
     def test_other_dtypes(self):
         made = {"text": numpy.array(["a", "\u00e9\u4e2d"]), "bytes": numpy.array([b"a", b"bc"]), "void": numpy.zeros(2, "V3"),
                 "date": numpy.array(["2020-01-01"], "M8[ns]"), "delta": numpy.array([5], "m8[s]"),
-                "record": numpy.array([(1, 2.5)], dtype=[("a", "i2"), ("b", ">f8")]), "long": numpy.zeros(2, "g"),
-                "aligned": numpy.zeros(1, numpy.dtype([("a", "i1"), ("b", "f8")], align=True)),
-                "nested": numpy.zeros(1, [("r", [("x", "f4"), ("t", "U2")])]),
+                "long": numpy.zeros(2, "g"),
                 "object": numpy.array(["a", None, {"k": 1}], dtype=object), "matrix": numpy.matrix([[1, 2]])}
         self.kept(dict(made, one=1), {"one": 1})
+
+    def test_records_are_shown_and_left_out(self):
+        made = {"record": numpy.array([(1, 2.5)], dtype=[("a", "i2"), ("b", ">f8")]),
+                "aligned": numpy.zeros(1, numpy.dtype([("a", "i1"), ("b", "f8")], align=True)),
+                "nested": numpy.zeros((2, 1), [("r", [("x", "f4"), ("t", "U2")])])}
+        self.dropped(dict(made, one=1), {"one": 1}, "numpy.ndarray")
+        self.assertIn("nested = numpy.ndarray record (2, 1)", run_sconce("inspect", self.saved(made)).stdout)
 
     def test_scalars(self):
         made = {"f8": numpy.float64(0.5), "f4": numpy.float32(-1), "i8": numpy.int64(-3), "u8": numpy.uint64(2**64 - 1),
@@ -445,7 +450,7 @@ class Numpy(Case):
         self.assertEqual(f"numpy.uint64 {2**64 - 1}", values["u8"])
 
     def test_dtypes_alone(self):
-        self.kept({"a": 1, "d": numpy.dtype("f4"), "e": numpy.dtype([("a", "i2")])}, {"a": 1})
+        self.kept({"a": 1, "d": numpy.dtype("f4"), "e": numpy.dtype("U3")}, {"a": 1})
 
     def test_masked(self):
         masked = numpy.ma.array(numpy.arange(6.0).reshape(2, 3), mask=[[0, 1, 0], [0, 0, 1]])

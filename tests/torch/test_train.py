@@ -216,3 +216,37 @@ class Train(TestCase):
         self.assertEqual(found["correct"], (scores.argmax(1) == labels).sum().item())
         self.assertEqual(found["top5_correct"], (scores.topk(5).indices == labels[:, None]).any(1).sum().item())
         self.assertEqual(found["total"], 10)
+
+    def test_eval_of_a_whole_module(self):
+        net, path = self.script().net, self.folder / "net.pt"
+        with torch.no_grad():
+            scores = net(self.dataset[:10][0])
+        for content, words in ((net, "state_dict of a whole pickled module\n"),
+                               ({"net": nn.DataParallel(net)}, "of a whole pickled module taken from 'net'; prefix")):
+            torch.save(content, path)
+            arguments = ("eval", "--arch", "lenet", "--weights", path, "--data", self.data)
+            self.assertIn(words, run_sconce(*arguments).stdout)
+            found = json.loads(run_sconce(*arguments, "--json").stdout)
+            self.assertAlmostEqual(found["loss"], functional.cross_entropy(scores, self.dataset[:10][1]).item(),
+                                   delta=1e-5)
+
+    def test_eval_finds_the_state_dict(self):
+        script = self.script()
+        script.train(2)
+        state, path = script.net.state_dict(), self.folder / "net.pt"
+        arguments = ("eval", "--arch", "lenet", "--weights", path, "--data", self.data, "--json")
+        for content, entry, prefix in (
+                (state, None, None),
+                ({"epoch": 3, "net": state, "optimizer": script.optimizer.state_dict()}, "net", None),
+                ({"model": {f"module.{name}": tensor for name, tensor in state.items()}, "ema": state}, "model",
+                 "module.")):
+            torch.save(content, path)
+            found = json.loads(run_sconce(*arguments).stdout)
+            self.assertEqual((found["weights_entry"], found["stripped_prefix"]), (entry, prefix))
+        for content, words in (({"a": state, "b": state}, ("'a'", "'b'")), ({"epoch": 3}, ("'epoch'",)),
+                               ([state], ("list",))):
+            torch.save(content, path)
+            result = run_sconce(*arguments, check=False)
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+            for word in ("expected a state_dict", *words):
+                self.assertIn(word, result.stderr)

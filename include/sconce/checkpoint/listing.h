@@ -66,6 +66,8 @@ struct Listing {
   // anew, with ordinary reads, unless the call before asked for the same one; its CRC is checked. Not for
   // several threads at once. Errors: kChecksum, kTruncated, kIo, kLimit.
   Array read(std::size_t index) const;
+  // Gives back the memory that is kept for the next read of the same storage.
+  void release() const;
 
   std::shared_ptr<const detail::TensorStore> store;
 };

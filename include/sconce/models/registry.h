@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "sconce/core/shape.h"
 #include "sconce/nn/module.h"
@@ -17,6 +18,9 @@ struct Model {
   std::int64_t parameters;  // how many numbers it learns
   Shape input;              // of one image: (channels, height, width)
   std::int64_t classes;
+  // Of the pixels (0 to 1) it is trained on by convention, one number or one per channel.
+  std::vector<double> mean;
+  std::vector<double> std;
   std::unique_ptr<nn::Layer> (*make)();
 };
 

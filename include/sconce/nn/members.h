@@ -8,13 +8,21 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 #include <vector>
 
+#include "sconce/nn/live_list.h"
 #include "sconce/nn/parameter.h"
 
 namespace sconce::nn {
 
 class Module;
+
+// The class that wrote a module's list of members. A class derived from it may have forgotten its own.
+struct ListOwner {
+  const std::type_info* type = nullptr;  // null when the list is written by hand
+  std::size_t size = 0;
+};
 
 // Receives the members of one module, in the order they are listed. What a callback gets may live only as
 // long as the call.
@@ -40,6 +48,7 @@ inline void visit_member(MemberVisitor& visitor, std::string_view name, Buffer& 
 }
 template <std::derived_from<Module> M>
 void visit_member(MemberVisitor& visitor, std::string_view name, M& member) {
+  note_size(member, sizeof(M));
   visitor.child(name, member);
 }
 template <class T>
@@ -99,11 +108,12 @@ void visit_members([[maybe_unused]] MemberVisitor& visitor, [[maybe_unused]] std
 
 // Lists the members of a module class, in the order of their definition (PyTorch's order of registration).
 // The names become the keys of the state_dict. Works with no members.
-#define SCONCE_MODULE(...)                                                                \
- public:                                                                                  \
-  void members([[maybe_unused]] ::sconce::nn::MemberVisitor& sconce_visitor) override {   \
-    ::sconce::nn::visit_members(sconce_visitor, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__); \
-  }                                                                                       \
+#define SCONCE_MODULE(...)                                                                                  \
+ public:                                                                                                    \
+  void members([[maybe_unused]] ::sconce::nn::MemberVisitor& sconce_visitor) override {                     \
+    ::sconce::nn::visit_members(sconce_visitor, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__);                   \
+  }                                                                                                         \
+  ::sconce::nn::ListOwner list_owner() const override { return {&typeid(decltype(*this)), sizeof(*this)}; } \
   void members_of_the_base_would_be_lost_use_SCONCE_MODULE_OF() const final {}
 
 // The same for a class derived from a class that has members itself: `base`'s members come first. (Using
@@ -113,4 +123,5 @@ void visit_members([[maybe_unused]] MemberVisitor& visitor, [[maybe_unused]] std
   void members(::sconce::nn::MemberVisitor& sconce_visitor) override {                    \
     base::members(sconce_visitor);                                                        \
     ::sconce::nn::visit_members(sconce_visitor, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__); \
-  }
+  }                                                                                       \
+  ::sconce::nn::ListOwner list_owner() const override { return {&typeid(decltype(*this)), sizeof(*this)}; }

@@ -41,7 +41,7 @@ class LoadUpgrade {
 
 // Modules are plain objects: movable, not copyable, no shared ownership. Training one is one thread's
 // business; in eval mode a module may be called from several threads at once.
-class Module {
+class Module : public LiveMember<MemberKind::kModule> {
  public:
   Module() = default;
   Module(const Module&) = delete;
@@ -54,6 +54,8 @@ class Module {
   // whose children change writes it by hand.
   virtual void members(MemberVisitor& visitor) = 0;
   virtual void members_of_the_base_would_be_lost_use_SCONCE_MODULE_OF() const {}
+  // Whose list that is; SCONCE_MODULE writes this, too. Debug builds look for members it forgot.
+  virtual ListOwner list_owner() const { return {}; }
 
   // Name of the class in messages and in str(); the unqualified C++ name unless overridden.
   virtual std::string class_name() const;

@@ -3,13 +3,14 @@
 
 #include <utility>
 
+#include "sconce/nn/live_list.h"
 #include "sconce/tensor/tensor.h"
 
 namespace sconce::nn {
 
 // A learnable tensor. A default-constructed Parameter is absent (PyTorch's None): it has no name in the
 // state_dict. Assigning one Parameter to another ties them: both names refer to one tensor.
-class Parameter : public Tensor {
+class Parameter : public Tensor, public LiveMember<MemberKind::kParameter> {
  public:
   Parameter() = default;
   // Takes the data of `data` without its history; floating dtypes require grad unless told otherwise.
@@ -18,7 +19,7 @@ class Parameter : public Tensor {
 
 // A tensor that is part of a module's state but is not learned, such as a running mean. An absent Buffer has
 // no name; one that is not persistent is left out of the state_dict.
-class Buffer : public Tensor {
+class Buffer : public Tensor, public LiveMember<MemberKind::kBuffer> {
  public:
   Buffer() = default;
   explicit Buffer(const Tensor& data, bool is_persistent = true);

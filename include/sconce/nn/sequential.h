@@ -23,7 +23,9 @@ class Child {
   Child(std::unique_ptr<Base> module) : module_(std::move(module)) {}  // NOLINT(google-explicit-constructor)
   template <std::derived_from<Base> M>
   Child(std::string name, M&& module)
-      : name_(std::move(name)), module_(std::make_unique<std::remove_cvref_t<M>>(std::move(module))) {}
+      : name_(std::move(name)), module_(std::make_unique<std::remove_cvref_t<M>>(std::move(module))) {
+    note_size(*module_, sizeof(M));
+  }
 
   const std::string& name() const { return name_; }
   // Empties the child. Const because the elements of an initializer list are.

@@ -34,7 +34,8 @@ struct LoadReport {
   bool is_clean() const {
     return missing.empty() && unexpected.empty() && mismatched.empty() && errors.empty();
   }
-  // A prefix all unexpected names carry and whose removal turns them into missing ones ("module."), or empty.
+  // A prefix ("module.") that all unexpected names carry, and whose removal turns them into missing ones or
+  // finds every missing one; empty when there is none.
   std::string common_prefix() const;
   // Pairs every missing with its nearest unexpected name and the other way round.
   void find_nearest();

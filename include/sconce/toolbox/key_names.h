@@ -19,4 +19,7 @@ bool is_wrapper(std::string_view component);
 // `name` without the components that wrappers put there, wherever they stand; the last component stays.
 std::string without_wrappers(std::string_view name);
 
+// True for what training scripts call the state_dict in the dict that they save: `state_dict`, `model`, ...
+bool is_usual_container(std::string_view key);
+
 }  // namespace sconce::toolbox

@@ -93,13 +93,6 @@ std::shared_ptr<const Step> make_reorder(const Desc& from, const Desc& to) {
   return std::make_shared<const Step>(Step{dnnl::reorder(description), description.scratchpad_desc()});
 }
 
-Operand input(int argument, const Desc& outside, const Desc& inside) {
-  return {argument, outside, inside, make_reorder(outside, inside)};
-}
-Operand output(int argument, const Desc& outside, const Desc& inside) {
-  return {argument, outside, inside, make_reorder(inside, outside)};
-}
-
 // False when oneDNN only has its own slow reference code for the shape.
 template <class PrimitiveDesc>
 bool is_fast(const PrimitiveDesc& description) {
@@ -146,56 +139,62 @@ dnnl::convolution_forward::primitive_desc describe_forward(const Descriptions& d
   return {description, attributes(), engine()};
 }
 
-std::shared_ptr<const Plan> plan_forward(const Descriptions& d, bool with_bias) {
-  const auto pd = describe_forward(d, with_bias);
-  if (!is_fast(pd)) return nullptr;
-  Plan plan{{dnnl::convolution_forward(pd), pd.scratchpad_desc()}, {}, {}};
-  plan.inputs = {input(DNNL_ARG_SRC, d.image, pd.src_desc()),
-                 input(DNNL_ARG_WEIGHTS, d.weight, pd.weights_desc())};
-  if (with_bias) plan.inputs.push_back(input(DNNL_ARG_BIAS, d.bias, d.bias));
-  plan.output = output(DNNL_ARG_DST, d.result, pd.dst_desc());
-  return std::make_shared<const Plan>(std::move(plan));
+template <class Backward>
+typename Backward::primitive_desc describe_backward(const Descriptions& d) {
+  return {typename Backward::desc(kDirect, d.any_image, d.any_weight, d.any_result, d.stride, d.dilation,
+                                  d.padding, d.padding),
+          attributes(), engine(), describe_forward(d, false)};
 }
 
-std::shared_ptr<const Plan> plan_backward_input(const Descriptions& d) {
-  using Backward = dnnl::convolution_backward_data;
-  const Backward::primitive_desc pd(Backward::desc(kDirect, d.any_image, d.any_weight, d.any_result, d.stride,
-                                                   d.dilation, d.padding, d.padding),
-                                    attributes(), engine(), describe_forward(d, false));
-  if (!is_fast(pd)) return nullptr;
-  Plan plan{{Backward(pd), pd.scratchpad_desc()}, {}, {}};
-  plan.inputs = {input(DNNL_ARG_DIFF_DST, d.result, pd.diff_dst_desc()),
-                 input(DNNL_ARG_WEIGHTS, d.weight, pd.weights_desc())};
-  plan.output = output(DNNL_ARG_DIFF_SRC, d.image, pd.diff_src_desc());
-  return std::make_shared<const Plan>(std::move(plan));
-}
+// What an argument of a primitive is, and the layout our array has.
+struct Role {
+  int argument;
+  const Desc& outside;
+};
 
-std::shared_ptr<const Plan> plan_backward_weight(const Descriptions& d) {
-  using Backward = dnnl::convolution_backward_weights;
-  const Backward::primitive_desc pd(Backward::desc(kDirect, d.any_image, d.any_weight, d.any_result, d.stride,
-                                                   d.dilation, d.padding, d.padding),
-                                    attributes(), engine(), describe_forward(d, false));
-  if (!is_fast(pd)) return nullptr;
-  Plan plan{{Backward(pd), pd.scratchpad_desc()}, {}, {}};
-  plan.inputs = {input(DNNL_ARG_DIFF_DST, d.result, pd.diff_dst_desc()),
-                 input(DNNL_ARG_SRC, d.image, pd.src_desc())};
-  plan.output = output(DNNL_ARG_DIFF_WEIGHTS, d.weight, pd.diff_weights_desc());
+// Null when oneDNN has nothing fast.
+template <class Primitive>
+std::shared_ptr<const Plan> make_plan(const typename Primitive::primitive_desc& description,
+                                      const std::vector<Role>& inputs, const Role& output) {
+  if (!is_fast(description)) return nullptr;
+  const auto inside = [&](const Role& role) {
+    return description.query_md(dnnl::query::exec_arg_md, role.argument);
+  };
+  Plan plan{{Primitive(description), description.scratchpad_desc()}, {}, {}};
+  for (const Role& role : inputs) {
+    const Desc wanted = inside(role);
+    plan.inputs.push_back({role.argument, role.outside, wanted, make_reorder(role.outside, wanted)});
+  }
+  const Desc made = inside(output);
+  plan.output = {output.argument, output.outside, made, make_reorder(made, output.outside)};
   return std::make_shared<const Plan>(std::move(plan));
 }
 
 std::shared_ptr<const Plan> make_plan(Pass pass, const ConvSizes& sizes) {
-  const Descriptions descriptions(sizes);
+  using Forward = dnnl::convolution_forward;
+  using BackwardInput = dnnl::convolution_backward_data;
+  using BackwardWeight = dnnl::convolution_backward_weights;
+  const Descriptions d(sizes);
   switch (pass) {
     case Pass::kForward:
-      return plan_forward(descriptions, false);
+      return make_plan<Forward>(describe_forward(d, false),
+                                {{DNNL_ARG_SRC, d.image}, {DNNL_ARG_WEIGHTS, d.weight}},
+                                {DNNL_ARG_DST, d.result});
     case Pass::kForwardBias:
-      return plan_forward(descriptions, true);
+      return make_plan<Forward>(
+          describe_forward(d, true),
+          {{DNNL_ARG_SRC, d.image}, {DNNL_ARG_WEIGHTS, d.weight}, {DNNL_ARG_BIAS, d.bias}},
+          {DNNL_ARG_DST, d.result});
     case Pass::kBackwardInput:
-      return plan_backward_input(descriptions);
+      return make_plan<BackwardInput>(describe_backward<BackwardInput>(d),
+                                      {{DNNL_ARG_DIFF_DST, d.result}, {DNNL_ARG_WEIGHTS, d.weight}},
+                                      {DNNL_ARG_DIFF_SRC, d.image});
     case Pass::kBackwardWeight:
       break;
   }
-  return plan_backward_weight(descriptions);
+  return make_plan<BackwardWeight>(describe_backward<BackwardWeight>(d),
+                                   {{DNNL_ARG_DIFF_DST, d.result}, {DNNL_ARG_SRC, d.image}},
+                                   {DNNL_ARG_DIFF_WEIGHTS, d.weight});
 }
 
 // Plans by key, shared by all threads. A null plan records that oneDNN has nothing fast for the key.

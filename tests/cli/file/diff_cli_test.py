@@ -11,6 +11,8 @@ import sys
 import tempfile
 import unittest
 
+from checkpoint_files import safetensors
+
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
 FORMATS = SOURCE / "tests/golden/formats"
@@ -19,18 +21,6 @@ FORMATS = SOURCE / "tests/golden/formats"
 def sconce(*arguments, **options):
     return subprocess.run([str(BIN / "sconce"), *map(str, arguments)], capture_output=True, text=True, timeout=60,
                           stdin=subprocess.DEVNULL, **options)
-
-
-def safetensors(tensors):
-    """Bytes of a file of float32 vectors: {name: [numbers]}."""
-    header, data = {}, b""
-    for name, numbers in tensors.items():
-        raw = struct.pack(f"<{len(numbers)}f", *numbers)
-        header[name] = {"dtype": "F32", "shape": [len(numbers)], "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + data
 
 
 class DiffTest(unittest.TestCase):

@@ -47,6 +47,14 @@ def archive(data, values=range(6), **records):
     return out.getvalue()
 
 
+def legacy(data, values=range(6)):
+    """The same as the stream of torch.save until 1.5."""
+    head = b"".join(pickle.dumps(value, 2) for value in (
+        0x1950a86a20f9469cfc6c, 1001, {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}))
+    data = data.replace(b"K\x06tQ", b"K\x06NtQ")  # a persistent id of six items
+    return head + data + pickle.dumps(["0"], 2) + struct.pack("<q6f", 6, *values)
+
+
 class VerifyTest(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -238,6 +246,47 @@ class VerifyTest(unittest.TestCase):
         self.assertNotIn("\033", result.stdout)
         self.assertNotIn("\r", result.stdout)
         self.assertIn("\\x1b[31mred", result.stdout)
+
+    # ---- other formats
+
+    def test_legacy_stream(self):
+        report = self.report(legacy(GOOD), 0)
+        self.assertEqual((report["format"], report["integrity"]), ("torch-legacy", "unchecked"))
+        self.assertEqual([found["record"] for found in report["pickles"]], [f"pickle {i}" for i in range(1, 6)])
+        self.assertTrue(all(answer["accepted"] for answer in report["weights_only"].values()), report["weights_only"])
+        report = self.report(legacy(b"\x80\x02" + SYSTEM + b"."), 1)
+        self.assertIn("os.system", self.unsafe(report))
+        self.assertEqual(report["weights_only"]["2.13"]["record"], "pickle 4")
+
+    def test_legacy_stream_cut_anywhere(self):
+        content = legacy(GOOD)
+        for size in range(20, len(content), 5):
+            report = self.report(content[:size], 1)
+            self.assertEqual(report["problems"][0]["code"], "truncated", size)
+
+    def test_payload_before_the_break_of_a_stream(self):
+        content = legacy(b"\x80\x02" + SYSTEM + b"\xff")
+        self.assertIn("os.system", self.unsafe(self.report(content, 1)))
+        # Python would run it: torch.load reads the first pickle of anything.
+        self.assertIn("os.system", self.unsafe(self.report(b"\x80\x02" + SYSTEM + b".", 1)))
+        self.assertIn("os.system", self.unsafe(self.report(b"\x80\x02" + SYSTEM, 1)))
+
+    def test_plain_pickle(self):
+        report = self.report(pickle.dumps({"a": [1, 2.5]}, 2), 0)
+        self.assertFalse(any(answer["accepted"] for answer in report["weights_only"].values()))
+        storage = pickle.dumps(None, 2)  # any bytes: not a storage
+        evil = b"\x80\x02ctorch.storage\n_load_from_bytes\nB" + struct.pack("<I", len(storage)) + storage + b"\x85R."
+        self.assertIn("torch.storage._load_from_bytes", self.unsafe(self.report(evil, 1)))
+
+    def test_folder_of_distributed_checkpoint(self):
+        folder = pathlib.Path(self.folder.name) / "dcp"
+        folder.mkdir()
+        (folder / ".metadata").write_bytes(b"\x80\x02" + SYSTEM + b"\xff")
+        report = self.report(folder, 1)
+        self.assertIn("os.system", self.unsafe(report))
+        self.assertEqual((report["format"], report["structure"]), ("dcp", "damaged"))
+        (folder / ".metadata").unlink()
+        self.assertEqual(sconce("verify", folder).returncode, 2)
 
     # ---- damage
 

@@ -144,6 +144,10 @@ class Usage(Case):
         self.assertEqual(lenet["parameters"], 62006)
         self.assertEqual(lenet["input"], [3, 32, 32])
         self.assertEqual(lenet["classes"], 10)
+        self.assertEqual((lenet["mean"], lenet["std"]), ([0.5], [0.5]))
+        names = [model["name"] for model in models]
+        self.assertEqual(names, sorted(names))
+        self.assertIn("resnet20", names)
 
 
 class Data(Case):
@@ -411,11 +415,33 @@ class Weights(Case):
         write_safetensors(path, {**LENET, "conv1.weight": [6, 3, 3, 3]})
         result = self.train("--init", path, status=2)
         self.assertIn("size mismatch for conv1.weight", result.stderr)
-        write_safetensors(path, {f"module.{name}": shape for name, shape in LENET.items()})
+        write_safetensors(path, {name.replace("fc1", "fc"): shape for name, shape in LENET.items()})
         result = self.train("--init", path, status=2)
         self.assertIn("Missing key(s)", result.stderr)
         self.assertIn("hint", result.stderr)
         self.assert_refused("nowhere", "train", "--data", self.cifar, "--init", self.folder / "nowhere.pt")
+
+    def test_a_prefix_of_every_name_is_taken_off(self):
+        path = self.folder / "net.safetensors"
+        for prefix in ("module.", "_orig_mod.", "module.model."):
+            write_safetensors(path, {prefix + name: shape for name, shape in LENET.items()})
+            result = self.train("--init", path, "--steps", "1")
+            self.assertIn(f"net.safetensors: prefix '{prefix}' taken off every name\n", result.stdout)
+            found = json.loads(self.run_sconce("eval", "--arch", "lenet", "--weights", path, "--data", self.cifar,
+                                               "--json").stdout)
+            self.assertEqual((found["stripped_prefix"], found["weights_entry"]), (prefix, None))
+
+    def test_a_prefix_of_some_names_is_not(self):
+        path = self.folder / "net.safetensors"
+        names = {(f"module.{name}" if "conv" in name else name): shape for name, shape in LENET.items()}
+        write_safetensors(path, names)
+        self.assertIn('Unexpected key(s) in state_dict: "module.conv1', self.train("--init", path, status=2).stderr)
+        # What does not fit without the prefix is said of the names without it.
+        write_safetensors(path, {f"module.{name}": shape for name, shape in LENET.items() if name != "fc3.bias"})
+        errors = self.train("--init", path, status=2).stderr
+        self.assertIn("'module.' taken off", errors)
+        self.assertIn('Missing key(s) in state_dict: "fc3.bias"', errors)
+        self.assertNotIn("Unexpected", errors)
 
     def test_init_from_a_run(self):
         run = self.folder / "run"
@@ -441,6 +467,7 @@ class Weights(Case):
             self.assertEqual([row[i] for i, row in enumerate(found["confusion"])],
                              [entry["correct"] for entry in found["classes"]])
         text = self.run_sconce("eval", "--weights", run / "best.pt").stdout
+        self.assertIn("best.pt: state_dict taken from 'model'\n", text)
         self.assertIn("airplane", text)
         self.assertIn("top-5", text)
 
