@@ -6,6 +6,7 @@
 #include "file/merge.h"
 #include "file/repair.h"
 #include "file/run_nn.h"
+#include "file/salvage.h"
 #include "file/shard.h"
 #include "file/show.h"
 #include "file/verify.h"
@@ -14,8 +15,8 @@ int main(int argc, char** argv) {
   using namespace sconce::cli;
   if (is_nn_command(argc, argv)) return run_nn(argv);
   std::vector<Command> commands = {
-      inspect_command(), show_command(),  diff_command(),  verify_command(),  convert_command(),
-      repair_command(),  merge_command(), shard_command(), average_command(),
+      inspect_command(), show_command(),   diff_command(),  verify_command(), convert_command(),
+      salvage_command(), repair_command(), merge_command(), shard_command(),  average_command(),
   };
   commands.insert(commands.end(), nn_commands().begin(), nn_commands().end());
   return run_program("sconce",

@@ -17,6 +17,7 @@
 #include "common/output.h"
 #include "sconce/base/error.h"
 #include "sconce/base/interrupt.h"
+#include "sconce/checkpoint/salvage.h"
 #include "sconce/state/state_dict.h"
 
 namespace sconce::cli {
@@ -57,6 +58,14 @@ std::string one_line(const char* text) {
   return out;
 }
 
+// For a damaged file with something left to save.
+std::string salvage_hint(const Error& error) {
+  const bool is_damage = error.code() == ErrorCode::kTruncated || error.code() == ErrorCode::kCorrupt ||
+                         error.code() == ErrorCode::kChecksum;
+  if (!is_damage || error.path().empty() || error.where() == "salvage") return "";
+  return checkpoint::can_salvage(error.path()) ? "; try 'sconce salvage'" : "";
+}
+
 int guarded(const std::function<int()>& run) {
   try {
     const int status = run();
@@ -66,7 +75,7 @@ int guarded(const std::function<int()>& run) {
     return kFine;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kInterrupted && stop_requested()) return stop_status();
-    print_error(error.what());
+    print_error(error.what() + salvage_hint(error));
   } catch (const std::bad_alloc&) {
     print_error("not enough memory");
   } catch (const std::exception& error) {

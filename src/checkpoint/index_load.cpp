@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "checkpoint/folder_file.h"
+#include "checkpoint/index_file.h"
 #include "checkpoint/listing_join.h"
 #include "checkpoint/readers.h"
 #include "checkpoint/sniff.h"
@@ -12,14 +13,8 @@
 #include "sconce/codec/json.h"
 
 namespace sconce::checkpoint {
-namespace {
 
 constexpr std::size_t kMaxDepth = 16;
-
-struct Index {
-  std::vector<std::pair<std::string, std::size_t>> tensors;  // name -> shard, in the order of the file
-  std::vector<std::string> shards;                           // file names, in order of first use
-};
 
 Index read_index(const Source& source, const LoadOptions& options) {
   require(!source.path.empty(), ErrorCode::kUnsupported, "index",
@@ -44,6 +39,8 @@ Index read_index(const Source& source, const LoadOptions& options) {
   }
   return index;
 }
+
+namespace {
 
 // Calls `read` with every shard, one after the other; its errors name the file.
 template <class Part, class Read>

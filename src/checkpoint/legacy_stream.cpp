@@ -7,6 +7,7 @@
 
 #include "checkpoint/file_pickle.h"
 #include "sconce/base/byte_reader.h"
+#include "sconce/base/checked.h"
 
 namespace sconce::checkpoint {
 
@@ -44,7 +45,8 @@ template <class... Parts>
 
 }  // namespace
 
-LegacyStream::LegacyStream(Source source, const LoadOptions& options, const OnPickle& on_pickle)
+LegacyStream::LegacyStream(Source source, const LoadOptions& options, const OnPickle& on_pickle,
+                           Damage damage)
     : source_(std::move(source)) {
   const std::uint64_t size = source_.bytes->size();
   std::uint64_t at = 0;
@@ -60,7 +62,8 @@ LegacyStream::LegacyStream(Source source, const LoadOptions& options, const OnPi
   graph_ = next();
   collect_storages();
   const Graph keys = next();  // before `at` is asked for
-  at = place_storages(keys, at);
+  at = place_storages(keys, at, damage);
+  if (damage == Damage::kKeep) return;
   require_places();
   trailing_bytes_ = size - at;
   require(trailing_bytes_ == 0 || !options.refuse_trailing, ErrorCode::kCorrupt, "torch", trailing_bytes_,
@@ -88,37 +91,52 @@ void LegacyStream::collect_storages() {
   }
 }
 
-std::uint64_t LegacyStream::place_storages(const Graph& keys, std::uint64_t at) {
+std::uint64_t LegacyStream::place_storages(const Graph& keys, std::uint64_t at, Damage damage) {
   if (!keys.root().is(Kind::kList)) keys.root().unexpected("the list of storages");
-  const std::uint64_t size = source_.bytes->size();
   for (const Node key_node : keys.root().items()) {
     const auto found = places_.find(key_text(key_node));
     if (found == places_.end()) key_node.unexpected("a storage that the object uses");
     Place& place = found->second;
-    const std::string name = escaped(place.info.key);
-    if (place.is_found)
-      refuse(ErrorCode::kCorrupt, key_node.offset(), "storage '", name, "' is listed twice");
-    if (size - at < kHeadBytes) {
-      refuse(ErrorCode::kTruncated, at, "expected storage '", name, "', the file ends at byte ", size);
-    }
-    std::array<std::byte, kHeadBytes> head{};
-    source_.bytes->read_at(head, at);
-    const auto numel = ByteReader(head, "torch").little<std::uint64_t>();
-    const std::uint64_t expected = place.info.bytes / itemsize(place.info.dtype.value_or(kUInt8));
-    if (numel != expected) {
-      refuse(ErrorCode::kCorrupt, at, "storage '", name, "' has ", numel, " elements, its description says ",
-             expected);
+    if (place.is_found) {
+      refuse(ErrorCode::kCorrupt, key_node.offset(), "storage '", escaped(place.info.key),
+             "' is listed twice");
     }
     place.is_found = true;
-    place.offset = at + kHeadBytes;
-    if (place.info.bytes > size - place.offset) {
-      refuse(ErrorCode::kTruncated, place.offset, "storage '", name, "' has ", place.info.bytes,
-             " bytes, but the file ends at byte ", size, " (incomplete copy or download?)");
+    place.loss.clear();
+    try {
+      at = find_place(place, at);
+    } catch (const Error& error) {
+      if (damage == Damage::kRefuse || error.code() == ErrorCode::kIo) throw;
+      place.loss = error.text();
+      at = std::min(checked_add(at + kHeadBytes, place.info.bytes, "torch"), source_.bytes->size());
     }
-    at = place.offset + place.info.bytes;
   }
   return at;
 }
+
+std::uint64_t LegacyStream::find_place(Place& place, std::uint64_t at) const {
+  const std::uint64_t size = source_.bytes->size();
+  const std::string name = escaped(place.info.key);
+  if (size - at < kHeadBytes) {
+    refuse(ErrorCode::kTruncated, at, "expected storage '", name, "', the file ends at byte ", size);
+  }
+  std::array<std::byte, kHeadBytes> head{};
+  source_.bytes->read_at(head, at);
+  const auto numel = ByteReader(head, "torch").little<std::uint64_t>();
+  const std::uint64_t expected = place.info.bytes / itemsize(place.info.dtype.value_or(kUInt8));
+  if (numel != expected) {
+    refuse(ErrorCode::kCorrupt, at, "storage '", name, "' has ", numel, " elements, its description says ",
+           expected);
+  }
+  place.offset = at + kHeadBytes;
+  if (place.info.bytes > size - place.offset) {
+    refuse(ErrorCode::kTruncated, place.offset, "storage '", name, "' has ", place.info.bytes,
+           " bytes, but the file ends at byte ", size, " (incomplete copy or download?)");
+  }
+  return place.offset + place.info.bytes;
+}
+
+std::string LegacyStream::loss_of(const StorageInfo& storage) const { return place(storage).loss; }
 
 void LegacyStream::require_places() const {
   for (const std::string& key : order_) {

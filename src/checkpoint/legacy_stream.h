@@ -16,19 +16,27 @@
 
 namespace sconce::checkpoint {
 
+// What to do when storages are missing or contradict the object.
+enum class Damage : std::uint8_t { kRefuse, kKeep };
+
 class LegacyStream : public StorageFile {
  public:
   // Reads the pickles and the heads of the storages, and holds them against each other. Errors: those of
   // read_pickle; kCorrupt (the parts contradict each other), kTruncated, kNotFound (a storage that a tensor
   // needs is missing), kUnsupported (another version), kOverflow. `on_pickle` is told of each of the five.
+  // With Damage::kKeep the pickles must be whole, but any storage may be lost: see loss_of().
   using OnPickle = std::function<void(const pickle::Graph& graph)>;
-  LegacyStream(Source source, const LoadOptions& options, const OnPickle& on_pickle = {});
+  LegacyStream(Source source, const LoadOptions& options, const OnPickle& on_pickle = {},
+               Damage damage = Damage::kRefuse);
 
   // The fourth pickle: the object that was saved.
   const pickle::Graph& graph() const { return *graph_; }
   std::uint64_t trailing_bytes() const { return trailing_bytes_; }
   // Where a storage's bytes begin.
   std::uint64_t offset_of(const StorageInfo& storage) const { return place(storage).offset; }
+
+  // Why a storage's bytes cannot be had; empty when they can.
+  std::string loss_of(const StorageInfo& storage) const;
 
   std::uint64_t size_of(const StorageInfo& storage) const override { return place(storage).info.bytes; }
   StoragePlace place_of(const StorageInfo& storage) const override { return {"", offset_of(storage), false}; }
@@ -41,12 +49,15 @@ class LegacyStream : public StorageFile {
     StorageInfo info;
     bool is_found = false;  // in the list of storages
     std::uint64_t offset = 0;
+    std::string loss = "the list of storages does not have it";
   };
 
   const Place& place(const StorageInfo& storage) const;
   void collect_storages();
+  // Where `place`, whose number of elements stands at `at`, ends. Errors: kTruncated, kCorrupt.
+  std::uint64_t find_place(Place& place, std::uint64_t at) const;
   // Places the storages that `keys` lists from `at` on; returns where they end.
-  std::uint64_t place_storages(const pickle::Graph& keys, std::uint64_t at);
+  std::uint64_t place_storages(const pickle::Graph& keys, std::uint64_t at, Damage damage);
   void require_places() const;
 
   Source source_;

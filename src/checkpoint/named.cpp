@@ -66,7 +66,11 @@ std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted
     Children children;
     std::size_t next = 0;
     std::size_t name_size = 0;
+    bool has_wanted = false;  // somewhere below
+    bool is_cut = false;      // below it a container was left out that stands around it
   };
+  // Walked to the end without finding anything: what is shared a thousand times is looked into once.
+  std::unordered_set<const void*> barren;
   std::vector<NamedLeaf> out;
   std::vector<Frame> frames;
   std::vector<Value> path;
@@ -78,9 +82,15 @@ std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted
     if (wanted(value)) {
       budget.keep(name.size(), path.size());
       out.push_back({name, path, value});
+      if (!frames.empty()) frames.back().has_wanted = true;
     }
+    if (barren.count(value.id()) != 0) return false;
     Children children = is_module(value) ? below_module(value, budget) : children_of(value);
-    if (children.empty() || !entered.insert(value.id()).second) return false;
+    if (children.empty()) return false;
+    if (!entered.insert(value.id()).second) {
+      frames.back().is_cut = true;
+      return false;
+    }
     frames.push_back({value, std::move(children), 0, name.size()});
     return true;
   };
@@ -89,9 +99,16 @@ std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted
     Frame& frame = frames.back();
     name.resize(frame.name_size);
     if (frame.next == frame.children.size()) {
+      const bool has_wanted = frame.has_wanted;
+      const bool is_cut = frame.is_cut;
       entered.erase(frame.value.id());
+      if (!has_wanted && !is_cut) barren.insert(frame.value.id());
       frames.pop_back();
       if (!path.empty()) path.pop_back();
+      if (!frames.empty()) {
+        frames.back().has_wanted |= has_wanted;
+        frames.back().is_cut |= is_cut;
+      }
       continue;
     }
     const auto [key, value] = frame.children[frame.next++];

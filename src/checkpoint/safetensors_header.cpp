@@ -65,23 +65,19 @@ Entry entry_of(const std::string& name, const json::Json& value) {
   return entry;
 }
 
-// The data must be covered from the first byte to the last, without holes and overlaps.
-void check_coverage(const std::vector<Entry>& entries, std::uint64_t data_bytes) {
+// The data must be covered from the first byte on, without holes and overlaps.
+void check_coverage(const std::vector<Entry>& entries) {
   std::uint64_t position = 0;
   for (const Entry& entry : entries) {
     require(entry.begin == position, ErrorCode::kCorrupt, "safetensors", "tensor '", escaped(entry.name),
             "' begins at byte ", entry.begin, " of the data, expected ", position);
     position = entry.end;
   }
-  require(position <= data_bytes, ErrorCode::kTruncated, "safetensors", "the tensors need ", position,
-          " bytes of data, the file has ", data_bytes);
-  require(position == data_bytes, ErrorCode::kCorrupt, "safetensors", "the file has ", data_bytes,
-          " bytes of data, the tensors need ", position);
 }
 
 }  // namespace
 
-Header read_header(const ByteSource& source, std::uint64_t header_bytes) {
+Header read_header_alone(const ByteSource& source, std::uint64_t header_bytes) {
   require(source.size() >= kLengthBytes, ErrorCode::kTruncated, "safetensors",
           "expected 8 bytes of length, found ", source.size());
   std::array<std::byte, kLengthBytes> length{};
@@ -109,7 +105,18 @@ Header read_header(const ByteSource& source, std::uint64_t header_bytes) {
   std::stable_sort(header.entries.begin(), header.entries.end(), [](const Entry& a, const Entry& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
-  check_coverage(header.entries, source.size() - header.data_offset);
+  check_coverage(header.entries);
+  return header;
+}
+
+Header read_header(const ByteSource& source, std::uint64_t header_bytes) {
+  Header header = read_header_alone(source, header_bytes);
+  const std::uint64_t needed = header.entries.empty() ? 0 : header.entries.back().end;
+  const std::uint64_t present = source.size() - header.data_offset;
+  require(needed <= present, ErrorCode::kTruncated, "safetensors", "the tensors need ", needed,
+          " bytes of data, the file has ", present);
+  require(needed == present, ErrorCode::kCorrupt, "safetensors", "the file has ", present,
+          " bytes of data, the tensors need ", needed);
   return header;
 }
 

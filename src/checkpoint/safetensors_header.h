@@ -33,6 +33,8 @@ struct Header {
 // Reads and checks the header of `source`. Errors: kTruncated, kCorrupt, kOverflow, kLimit (longer than
 // `header_bytes`, deep nesting, long names), kUnsupported (a dtype that torch does not have).
 Header read_header(const ByteSource& source, std::uint64_t header_bytes);
+// The same for a file whose data may end early or go on.
+Header read_header_alone(const ByteSource& source, std::uint64_t header_bytes);
 
 // The header's bytes, with its length before it and padded to 8 bytes. Entries are in the order of their
 // data.

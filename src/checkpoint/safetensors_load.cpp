@@ -4,6 +4,8 @@
 
 #include "checkpoint/readers.h"
 #include "checkpoint/safetensors_alias.h"
+#include "checkpoint/safetensors_header.h"
+#include "checkpoint/safetensors_read.h"
 #include "checkpoint/tensor_store.h"
 #include "sconce/base/parallel.h"
 
@@ -74,13 +76,12 @@ class SafetensorsStore : public detail::TensorStore {
 
 }  // namespace
 
-Value load_safetensors(Source source, const LoadOptions& options) {
-  Header header = safetensors::read_header(*source.bytes, options.safetensors_header);
-  const auto aliases = safetensors::take_aliases(header);
-  std::vector<Storage> storages(header.entries.size());
+Value safetensors::read_tensors(const Source& source, const Header& header, std::span<const Entry> entries,
+                                std::span<const Alias> aliases, const LoadOptions& options) {
+  std::vector<Storage> storages(entries.size());
   parallel_for(static_cast<std::int64_t>(storages.size()), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      const Entry& entry = header.entries[i];
+      const Entry& entry = entries[i];
       const std::uint64_t offset = header.data_offset + entry.begin;
       const std::uint64_t size = entry.end - entry.begin;
       if (auto mapped = source.mapped(offset, size, dtype_info(entry.dtype).word)) {
@@ -97,7 +98,7 @@ Value load_safetensors(Source source, const LoadOptions& options) {
   const ValueArena arena;
   Value out = arena.dict();
   for (std::size_t i = 0; i < storages.size(); ++i) {
-    const Entry& entry = header.entries[i];
+    const Entry& entry = entries[i];
     TensorLeaf leaf;
     leaf.array = Array(storages[i], entry.dtype, Geometry::contiguous(entry.shape));
     out.set_item(arena.string(entry.name), arena.array(std::move(leaf)));
@@ -109,6 +110,12 @@ Value load_safetensors(Source source, const LoadOptions& options) {
   }
   if (!header.metadata.empty()) out.set_attribute("__metadata__", metadata_value(header));
   return out;
+}
+
+Value load_safetensors(Source source, const LoadOptions& options) {
+  Header header = safetensors::read_header(*source.bytes, options.safetensors_header);
+  const auto aliases = safetensors::take_aliases(header);
+  return safetensors::read_tensors(source, header, header.entries, aliases, options);
 }
 
 Listing list_safetensors(Source source, const LoadOptions& options) {

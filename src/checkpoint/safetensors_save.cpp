@@ -7,6 +7,7 @@
 #include "checkpoint/source.h"
 #include "checkpoint/writers.h"
 #include "sconce/base/byte_reader.h"
+#include "sconce/core/expanded.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -63,6 +64,7 @@ class SafetensorsFile : public PlannedFile {
 std::vector<FlatTensor> tensors_of(const Value& value) {
   std::vector<FlatTensor> out = flat_tensors(value, "safetensors");
   for (const FlatTensor& tensor : out) {
+    refuse_expanded(tensor.array);
     const DTypeInfo& info = dtype_info(tensor.array.dtype());
     if (info.safetensors.empty())
       refuse(tensor.name, cat("has dtype ", info.name, ", which safetensors does not have"));

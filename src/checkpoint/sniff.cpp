@@ -8,6 +8,7 @@
 
 #include "checkpoint/folder_file.h"
 #include "checkpoint/readers.h"
+#include "checkpoint/salvagers.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/codec/pickle.h"
 
@@ -89,11 +90,17 @@ struct Row {
 // Files: the first row that matches decides. A new format is a reader in its row.
 constexpr Row kRows[] = {
     {""sv, is_npz, "", {load_npz, list_npz}},
-    {"PK\3\4"sv, nullptr, "", {load_torch_zip, list_torch_zip}},
+    {"PK\3\4"sv, nullptr, "", {load_torch_zip, list_torch_zip, salvage_torch_zip, can_salvage_torch_zip}},
     {"PK\5\6"sv, nullptr, "an empty zip archive", {}},
-    {""sv, is_legacy_stream, "", {load_torch_legacy, list_torch_legacy}},
+    {""sv,
+     is_legacy_stream,
+     "",
+     {load_torch_legacy, list_torch_legacy, salvage_torch_legacy, can_salvage_torch_legacy}},
     {""sv, is_tar, "", {load_torch_tar, list_torch_tar}},
-    {""sv, is_safetensors, "", {load_safetensors, list_safetensors}},
+    {""sv,
+     is_safetensors,
+     "",
+     {load_safetensors, list_safetensors, salvage_safetensors, can_salvage_safetensors}},
     {"PYTORCH1"sv, nullptr, "a TorchScript preview file, which is not supported", {}},
     {""sv,
      is_mobile_script,
@@ -119,7 +126,7 @@ constexpr Row kRows[] = {
     {""sv, is_html, "an HTML page: the download gave a web page instead of the file", {}},
     {""sv, is_old_pickle, "", {load_plain_pickle, list_plain_pickle}},
     {""sv, is_zeros, "zero bytes at its beginning: an incomplete download or copy?", {}},
-    {""sv, is_json_object, "", {load_index, list_index}},
+    {""sv, is_json_object, "", {load_index, list_index, salvage_index, can_salvage_index}},
     {""sv, is_text, "a text file, not a checkpoint", {}},
 };
 
@@ -159,7 +166,7 @@ struct FolderRow {
 };
 
 constexpr FolderRow kFolderRows[] = {
-    {is_dcp, {load_dcp, list_dcp}},
+    {is_dcp, {load_dcp, list_dcp, salvage_dcp, can_salvage_dcp}},
     {is_sharded_safetensors, {load_sharded_safetensors, list_sharded_safetensors}},
 };
 

@@ -6,12 +6,16 @@
 #include "checkpoint/source.h"
 #include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/salvage.h"
 
 namespace sconce::checkpoint {
 
 struct Reader {
   Value (*load)(Source source, const LoadOptions& options);
   Listing (*list)(Source source, const LoadOptions& options);
+  // Null for formats where there is nothing to save from a damaged file.
+  Salvage (*salvage)(Source source, const LoadOptions& options) = nullptr;
+  bool (*can_salvage)(Source source, const LoadOptions& options) = nullptr;
 };
 
 // What to read and how.

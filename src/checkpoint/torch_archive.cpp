@@ -1,5 +1,6 @@
 #include "checkpoint/torch_archive.h"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 
@@ -24,7 +25,22 @@ constexpr Stranger kStrangers[] = {
     {".data/extern_modules", "a torch.package archive, which is not supported"},
 };
 
+// A pickle deflates to a tenth or so, and its nodes take some ten times its bytes. Ratios far beyond that are
+// made to fill memory.
+constexpr std::uint64_t kPickleRatio = 64;
+constexpr std::uint64_t kSmallPickle = std::uint64_t{32} << 20;
+
 }  // namespace
+
+pickle::Limits pickle_limits(const LoadOptions& options, std::uint64_t size, std::uint64_t stored) {
+  const std::uint64_t scaled = stored > options.pickle_bytes ? options.pickle_bytes : stored * kPickleRatio;
+  require(size <= options.pickle_bytes && (size <= stored || size <= std::max(kSmallPickle, scaled)),
+          ErrorCode::kLimit, "torch", "a pickle has ", size, " bytes (", stored, " in the file), at most ",
+          size <= stored ? options.pickle_bytes : std::max(kSmallPickle, scaled), " are read");
+  pickle::Limits out = options.pickle;
+  out.memory = std::min(out.memory, 3 * kSmallPickle + scaled);
+  return out;
+}
 
 TorchArchive::TorchArchive(Source source, const LoadOptions& options)
     : source_(std::move(source)),
@@ -89,7 +105,9 @@ void TorchArchive::read_byte_order() {
 }
 
 pickle::Graph TorchArchive::parse_pickle(std::string_view record) const {
-  return pickle::parse(read_whole(*find(record)), options_.pickle);
+  const zip::Entry& entry = *find(record);
+  const pickle::Limits limits = pickle_limits(options_, entry.size, entry.compressed_size);
+  return pickle::parse(reader_.read(entry, check()), limits);
 }
 
 std::optional<std::string> TorchArchive::read_code(std::string_view record) const {
@@ -99,8 +117,7 @@ std::optional<std::string> TorchArchive::read_code(std::string_view record) cons
 }
 
 std::vector<std::byte> TorchArchive::read_whole(const zip::Entry& entry) const {
-  require(entry.size <= options_.pickle_bytes, ErrorCode::kLimit, "torch", escaped(entry.name), " has ",
-          entry.size, " bytes, at most ", options_.pickle_bytes, " are read");
+  pickle_limits(options_, entry.size, entry.compressed_size);
   return reader_.read(entry, check());
 }
 

@@ -51,20 +51,6 @@ std::vector<Value> tensors_of(const Value& constants) {
   return out;
 }
 
-// PyTorch loads every module of an archive as one class, whose version is 1.
-Value state_dict(const ModuleState& state, bool is_detached) {
-  const ValueArena arena;
-  Value out = arena.dict(true);
-  for (const auto& [name, value] : state.entries)
-    out.set_item(name, is_detached ? detached(value, arena) : value);
-  Value metadata = arena.dict(true);
-  for (const auto& [prefix, module] : state.modules) {
-    metadata.set_item(prefix, Value::dict({{"version", 1}}));
-  }
-  out.set_attribute("_metadata", metadata);
-  return out;
-}
-
 // The tensors of the module and behind them those of the constants.
 class ScriptStore : public detail::TensorStore {
  public:
@@ -100,9 +86,23 @@ void append(Listing& listing, const Listing& constants, const LoadOptions& optio
 
 }  // namespace
 
+// PyTorch loads every module of an archive as one class, whose version is 1.
+Value script_state_dict(const ModuleState& state, bool is_detached) {
+  const ValueArena arena;
+  Value out = arena.dict(true);
+  for (const auto& [name, value] : state.entries)
+    out.set_item(name, is_detached ? detached(value, arena) : value);
+  Value metadata = arena.dict(true);
+  for (const auto& [prefix, module] : state.modules) {
+    metadata.set_item(prefix, Value::dict({{"version", 1}}));
+  }
+  out.set_attribute("_metadata", metadata);
+  return out;
+}
+
 Value load_torchscript(const TorchArchive& archive, const LoadOptions& options) {
   const Value root = load_torch_value(archive.parse_pickle(), zip_ids(), ZipStorages(archive), options);
-  Value out = state_dict(state_of(archive, root), true);
+  Value out = script_state_dict(state_of(archive, root), true);
   const Value all = load_torch_value(archive.parse_pickle("constants.pkl"), zip_ids(),
                                      ZipStorages(archive, kConstants), options);
   Value constants = Value::tuple();
@@ -125,7 +125,7 @@ Listing list_torchscript(const std::shared_ptr<const TorchArchive>& archive, con
   ModuleState state;
   Listing listing = list_torch_value(graph, zip_ids(), storages("data"), options, [&](const Value& root) {
     state = state_of(*archive, root);
-    return state_dict(state, false);
+    return script_state_dict(state, false);
   });
   listing.format = Format::kTorchScript;
   listing.pickles.push_back(pickle_facts(archive->pickle_record(), graph));

@@ -6,6 +6,7 @@
 #include "checkpoint/torch_archive.h"
 #include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/recover.h"
 
 namespace sconce::checkpoint {
 
@@ -17,5 +18,8 @@ Value load_torchscript(const TorchArchive& archive, const LoadOptions& options);
 // The same listed; the constants are called constants.0, constants.1, ... The size of the file is the
 // caller's to add.
 Listing list_torchscript(const std::shared_ptr<const TorchArchive>& archive, const LoadOptions& options);
+
+// The OrderedDict of a script module's state. Detached tensors are new values.
+Value script_state_dict(const ModuleState& state, bool is_detached);
 
 }  // namespace sconce::checkpoint

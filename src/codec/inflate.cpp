@@ -27,24 +27,23 @@ class Stream {
 
 }  // namespace
 
-void inflate(const ByteSource& source, std::uint64_t offset, std::uint64_t compressed_size,
-             std::uint64_t size, const std::function<void(std::span<const std::byte>)>& chunk,
-             std::uint64_t enough) {
+Inflated inflate_to_end(const ByteSource& source, std::uint64_t offset, std::uint64_t available,
+                        std::uint64_t most, const std::function<void(std::span<const std::byte>)>& chunk,
+                        std::uint64_t enough) {
   Stream stream;
-  std::vector<std::byte> input(
-      static_cast<std::size_t>(std::min<std::uint64_t>(compressed_size, kInputBytes)));
+  std::vector<std::byte> input(static_cast<std::size_t>(std::min<std::uint64_t>(available, kInputBytes)));
   std::vector<std::byte> output(
-      static_cast<std::size_t>(std::min<std::uint64_t>({size, enough, kOutputBytes - 1})) + 1);
+      static_cast<std::size_t>(std::min<std::uint64_t>({most, enough, kOutputBytes - 1})) + 1);
   std::uint64_t read = 0;
-  std::uint64_t made = 0;
+  Inflated done;
   const auto corrupt = [&](std::string_view what) {
     throw Error(ErrorCode::kCorrupt, "zip", cat("deflated data: ", what))
         .at_offset(offset + read - stream.state.avail_in);
   };
   int result = Z_OK;
   while (result != Z_STREAM_END) {
-    if (stream.state.avail_in == 0 && read < compressed_size) {
-      const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(compressed_size - read, kInputBytes));
+    if (stream.state.avail_in == 0 && read < available) {
+      const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(available - read, kInputBytes));
       source.read_at(std::span(input).first(n), offset + read);
       read += n;
       stream.state.next_in = reinterpret_cast<Bytef*>(input.data());
@@ -56,13 +55,25 @@ void inflate(const ByteSource& source, std::uint64_t offset, std::uint64_t compr
     if (result == Z_BUF_ERROR) corrupt("the stream is cut off");
     if (result != Z_OK && result != Z_STREAM_END) corrupt("not a deflate stream");
     const std::size_t n = output.size() - stream.state.avail_out;
-    made += n;
-    if (made > size) corrupt(cat("more than the ", size, " bytes declared"));
+    done.produced += n;
+    if (done.produced > most) corrupt(cat("more than the ", most, " bytes declared"));
     if (n != 0) chunk(std::span(output).first(n));
-    if (made >= enough) return;
+    if (done.produced >= enough) return done;
   }
-  if (made != size) corrupt(cat("expected ", size, " bytes, found ", made));
-  if (stream.state.avail_in != 0 || read != compressed_size) corrupt("bytes follow the end of the stream");
+  done.consumed = read - stream.state.avail_in;
+  return done;
+}
+
+void inflate(const ByteSource& source, std::uint64_t offset, std::uint64_t compressed_size,
+             std::uint64_t size, const std::function<void(std::span<const std::byte>)>& chunk,
+             std::uint64_t enough) {
+  const Inflated done = inflate_to_end(source, offset, compressed_size, size, chunk, enough);
+  if (done.produced >= enough) return;
+  const auto require_all = [offset](bool is_whole, const std::string& what) {
+    if (!is_whole) throw Error(ErrorCode::kCorrupt, "zip", what).at_offset(offset);
+  };
+  require_all(done.produced == size, cat("deflated data: expected ", size, " bytes, found ", done.produced));
+  require_all(done.consumed == compressed_size, "deflated data: bytes follow the end of the stream");
 }
 
 }  // namespace sconce::zip

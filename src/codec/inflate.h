@@ -20,6 +20,18 @@ constexpr std::uint64_t max_inflated(std::uint64_t compressed) {
   return (compressed + 1) * kRatio;
 }
 
+// How far a deflate stream reached.
+struct Inflated {
+  std::uint64_t consumed = 0;
+  std::uint64_t produced = 0;
+};
+
+// Inflates the stream at `offset` to its own end in pieces of at most 1 MiB. Error kCorrupt when it is none,
+// or needs more than `available` bytes or gives more than `most`. It stops once `enough` bytes are delivered.
+Inflated inflate_to_end(const ByteSource& source, std::uint64_t offset, std::uint64_t available,
+                        std::uint64_t most, const std::function<void(std::span<const std::byte>)>& chunk,
+                        std::uint64_t enough = std::numeric_limits<std::uint64_t>::max());
+
 // Inflates `compressed_size` bytes at `offset` in pieces of at most 1 MiB. Error kCorrupt unless the stream
 // ends with its last byte and gives exactly `size` bytes. Once `enough` bytes are delivered the rest is left
 // unread and unchecked.

@@ -55,6 +55,14 @@ bool is_hashable(const ValueNode& key) {
 
 }  // namespace
 
+void detail::rebuild_index(Mapping& mapping) {
+  mapping.index.clear();
+  if (mapping.entries.size() < kIndexFrom) return;
+  for (std::size_t i = 0; i < mapping.entries.size(); ++i) {
+    mapping.index.emplace(key_text(*mapping.entries[i].first), i);
+  }
+}
+
 std::string_view value_kind_name(ValueKind kind) {
   static constexpr std::array<std::string_view, 14> kNames = {
       "None", "bool",  "int", "float", "complex", "str",           "bytes",

@@ -75,6 +75,9 @@ std::shared_ptr<ValueGraph> root_of(const std::shared_ptr<ValueGraph>& graph);
 // Joins two graphs; both then have the same root.
 void join(const std::shared_ptr<ValueGraph>& a, const std::shared_ptr<ValueGraph>& b);
 
+// Makes the index of a dict anew after entries were taken out.
+void rebuild_index(Mapping& mapping);
+
 // Text equal for keys that Python calls equal: 1, 1.0 and True agree. Keys compared by identity in Python
 // (objects) are named by address.
 std::string key_text(const ValueNode& key);

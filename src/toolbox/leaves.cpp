@@ -12,6 +12,7 @@ namespace sconce::toolbox {
 namespace {
 
 constexpr std::size_t kMostValues = 10'000'000;
+constexpr std::size_t kMostNameBytes = std::size_t{128} << 20;  // of all names and paths
 
 bool is_container(const Value& value) { return value.is_list() || value.is_tuple() || value.is_dict(); }
 
@@ -60,6 +61,7 @@ void walk(const Value& root,
   std::vector<Level> levels;
   std::unordered_set<const void*> entered;
   std::size_t visited = 0;
+  std::size_t name_bytes = 0;
   const auto reach = [&](const Value& value) {
     require(++visited <= kMostValues, ErrorCode::kLimit, "checkpoint", "more than ", kMostValues,
             " values to list");
@@ -69,6 +71,9 @@ void walk(const Value& root,
       levels.push_back(level_of(value, leaf.name.size()));
       holders.push_back(value);
     } else {
+      name_bytes += leaf.name.size() + leaf.path.size() * sizeof(Value);
+      require(name_bytes <= kMostNameBytes, ErrorCode::kLimit, "checkpoint",
+              "the names in the tree need more than ", kMostNameBytes, " bytes");
       visit(leaf, holders);
     }
   };

@@ -5,6 +5,8 @@
 #include <complex>
 #include <limits>
 
+#include "sconce/core/expanded.h"
+
 namespace sconce::toolbox {
 namespace {
 
@@ -57,6 +59,7 @@ TensorStats tensor_stats(const Array& array) {
   const DTypeKind kind = dtype_info(array.dtype()).kind;
   require(kind != DTypeKind::kQuantized && kind != DTypeKind::kRaw, ErrorCode::kDTypeMismatch, "stats",
           "elements of ", array.dtype(), " have no value of their own");
+  refuse_expanded(array);
   Summary summary;
   const Array flat = array.reshape({-1});
   for (std::int64_t begin = 0; begin < flat.numel(); begin += kBlock) {

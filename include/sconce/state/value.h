@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -174,6 +175,12 @@ class Value {
   // Changing containers in place; every handle to the node sees it.
   void append(const Value& element);                    // list, tuple under construction, set
   void set_item(const Value& key, const Value& value);  // dict: replaces, or appends a new key
+  // Takes out every direct part of this value for which `is_dropped` says so. Entries of a dict, attributes
+  // and what was set on an object vanish; in lists, tuples and calls None takes the part's place, so that the
+  // others keep theirs. True when there was such a part.
+  bool drop_parts(const std::function<bool(const Value& part)>& is_dropped);
+  // Every direct part: elements, values of entries, attributes, the parts of an object's call and state.
+  std::vector<Value> parts() const;
   // Python attributes of a dict (OrderedDict's _metadata) or tensor.
   void set_attribute(std::string_view name, const Value& value);
   std::optional<Value> attribute(std::string_view name) const;

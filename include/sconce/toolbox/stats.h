@@ -20,7 +20,7 @@ struct TensorStats {
 };
 
 // Complex elements are seen by their magnitude; bools count as 0 and 1. Error kDTypeMismatch for quantized
-// and packed dtypes, whose elements have no value of their own.
+// and packed dtypes, whose elements have no value of their own, kLimit for what is expanded too far.
 TensorStats tensor_stats(const Array& array);
 
 }  // namespace sconce::toolbox

@@ -1,0 +1,23 @@
+#include "sconce/toolbox/salvage.h"
+
+namespace sconce::toolbox {
+
+std::vector<std::string> SalvageReport::unchecked() const {
+  std::vector<std::string> out;
+  for (const checkpoint::SalvagedTensor& tensor : salvage.recovered) {
+    if (!tensor.is_checked) out.push_back(tensor.name);
+  }
+  return out;
+}
+
+SalvageReport salvage(const std::string& input, const std::string& output,
+                      const checkpoint::SaveOptions& options) {
+  SalvageReport out;
+  out.salvage = checkpoint::salvage(input);
+  if (out.salvage.recovered.empty() && !out.salvage.lost.empty()) return out;
+  out.warnings = checkpoint::save(output, out.salvage.value, options).warnings;
+  out.is_written = true;
+  return out;
+}
+
+}  // namespace sconce::toolbox

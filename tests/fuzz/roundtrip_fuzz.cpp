@@ -1,0 +1,45 @@
+// Any bytes that load: saved and loaded again they are the same tree, and saved once more the same bytes.
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "sconce/base/error.h"
+#include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/named.h"
+#include "sconce/checkpoint/save.h"
+
+namespace {
+
+using namespace sconce;
+
+std::optional<std::vector<std::byte>> saved(const Value& value) {
+  MemorySink sink;
+  try {
+    checkpoint::save(sink, value, {.keep_objects = true, .keep_device = true});
+  } catch (const Error&) {
+    return std::nullopt;  // not everything that can be read can be written
+  }
+  return sink.bytes();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  checkpoint::LoadOptions options;
+  options.check_crc = false;
+  options.inflated_bytes = std::uint64_t{16} << 20;
+  options.resolved_bytes = std::uint64_t{16} << 20;
+  options.pickle.memory = std::uint64_t{64} << 20;
+  std::optional<std::vector<std::byte>> first;
+  try {
+    first = saved(checkpoint::load(std::as_bytes(std::span(data, size)), options));
+  } catch (const Error&) {
+    return 0;
+  }
+  if (!first) return 0;
+  // Whatever we write we read: an Error from here on is a fault, and so are other bytes.
+  const Value again = checkpoint::load(*first);
+  const auto second = saved(again);
+  if (!second || *second != *first) __builtin_trap();
+  return 0;
+}
