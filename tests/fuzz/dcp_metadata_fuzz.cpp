@@ -1,5 +1,5 @@
-// Any .metadata: reading either works or throws Error; what was read makes a tree, and written again it reads the
-// same.
+// Any .metadata: reading either works or throws Error; what was read makes a tree, and written again it reads
+// the same.
 #include <cstddef>
 #include <cstdint>
 

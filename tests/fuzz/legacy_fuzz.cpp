@@ -1,5 +1,6 @@
-// Any bytes behind the magic number of a stream, or as a tar archive or plain pickle: loading and listing work,
-// with storages inside the file, or throw Error; what was loaded can be written as a stream and read again.
+// Any bytes behind the magic number of a stream, or as a tar archive or plain pickle: loading and listing
+// work, with storages inside the file, or throw Error; what was loaded can be written as a stream and read
+// again.
 #include <cstddef>
 #include <cstdint>
 

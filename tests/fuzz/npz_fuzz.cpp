@@ -1,5 +1,5 @@
-// Any bytes as .npy or .npz: loading and listing either work or throw Error, and what was loaded survives being
-// saved.
+// Any bytes as .npy or .npz: loading and listing either work or throw Error, and what was loaded survives
+// being saved.
 #include <cstddef>
 #include <cstdint>
 

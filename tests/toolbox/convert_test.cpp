@@ -40,11 +40,6 @@ Value checkpoint_tree() {
                       {"epoch", 3}});
 }
 
-std::vector<std::string> names(const Value& root) {
-  std::vector<std::string> out;
-  for (const auto& leaf : checkpoint::named_arrays(root)) out.push_back(leaf.name);
-  return out;
-}
 std::vector<std::string> keys(const Value& dict) {
   std::vector<std::string> out;
   for (const auto& [key, value] : dict.items()) out.push_back(checkpoint::key_name(key));
