@@ -46,7 +46,9 @@ TEST(ValueParts, DictsKeepTheirOrderAndFindTheirKeys) {
     for (const auto& [key, value] : dict.items()) keys.push_back(key.as_int());
     for (int i = 0; i < size; ++i) {
       EXPECT_EQ(dict.contains(i), i % 3 != 1) << i;
-      if (i % 3 != 1) EXPECT_EQ(dict.at(i).as_int(), 10 * i);
+      if (i % 3 != 1) {
+        EXPECT_EQ(dict.at(i).as_int(), 10 * i);
+      }
     }
     EXPECT_TRUE(std::is_sorted(keys.begin(), keys.end()));
     dict.set_item(1, 5);
