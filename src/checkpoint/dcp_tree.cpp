@@ -66,8 +66,9 @@ std::size_t restore_int_keys(std::vector<Item>& items) {
       auto& path = items[i].path;
       for (std::size_t at = 0; at + 2 < path.size(); ++at) {
         const bool is_state = path[at].is_string() && path[at].as_string() == "state";
-        if (is_state && joined(path, at) == prefix)
-          path[at + 1] = Value(std::stoll(path[at + 1].as_string()));
+        if (!is_state || joined(path, at) != prefix) continue;
+        path[at + 1] = Value(std::stoll(path[at + 1].as_string()));
+        items[i].int_keys.push_back(at + 1);
       }
     }
   }

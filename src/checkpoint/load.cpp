@@ -26,7 +26,9 @@ Value load(std::span<const std::byte> bytes, const LoadOptions& options) {
 Listing describe(const std::string& path, const LoadOptions& options) {
   try {
     Input input = open_input(path, false);
-    return input.reader.list(std::move(input.source), options);
+    Listing listing = input.reader.list(std::move(input.source), options);
+    listing.path = path;
+    return listing;
   } catch (const Error& error) {
     throw error.in_file(path);
   }
@@ -40,7 +42,12 @@ Listing describe(std::span<const std::byte> bytes, const LoadOptions& options) {
 Array Listing::read(std::size_t index) const {
   require(index < tensors.size(), ErrorCode::kIndexOutOfRange, "checkpoint", "tensor ", index, " of ",
           tensors.size());
-  return store->array(tensors[index]);
+  try {
+    return store->array(tensors[index]);
+  } catch (const Error& error) {
+    if (path.empty()) throw;
+    throw error.in_file(path);
+  }
 }
 
 void Listing::release() const { store->release(); }

@@ -256,7 +256,8 @@ class Matcher {
     for (const std::size_t node : children.targets)
       classes[class_of<kStrong>(t_, node)].second.push_back(node);
     for (auto& [id, members] : classes) {
-      auto& [sources, targets] = members;
+      Nodes& sources = members.first;
+      Nodes& targets = members.second;
       if (sources.empty() || targets.empty()) continue;
       // What is unclear by all names and shapes inside cannot be settled by less.
       const bool was_unclear =

@@ -72,13 +72,12 @@ struct LegacyTensor {
 
   void write(pickle::Writer& out) const {
     out.global("torch._utils", "_rebuild_tensor");
-    out.mark();
     write_state(out);
-    out.tuple(4);
     out.reduce();
   }
-  // The four arguments.
+  // The tuple of the four arguments.
   void write_state(pickle::Writer& out) const {
+    out.mark();
     pid.write(out);
     out.integer(offset);
     for (const auto* dims : {&sizes, &strides}) {
@@ -86,6 +85,7 @@ struct LegacyTensor {
       for (const std::int64_t dim : *dims) out.integer(dim);
       out.tuple(dims->size() > 3 ? dims->size() : 4);
     }
+    out.tuple(4);
   }
 };
 

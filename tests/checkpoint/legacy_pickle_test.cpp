@@ -126,7 +126,8 @@ TEST(LegacyPickle, ByteStringsThatAreNoStorage) {
   EXPECT_EQ(stream_code(storage_stream().text()), std::nullopt);
   EXPECT_EQ(stream_code(LegacyFile().text()), ErrorCode::kCorrupt);  // a tensor
   EXPECT_EQ(stream_code(""), ErrorCode::kTruncated);
-  EXPECT_EQ(stream_code("PK\3\4"), ErrorCode::kCorrupt);
+  EXPECT_EQ(stream_code("N."), ErrorCode::kCorrupt);
+  EXPECT_EQ(stream_code("PK\3\4"), ErrorCode::kTruncated);  // to a pickle, the begin of a line
   LegacyFile cut = storage_stream();
   cut.data.pop_back();
   EXPECT_EQ(stream_code(cut.text()), ErrorCode::kTruncated);
@@ -217,7 +218,6 @@ void put_old_tensor(pickle::Writer& out, const LegacyTensor& tensor, const std::
   out.empty_tuple();
   out.reduce();
   tensor.write_state(out);
-  out.tuple(4);
   out.build();
 }
 
@@ -238,6 +238,7 @@ TEST(LegacyTensors, DenseClasses) {
     out.global("torch", "FloatTensor");
     out.empty_tuple();
     out.reduce();
+    out.mark();
     Pid().write(out);
     out.integer(3);
     for (const int number : {3, 1}) {
@@ -281,7 +282,6 @@ TEST(LegacyTensors, BrokenDenseOnes) {
   };
   const auto put_state = [](pickle::Writer& out) {
     LegacyTensor().write_state(out);
-    out.tuple(4);
     out.build();
   };
   EXPECT_EQ(state_code(put_state), std::nullopt);
@@ -420,7 +420,6 @@ TEST(LegacyTensors, TheModuleTorchTensor) {
     out.global("torch._utils", "_rebuild_tensor");
     out.global("torch", "Tensor");
     LegacyTensor().write_state(out);
-    out.tuple(4);
     out.none();
     out.tuple(4);
     out.reduce();

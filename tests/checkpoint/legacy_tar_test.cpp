@@ -24,9 +24,11 @@ TEST(LegacyTar, Fixture) {
   const std::string path = testing::golden_path("formats/legacy/old.tar");
   const Listing listing = describe(path);
   EXPECT_EQ(listing.format, Format::kTorchTar);
-  ASSERT_EQ(listing.tensors.size(), 2u);
+  ASSERT_EQ(listing.tensors.size(), 3u);
   EXPECT_EQ(listing.tensors[0].record, "storages");
   EXPECT_EQ(listing.tensors[1].alias_of, 0u);
+  EXPECT_EQ(listing.tensors[2].name, "s");  // a storage by itself
+  EXPECT_EQ(listing.tensors[2].alias_of, 0u);
   EXPECT_TRUE(listing.notes.empty());
   const Value value = load(path);
   EXPECT_THAT(value.at("w").as_array().to_vector<float>(), ElementsAre(0, 1, 2, 3, 4, 5));

@@ -40,9 +40,14 @@ TEST(Named, CyclesEndAndBombsAreRefused) {
   Value cycle = Value::list({Array::ones({1})});
   cycle.append(cycle);
   EXPECT_THAT(names_of(cycle), ElementsAre("0"));
-  Value bomb = Value::tuple({1, 1});
-  for (int i = 0; i < 60; ++i) bomb = Value::tuple({bomb, bomb});
+  Value bomb = Value::tuple({Array::ones({1}), 1});
+  Value empty = Value::tuple({1, 1});
+  for (int i = 0; i < 60; ++i) {
+    bomb = Value::tuple({bomb, bomb});
+    empty = Value::tuple({empty, empty});
+  }
   EXPECT_ERROR(named_arrays(bomb, {.visits = 1000}), ErrorCode::kLimit);
+  EXPECT_TRUE(named_arrays(empty, {.visits = 1000}).empty());  // what is shared is looked into once
 }
 
 TEST(Listing, DescribesWithoutReading) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sconce/base/file.h"
@@ -36,12 +37,19 @@ TEST(Sniff, EveryBeginningOfEveryFormatIsRefusedCleanly) {
 }
 
 TEST(Sniff, EveryShortFileIsRefusedCleanly) {
+  using namespace std::string_view_literals;
   for (int first = 0; first < 256; ++first) {
     const std::byte one[] = {std::byte(first)};
     expect_refused(one);
     for (int second = 0; second < 256; ++second) {
       const std::byte two[] = {std::byte(first), std::byte(second)};
-      expect_refused(two);
+      // Pickles of an empty tuple, list and dict.
+      const bool is_pickle = second == '.' && ")]}"sv.find(static_cast<char>(first)) != std::string_view::npos;
+      if (!is_pickle) {
+        expect_refused(two);
+      } else {
+        EXPECT_EQ(load(two).size(), 0u);
+      }
     }
     const std::byte framed[] = {std::byte{0x80}, std::byte{4}, std::byte(first)};
     expect_refused(framed);

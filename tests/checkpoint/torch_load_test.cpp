@@ -81,7 +81,7 @@ TEST(TorchLoad, HandMadeFile) {
 TEST(TorchLoad, ContainerRules) {
   EXPECT_ERROR(load(zip_of({})), ErrorCode::kUnsupported);
   EXPECT_ERROR(load(zip_of({{"data.pkl", "x"}})), ErrorCode::kUnsupported);
-  EXPECT_ERROR(load(zip_of({{"a/b.npy", "x"}})), ErrorCode::kUnsupported);
+  EXPECT_ERROR(load(zip_of({{"a/b.npy", "x"}})), ErrorCode::kCorrupt);  // no array of numpy
   EXPECT_ERROR(load(zip_of(with(kGood, "t/model.json", "x"))), ErrorCode::kUnsupported);
   EXPECT_ERROR(load(zip_of(with(kGood, "t/.data/extern_modules", "x"))), ErrorCode::kUnsupported);
   EXPECT_ERROR(load(zip_of(with(kGood, "elsewhere/x", "x"))), ErrorCode::kCorrupt);

@@ -53,6 +53,7 @@ class TensorStore;
 
 struct Listing {
   Format format = Format::kTorchZip;
+  std::string path;  // what was listed; empty for bytes in memory
   std::uint64_t file_size = 0;
   std::vector<TensorInfo> tensors;   // in the order of the file's tree; a tied tensor under each of its names
   Value tree;                        // everything else in its place; arrays are undefined

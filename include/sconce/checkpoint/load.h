@@ -7,6 +7,7 @@
 #include <string>
 
 #include "sconce/codec/pickle.h"
+#include "sconce/state/state_dict.h"
 #include "sconce/state/value.h"
 
 namespace sconce::checkpoint {

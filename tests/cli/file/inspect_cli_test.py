@@ -152,7 +152,6 @@ class InspectTest(unittest.TestCase):
         self.refused(sconce("inspect"), "--help")
         self.refused(sconce("inspect", "--frobnicate", "x"), "sconce inspect --help")
         self.refused(sconce("frobnicate"), "--help")
-        self.refused(sconce(), "--help")
         self.refused(sconce("inspect", "--sort", "colour", fixture("w_26.pt")), "colour")
 
     def test_help_and_version(self):

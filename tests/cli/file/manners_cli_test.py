@@ -38,7 +38,8 @@ def file_commands():
 
 
 def options_in(help_text):
-    return set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", help_text.split("Example")[0]))
+    names = re.findall(r"^  (-\S+)", help_text, re.MULTILINE)
+    return {option for column in names for option in column.split(",")}
 
 
 class MannersTest(unittest.TestCase):
