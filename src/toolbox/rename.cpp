@@ -1,18 +1,22 @@
 #include "sconce/toolbox/rename.h"
 
+#include <re2/re2.h>
+
+#include <charconv>
 #include <vector>
 
 #include "sconce/base/error.h"
 #include "sconce/base/interrupt.h"
-#include "toolbox/regex.h"
 
 namespace sconce::toolbox {
 namespace {
 
+constexpr std::size_t kNoGroup = ~std::size_t{0};
+
 // Literal text, then what a group matched.
 struct Piece {
   std::string text;
-  std::size_t group = Regex::kNone;
+  std::size_t group = kNoGroup;
 };
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -34,10 +38,15 @@ Piece read_reference(std::string_view replacement, std::size_t& at) {
     ++at;
     return {"", 0};
   }
-  const std::string_view rest = replacement.substr(at);
-  if (sign == '$' && rest.size() >= 3 && c == '{' && is_digit(rest[1]) && rest[2] == '}') {
-    at += 3;
-    return {"", static_cast<std::size_t>(rest[1] - '0')};
+  const std::size_t close = replacement.find('}', at);
+  if (sign == '$' && c == '{' && close != std::string_view::npos) {
+    const char* const last = replacement.data() + close;
+    std::size_t group = 0;
+    const auto [end, error] = std::from_chars(replacement.data() + at + 1, last, group);
+    if (error == std::errc{} && end == last) {
+      at = close + 1;
+      return {"", group};
+    }
   }
   if (sign == '\\' && c == '=') {  // as in the expression
     ++at;
@@ -55,36 +64,49 @@ std::vector<Piece> read_replacement(std::string_view replacement, std::size_t gr
     }
     pieces.push_back(read_reference(replacement, at));
     const std::size_t group = pieces.back().group;
-    require(group == Regex::kNone || group < groups, ErrorCode::kInvalidArgument, "regex",
-            "the replacement '", escaped(replacement), "' names group ", group, ", the expression has ",
-            groups - 1);
+    require(group == kNoGroup || group < groups, ErrorCode::kInvalidArgument, "regex", "the replacement '",
+            escaped(replacement), "' names group ", group, ", the expression has ", groups - 1);
   }
   return pieces;
 }
 
-std::size_t utf8_length(char32_t c) { return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4; }
-
-// Where each code point begins in the text, and the end.
-std::vector<std::size_t> byte_places(const std::vector<char32_t>& points) {
-  std::vector<std::size_t> places{0};
-  for (const char32_t c : points) {
-    const bool is_raw = c >= 0xDC80 && c <= 0xDCFF;
-    places.push_back(places.back() + (is_raw ? 1 : utf8_length(c)));
+ErrorCode code_of(const RE2& regex) {
+  const std::string& what = regex.error_arg();
+  switch (regex.error_code()) {
+    case RE2::ErrorPatternTooLarge:
+      return ErrorCode::kLimit;
+    case RE2::ErrorBadPerlOp:
+      return ErrorCode::kUnsupported;  // lookaround
+    case RE2::ErrorBadEscape:          // a backreference
+      return what.size() == 2 && is_digit(what[1]) ? ErrorCode::kUnsupported : ErrorCode::kInvalidArgument;
+    default:
+      return ErrorCode::kInvalidArgument;
   }
-  return places;
+}
+
+RE2::Options quiet() {
+  RE2::Options options;
+  options.set_log_errors(false);
+  return options;
 }
 
 }  // namespace
 
 struct Rename::Rule {
-  Regex regex;
+  explicit Rule(std::string_view pattern)
+      : regex(re2::StringPiece(pattern.data(), pattern.size()), quiet()) {}
+
+  RE2 regex;
   std::vector<Piece> replacement;
 };
 
 Rename::Rename(std::string_view regex, std::string_view replacement) {
-  Regex compiled(regex);
-  auto pieces = read_replacement(replacement, compiled.groups());
-  rule_ = std::make_shared<const Rule>(Rule{std::move(compiled), std::move(pieces)});
+  const auto rule = std::make_shared<Rule>(regex);
+  if (!rule->regex.ok())
+    fail(code_of(rule->regex), "regex", "'", escaped(regex), "': ", escaped(rule->regex.error()));
+  rule->replacement =
+      read_replacement(replacement, static_cast<std::size_t>(rule->regex.NumberOfCapturingGroups()) + 1);
+  rule_ = rule;
 }
 
 Rename Rename::parse(std::string_view text) {
@@ -97,7 +119,7 @@ Rename Rename::parse(std::string_view text) {
     } else if (text[at] == '[') {
       in_set = true;
     } else if (text[at] == '=' && text.substr(0, at).ends_with("(?")) {
-      continue;  // lookahead, which Regex refuses by name
+      continue;  // lookahead, which is refused by name
     } else if (text[at] == '=') {
       return Rename(text.substr(0, at), text.substr(at + 1));
     }
@@ -106,28 +128,31 @@ Rename Rename::parse(std::string_view text) {
 }
 
 std::string Rename::operator()(std::string_view name) const {
-  const std::vector<char32_t> points = code_points(name);
-  const std::vector<std::size_t> places = byte_places(points);
+  const re2::StringPiece text(name.data(), name.size());
+  std::vector<re2::StringPiece> groups(static_cast<std::size_t>(rule_->regex.NumberOfCapturingGroups()) + 1);
   std::string out;
-  std::size_t copied = 0;  // code points
+  std::size_t copied = 0;
   std::size_t at = 0;
-  while (at <= points.size()) {
+  while (at <= name.size()) {
     throw_if_stop_requested();
-    const auto match = rule_->regex.search(points, at);
-    if (!match) break;
-    const std::size_t begin = (*match)[0];
-    const std::size_t end = (*match)[1];
-    out += name.substr(places[copied], places[begin] - places[copied]);
+    if (!rule_->regex.Match(text, at, name.size(), RE2::UNANCHORED, groups.data(),
+                            static_cast<int>(groups.size())))
+      break;
+    const auto begin = static_cast<std::size_t>(groups[0].data() - name.data());
+    const std::size_t end = begin + groups[0].size();
+    out += name.substr(copied, begin - copied);
     for (const Piece& piece : rule_->replacement) {
       out += piece.text;
-      if (piece.group == Regex::kNone || (*match)[2 * piece.group] == Regex::kNone) continue;
-      const std::size_t first = places[(*match)[2 * piece.group]];
-      out += name.substr(first, places[(*match)[2 * piece.group + 1]] - first);
+      if (piece.group != kNoGroup) out.append(groups[piece.group].data(), groups[piece.group].size());
     }
     copied = end;
-    at = end > begin ? end : end + 1;  // an empty match moves on by one character
+    at = end;
+    if (end == begin) {  // an empty match moves on by one character
+      ++at;
+      while (at < name.size() && (static_cast<unsigned char>(name[at]) & 0xC0) == 0x80) ++at;
+    }
   }
-  return out += name.substr(places[copied]);
+  return out += name.substr(copied);
 }
 
 }  // namespace sconce::toolbox

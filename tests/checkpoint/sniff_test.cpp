@@ -44,7 +44,8 @@ TEST(Sniff, EveryShortFileIsRefusedCleanly) {
     for (int second = 0; second < 256; ++second) {
       const std::byte two[] = {std::byte(first), std::byte(second)};
       // Pickles of an empty tuple, list and dict.
-      const bool is_pickle = second == '.' && ")]}"sv.find(static_cast<char>(first)) != std::string_view::npos;
+      const bool is_pickle =
+          second == '.' && ")]}"sv.find(static_cast<char>(first)) != std::string_view::npos;
       if (!is_pickle) {
         expect_refused(two);
       } else {
