@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "common/json_members.h"
 #include "common/terminal.h"
 #include "common/text_format.h"
 #include "sconce/base/text.h"
@@ -15,6 +16,8 @@
 
 namespace sconce::cli {
 namespace {
+
+constexpr std::size_t kDeepestLine = 32;  // of the tree: deeper keys share a line, "a.b.c"
 
 using checkpoint::TensorInfo;
 
@@ -183,13 +186,15 @@ Json inspection_json(const Inspection& inspection) {
   out["tensors"] = Json::array();
   for (const InspectedTensor& tensor : inspection.tensors)
     out["tensors"].push_back(tensor_json(inspection, tensor));
-  out["values"] = Json::object();
-  toolbox::for_each_leaf(inspection.listing.tree, [&out](const checkpoint::NamedLeaf& leaf) {
-    if (is_plain(leaf.value)) out["values"][leaf.name] = checkpoint::value_text(leaf.value);
+  JsonMembers values;
+  toolbox::for_each_leaf(inspection.listing.tree, [&values](const checkpoint::NamedLeaf& leaf) {
+    if (is_plain(leaf.value)) values.set(leaf.name, checkpoint::value_text(leaf.value));
   });
+  out["values"] = std::move(values).object();
   out["crc"] = is_checked(inspection) ? "checked" : "unchecked";
-  out["objects"] = Json::object();
-  for (const auto& [name, type] : inspection.listing.objects) out["objects"][name] = type;
+  JsonMembers objects;
+  for (const auto& [name, type] : inspection.listing.objects) objects.set(name, type);
+  out["objects"] = std::move(objects).object();
   out["globals"] = Json::array();
   for (const auto& global : inspection.listing.globals)
     out["globals"].push_back(global.module + "." + global.name);
@@ -221,7 +226,14 @@ std::string inspection_tree(const Inspection& inspection) {
   std::vector<std::string> open;  // keys whose lines stand above
   const auto line = [&](const std::vector<Value>& path, const std::string& what) {
     std::vector<std::string> keys;
-    for (const Value& key : path) keys.push_back(escaped(checkpoint::key_name(key)));
+    for (const Value& key : path) {
+      std::string word = escaped(checkpoint::key_name(key));
+      if (keys.size() < kDeepestLine) {
+        keys.push_back(std::move(word));
+      } else {
+        keys.back() += cat(".", word);
+      }
+    }
     std::size_t depth = 0;
     while (depth + 1 < keys.size() && depth < open.size() && open[depth] == keys[depth]) ++depth;
     open.resize(depth);

@@ -6,6 +6,7 @@
 #include <complex>
 #include <cstring>
 
+#include "common/json_members.h"
 #include "sconce/checkpoint/named.h"
 #include "sconce/state/repr.h"
 
@@ -65,11 +66,11 @@ class ValueToJson {
       }
       case ValueKind::kDict: {
         if (depth == kDeepest) return "...";
-        Json out = Json::object();
+        JsonMembers out;
         for (const auto& [key, element] : value.items()) {
-          out[checkpoint::key_name(key)] = convert(element, depth + 1);
+          out.set(checkpoint::key_name(key), convert(element, depth + 1));
         }
-        return out;
+        return std::move(out).object();
       }
       default:
         return value_repr(value);

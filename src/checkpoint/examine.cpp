@@ -6,6 +6,7 @@
 #include <map>
 
 #include "checkpoint/examiners.h"
+#include "checkpoint/torch_archive.h"
 #include "checkpoint/weights_only.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/file.h"
@@ -158,11 +159,12 @@ WindowedPickle parse_in_window(const ByteSource& source, std::uint64_t begin, st
                                const LoadOptions& options, std::uint64_t base_offset) {
   const std::uint64_t most =
       std::min({limit, source.size() - std::min(begin, source.size()), options.pickle_bytes});
+  const pickle::Limits limits = pickle_limits(options, most, most);
   for (std::uint64_t size = std::min(most, kFirstWindow);; size = std::min(most, 4 * size)) {
     std::vector<std::byte> window(static_cast<std::size_t>(size));
     source.read_at(window, begin);
     const std::span<const std::byte> bytes = window;
-    pickle::Parsed parsed = pickle::parse_at({bytes, nullptr, base_offset}, 0, options.pickle);
+    pickle::Parsed parsed = pickle::parse_at({bytes, nullptr, base_offset}, 0, limits);
     const bool wants_more = parsed.error && parsed.error->code() == ErrorCode::kTruncated && size < most;
     if (wants_more) continue;
     const std::uint64_t end = begin + parsed.end;

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "checkpoint/examiners.h"
+#include "checkpoint/torch_archive.h"
 #include "checkpoint/weights_only.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/parallel.h"
@@ -159,8 +160,7 @@ class ZipExamination {
     if (entry.method == zip::Method::kStored) {
       return parse_in_window(reader_.source(), reader_.payload_offset(entry), entry.size, options_, 0);
     }
-    require(entry.size <= options_.pickle_bytes, ErrorCode::kLimit, "torch", "a pickle has ", entry.size,
-            " bytes, at most ", options_.pickle_bytes, " are read");
+    pickle_limits(options_, entry.size, entry.compressed_size);  // throws when it is too large
     const std::vector<std::byte> bytes = reader_.read(entry, zip::Check::kNone);
     return parse_in_window(MemorySource(bytes), 0, entry.size, options_, 0);
   }
@@ -183,31 +183,33 @@ class ZipExamination {
   }
 
   void read_main(const Entry& entry) {
+    std::optional<WindowedPickle> main;
     try {
-      main_ = parse(entry);
+      main = parse(entry);
     } catch (const Error& error) {
       out_.problems.push_back(problem_of(error, entry.name));
       return;
     }
-    out_.pickles.push_back(pickle_facts(entry.name, main_->parsed));
-    if (main_->parsed.error) {
-      out_.problems.push_back(problem_of(*main_->parsed.error, entry.name));
+    out_.pickles.push_back(pickle_facts(entry.name, main->parsed));
+    main_ = std::move(main->window);
+    if (main->parsed.error) {
+      out_.problems.push_back(problem_of(*main->parsed.error, entry.name));
       return;
     }
-    const std::uint64_t behind = entry.size - main_->parsed.end;
+    const std::uint64_t end = main->parsed.end;
+    const std::uint64_t behind = entry.size - end;
     if (behind == 0) return;
     Problem problem{
         ErrorCode::kCorrupt,
         cat("[torch] ", behind, " bytes follow the end of the pickle, which PyTorch does not read"),
         entry.name,
-        main_->parsed.end,
+        end,
         {}};
     out_.problems.push_back(std::move(problem));
     if (entry.method != zip::Method::kStored) return;
     PickleFacts hidden = pickle_facts(
-        entry.name, parse_in_window(reader_.source(), reader_.payload_offset(entry) + main_->parsed.end,
-                                    behind, options_, main_->parsed.end)
-                        .parsed);
+        entry.name,
+        parse_in_window(reader_.source(), reader_.payload_offset(entry) + end, behind, options_, end).parsed);
     if (!hidden.globals.empty()) out_.pickles.push_back(std::move(hidden));
   }
 
@@ -242,7 +244,7 @@ class ZipExamination {
     }
     if (main_) {
       const auto has_storage = [this](std::string_view key) { return find(cat("data/", key)) != nullptr; };
-      follow({find("data.pkl")->name, main_->window, 0, PidForm::kZip, has_storage}, verdicts);
+      follow({find("data.pkl")->name, *main_, 0, PidForm::kZip, has_storage}, verdicts);
     }
     out_.weights_only = verdicts.answers();
   }
@@ -252,7 +254,7 @@ class ZipExamination {
   Examination& out_;
   std::string top_;  // with the final '/'
   std::vector<std::array<std::byte, 2>> heads_;
-  std::optional<WindowedPickle> main_;
+  std::optional<std::vector<std::byte>> main_;  // the bytes of data.pkl, from its beginning
 };
 
 // Of an archive without a readable directory, the record at its beginning: torch.save puts the pickle there.

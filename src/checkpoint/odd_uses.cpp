@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
 
 #include "checkpoint/torch_names.h"
 
@@ -89,12 +88,6 @@ std::string_view why_odd(const Node& object, const Global& global) {
   return reads_attributes ? "makes a tensor of an object that may claim any memory" : "";
 }
 
-// The global that began a chain of calls.
-std::optional<Node> first_callable(Node object) {
-  while (object.is(Kind::kObject)) object = object.callable();
-  return object.is(Kind::kGlobal) ? std::optional(object) : std::nullopt;
-}
-
 }  // namespace
 
 std::vector<OddUse> odd_uses(const pickle::Graph& graph) {
@@ -111,8 +104,9 @@ std::vector<OddUse> odd_uses(const pickle::Graph& graph) {
     if (object.callable().is(Kind::kGlobal)) {
       const Global& global = object.callable().as_global();
       if (const std::string_view why = why_odd(object, global); !why.empty()) add(global, why);
-    } else if (const auto first = first_callable(object)) {
-      add(first->as_global(), "what it makes is called like a function");
+    } else if (object.callable().is(Kind::kObject) && object.callable().callable().is(Kind::kGlobal)) {
+      // Longer chains of calls have this beginning.
+      add(object.callable().callable().as_global(), "what it makes is called like a function");
     }
   }
   return out;

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t kLargestChunk = 512;
 constexpr int kDeepestKey = 64;
+constexpr std::size_t kMostOfTuple = 1
+                                     << 20;  // bytes of its text: shared parts could double it at each level
 
 std::string number_text(double value) {
   if (value == std::floor(value) && std::fabs(value) < 9.2e18)
@@ -56,6 +58,8 @@ void append_key(std::string& out, const ValueNode& key, int depth) {
         std::string part;
         append_key(part, *element, depth + 1);
         out += cat(part.size(), ":", part);
+        require(out.size() <= kMostOfTuple, ErrorCode::kLimit, "value",
+                "a tuple that is a dict key needs more than ", kMostOfTuple, " bytes");
       }
       return;
     default:

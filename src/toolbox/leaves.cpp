@@ -11,8 +11,8 @@
 namespace sconce::toolbox {
 namespace {
 
-constexpr std::size_t kMostValues = 10'000'000;
-constexpr std::size_t kMostNameBytes = std::size_t{128} << 20;  // of all names and paths
+constexpr std::size_t kMostValues = 4'000'000;
+constexpr std::size_t kMostNameBytes = std::size_t{64} << 20;  // of all names and paths
 
 bool is_container(const Value& value) { return value.is_list() || value.is_tuple() || value.is_dict(); }
 
@@ -66,14 +66,17 @@ void walk(const Value& root,
     require(++visited <= kMostValues, ErrorCode::kLimit, "checkpoint", "more than ", kMostValues,
             " values to list");
     leaf.value = value;
-    if (is_walked(value) && entered.insert(value.id()).second) {
+    const bool is_level = is_walked(value) && entered.insert(value.id()).second;
+    if (!is_level || enter) {
+      name_bytes += leaf.name.size() + leaf.path.size() * sizeof(Value);
+      require(name_bytes <= kMostNameBytes, ErrorCode::kLimit, "checkpoint",
+              "the names in the tree need more than ", kMostNameBytes, " bytes");
+    }
+    if (is_level) {
       if (enter) enter(leaf);
       levels.push_back(level_of(value, leaf.name.size()));
       holders.push_back(value);
     } else {
-      name_bytes += leaf.name.size() + leaf.path.size() * sizeof(Value);
-      require(name_bytes <= kMostNameBytes, ErrorCode::kLimit, "checkpoint",
-              "the names in the tree need more than ", kMostNameBytes, " bytes");
       visit(leaf, holders);
     }
   };
