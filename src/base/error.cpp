@@ -20,6 +20,10 @@ std::string compose(std::string_view where, std::string_view text, std::string_v
 
 }  // namespace
 
+void detail::fail_with(ErrorCode code, std::string_view where, std::span<const TextPart> parts) {
+  throw Error(code, where, join(parts));
+}
+
 std::string_view error_code_name(ErrorCode code) {
   static constexpr std::array<std::string_view, 20> kNames = {
       "invalid_argument", "shape_mismatch", "dtype_mismatch", "index_out_of_range",

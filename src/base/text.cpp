@@ -1,9 +1,25 @@
 #include "sconce/base/text.h"
 
-#include <cstddef>
 #include <cstdint>
+#include <locale>
+#include <sstream>
+#include <utility>
 
 namespace sconce {
+
+void detail::append_streamed(std::string& out, const void* part, void (*print)(std::ostream&, const void*)) {
+  std::ostringstream stream;
+  stream.imbue(std::locale::classic());
+  print(stream, part);
+  out += std::move(stream).str();
+}
+
+std::string detail::join(std::span<const TextPart> parts) {
+  std::string out;
+  for (const TextPart& part : parts) part.append(out, part.at, part.size);
+  return out;
+}
+
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";

@@ -9,6 +9,7 @@
 #include "checkpoint/readers.h"
 #include "checkpoint/safetensors_header.h"
 #include "sconce/base/checked.h"
+#include "sconce/base/folder.h"
 #include "sconce/codec/json.h"
 
 namespace sconce::checkpoint {
@@ -63,11 +64,9 @@ Shape offsets_of(const json::Json& info, const safetensors::Entry& entry) {
 // Every safetensors file of a folder that HuggingFaceStorageWriter(save_distributed=True) wrote.
 dcp::Metadata read_shards(const std::string& path, const LoadOptions& options) {
   std::vector<std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(path)) {
-    std::string name = entry.path().filename().string();
+  for (std::string& name : folder_names(path)) {
     if (name.ends_with(".safetensors")) files.push_back(std::move(name));
   }
-  std::sort(files.begin(), files.end());
   dcp::Metadata out;
   std::unordered_map<std::string, std::size_t> index;
   for (const std::string& name : files) {

@@ -11,6 +11,7 @@
 #include "checkpoint/writers.h"
 #include "sconce/base/error.h"
 #include "sconce/base/file.h"
+#include "sconce/base/folder.h"
 #include "sconce/base/staged_folder.h"
 
 namespace sconce::checkpoint {
@@ -32,14 +33,16 @@ fs::path target_of(const std::string& path) {
 
 // Only what is a checkpoint, or nothing at all, may be replaced: never a folder that holds other things too.
 void check_replaceable(const fs::path& target, bool replace) {
-  if (!fs::exists(fs::symlink_status(target))) return;
-  require(fs::is_directory(target), ErrorCode::kExists, "dcp", "the output is a file, expected a folder");
-  for (const auto& entry : fs::directory_iterator(target)) {
+  std::error_code error;
+  if (fs::symlink_status(target, error).type() == fs::file_type::not_found) return;
+  require(fs::is_directory(target, error), ErrorCode::kExists, "dcp",
+          "the output is a file, expected a folder");
+  for (const std::string& name : folder_names(target.string())) {
     require(replace, ErrorCode::kExists, "dcp", "the output exists; replacing it was not asked for");
-    const std::string name = entry.path().filename().string();
     const bool is_ours =
         name == kMetadataFile || name == cat(kMetadataFile, ".tmp") || name.ends_with(".distcp");
-    require(is_ours && !entry.is_directory(), ErrorCode::kExists, "dcp",
+    std::error_code ignored;
+    require(is_ours && !fs::is_directory(target / name, ignored), ErrorCode::kExists, "dcp",
             "the folder is not replaced: it holds '", escaped(name), "', which is no part of a checkpoint");
   }
 }

@@ -10,6 +10,7 @@
 #include "checkpoint/readers.h"
 #include "checkpoint/salvagers.h"
 #include "sconce/base/byte_reader.h"
+#include "sconce/base/folder.h"
 #include "sconce/codec/pickle.h"
 
 namespace sconce::checkpoint {
@@ -145,14 +146,16 @@ Reader reader_for(const ByteSource& source) {
   fail(ErrorCode::kUnsupported, "checkpoint", "the file is not a checkpoint of a format that is known");
 }
 
-bool is_dcp(const fs::path& folder) { return fs::exists(fs::symlink_status(folder / ".metadata")); }
+bool is_dcp(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(folder / ".metadata", ignored));
+}
 
 // What the Hugging Face writer of torch.distributed.checkpoint leaves when it does not put the parts
 // together.
 bool is_sharded_safetensors(const fs::path& folder) {
   bool has_shards = false;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
+  for (const std::string& name : folder_names(folder.string())) {
     if (name.ends_with(".index.json")) return false;
     has_shards = has_shards || (name.starts_with("shard-") && name.ends_with(".safetensors"));
   }
@@ -184,8 +187,7 @@ constexpr std::string_view kWellKnown[] = {
 std::string file_standing_for(const fs::path& folder) {
   std::vector<std::string> indexes;
   std::vector<std::string> singles;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
+  for (const std::string& name : folder_names(folder.string())) {
     if (name.ends_with(".index.json")) indexes.push_back(name);
     if (std::find(std::begin(kWellKnown), std::end(kWellKnown), name) != std::end(kWellKnown)) {
       singles.push_back(name);
@@ -196,7 +198,6 @@ std::string file_standing_for(const fs::path& folder) {
       !found.empty(), ErrorCode::kUnsupported, "checkpoint",
       "the folder is not a checkpoint: it has no .metadata (torch.distributed.checkpoint), no *.index.json "
       "and no file such as model.safetensors or pytorch_model.bin");
-  std::sort(found.begin(), found.end());
   require(found.size() == 1, ErrorCode::kUnsupported, "checkpoint",
           "the folder has more than one checkpoint: '", escaped(found.front()), "', '", escaped(found.back()),
           "'; name the one to read");

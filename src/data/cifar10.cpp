@@ -15,7 +15,8 @@ constexpr std::uint8_t kClasses = 10;
 
 std::string batch_folder(const std::string& folder) {
   const std::filesystem::path inner = std::filesystem::path(folder) / "cifar-10-batches-bin";
-  return std::filesystem::is_directory(inner) ? inner.string() : folder;
+  std::error_code ignored;
+  return std::filesystem::is_directory(inner, ignored) ? inner.string() : folder;
 }
 
 // Appends the records of one file after checking all of them.

@@ -249,6 +249,26 @@ class PlainTensors(Case):
                 self.assertTrue(torch.equal(actual[name].to_dense(), dense))
 
 
+def random_value(rng, tensors, depth):
+    kind = rng.randrange(12 if depth > 0 else 8)
+    if kind < 3:
+        tensor = random_tensor(rng.choice(DTYPES), [rng.randrange(4) for _ in range(rng.randrange(4))])
+        tensors.append(tensor)
+        return tensor
+    if kind == 3 and tensors:
+        tensor = rng.choice(tensors)
+        return rng.choice([tensor, tensor.reshape(-1), tensor.t() if tensor.dim() == 2 else tensor])
+    if kind < 8:
+        return rng.choice([None, True, rng.randrange(-(2**70), 2**70), rng.random(), f"text {rng.random()}", "lr"])
+    items = [random_value(rng, tensors, depth - 1) for _ in range(rng.randrange(5))]
+    if kind == 8:
+        return items
+    if kind == 9:
+        return tuple(items)
+    keys = rng.sample(["a", "weight", "b.c", 0, 7, 2.5, False, "\u00fc", ("t", 3)], len(items))
+    return (dict if kind == 10 else OrderedDict)(zip(keys, items))
+
+
 class Trees(Case):
     def test_python_values(self):
         self.check({"none": None, "true": True, "int": -5, "big": 2**200, "edge": [-(2**63), 2**63, 2**31, -(2**31), 255, 256, 65536],
@@ -305,29 +325,10 @@ class Trees(Case):
         run_probe("resave", path, self.folder / "out.pt", "keep-objects")
         self.assertEqual(load(self.folder / "out.pt"), load(path))
 
-    def random_value(self, rng, tensors, depth):
-        kind = rng.randrange(12 if depth > 0 else 8)
-        if kind < 3:
-            tensor = random_tensor(rng.choice(DTYPES), [rng.randrange(4) for _ in range(rng.randrange(4))])
-            tensors.append(tensor)
-            return tensor
-        if kind == 3 and tensors:
-            tensor = rng.choice(tensors)
-            return rng.choice([tensor, tensor.reshape(-1), tensor.t() if tensor.dim() == 2 else tensor])
-        if kind < 8:
-            return rng.choice([None, True, rng.randrange(-(2**70), 2**70), rng.random(), f"text {rng.random()}", "lr"])
-        items = [self.random_value(rng, tensors, depth - 1) for _ in range(rng.randrange(5))]
-        if kind == 8:
-            return items
-        if kind == 9:
-            return tuple(items)
-        keys = rng.sample(["a", "weight", "b.c", 0, 7, 2.5, False, "\u00fc", ("t", 3)], len(items))
-        return (dict if kind == 10 else OrderedDict)(zip(keys, items))
-
     def test_random_trees(self):
         rng = random.Random(SEED)
         for _ in range(12):
-            self.check([self.random_value(rng, [], 4) for _ in range(3)])
+            self.check([random_value(rng, [], 4) for _ in range(3)])
 
 
 class Listings(Case):

@@ -1,5 +1,6 @@
 """Distributed checkpoints: folders of torch.distributed.checkpoint read by sconce, and ours read by PyTorch."""
 
+import dataclasses
 import json
 import os
 import pickle
@@ -7,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 import warnings
 from pathlib import Path
 
 import torch
 
-from sconce_torch import SEED, SOURCE_DIR, TORCH_VERSION, TestCase, digest, needs_torch, run_probe, tensor_bytes
+from sconce_torch import SEED, TORCH_VERSION, TestCase, digest, needs_torch, run_probe, tensor_bytes
 
 try:
     import torch.distributed.checkpoint as dcp
@@ -165,7 +167,16 @@ dist.destroy_process_group()
 @unittest.skipUnless(TORCH_VERSION < (2, 0), "needs the module names of PyTorch 1.13")
 class Oldest(Case):
     def test_files_of_1_13(self):
-        from torch.distributed._shard.checkpoint import FileSystemWriter, save_state_dict
+        # Python 3.11 takes the defaults of these classes only when they are hashable.
+        plain = dataclasses.dataclass
+
+        def hashable(cls=None, **words):
+            if cls is None:
+                return lambda cls: hashable(cls, **words)
+            return plain(cls, **words) if "__hash__" in vars(cls) else plain(cls, unsafe_hash=True, **words)
+
+        with unittest.mock.patch("dataclasses.dataclass", hashable):
+            from torch.distributed._shard.checkpoint import FileSystemWriter, save_state_dict
         value = {"w": torch.randn(3, 4), "b": torch.randn(2)}
         (self.folder / "ck").mkdir()
         save_state_dict(value, FileSystemWriter(str(self.folder / "ck")), no_dist=True)

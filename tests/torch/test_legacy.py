@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from sconce_torch import SEED, TORCH_VERSION, digest, has_memory, run_probe, tensor_bytes
-from test_checkpoint import DTYPES, Case, Trees, aligned, expected_tree, load, random_tensor
+from test_checkpoint import DTYPES, Case, aligned, expected_tree, load, random_tensor, random_value
 
 STORAGES = ["Bool", "Byte", "Char", "Short", "Int", "Long", "Half", "BFloat16", "Float", "Double", "ComplexFloat",
             "ComplexDouble", "QInt8", "QUInt8", "QInt32", "QUInt4x2", "QUInt2x4"]
@@ -39,11 +39,18 @@ def object_opcodes(path):
     for key in pickle.loads(data[slice(*places[4])]):
         keys[key] = None
     out = []
+    classes = set()  # memo indices of globals
+    after_class = False  # where a persistent id has its key
     for opcode, argument, _ in pickletools.genops(data[slice(*places[3])]):
-        if isinstance(argument, str) and argument in keys:
+        if opcode.name in ("BINPUT", "LONG_BINPUT"):
+            if out[-1][0] == "GLOBAL":
+                classes.add(argument)
+        elif after_class and isinstance(argument, str) and argument in keys:
             if keys[argument] is None:
                 keys[argument] = sum(number is not None for number in keys.values())
             argument = ("storage", keys[argument])
+        after_class = opcode.name == "GLOBAL" or (opcode.name in ("BINGET", "LONG_BINGET") and argument in classes) or \
+            (after_class and opcode.name in ("BINPUT", "LONG_BINPUT"))
         out.append((opcode.name, argument))
     return out
 
@@ -148,7 +155,7 @@ class Streams(Legacy):
     def test_random_trees(self):
         rng = random.Random(SEED)
         for _ in range(8):
-            self.check([Trees.random_value(self, rng, [], 4) for _ in range(3)], pickle_protocol=rng.choice([2, 2, 3, 4]))
+            self.check([random_value(rng, [], 4) for _ in range(3)], pickle_protocol=rng.choice([2, 2, 3, 4]))
 
     def test_whole_modules(self):
         model = nn.Sequential(nn.Linear(3, 2), nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 2)))

@@ -289,6 +289,10 @@ class PredictionTest(TestCase):
         files = []
         for label, value in self.values().items():
             for options in ({}, {"_use_new_zipfile_serialization": False}):
+                # A legacy stream's storages are filled last: PyTorch makes a nested tensor of sizes that are not there
+                # yet, and takes it or not by what the memory holds.
+                if label == "nested" and options:
+                    continue
                 try:
                     files.append((f"{label} {options}", saved(value, **options)))
                 except Exception:  # this PyTorch cannot save it
@@ -403,7 +407,6 @@ class PredictionTest(TestCase):
         values = tensor(shape=(3,), strides=(1,))
         quantized = pid("2", "QInt8Storage", 48)
         scheme = functools.partial(glob, "torch")
-        counts = tensor("3", "LongStorage", 2, (2,), (1,))
         right = {
             "_rebuild_tensor": [pid(), zero, sizes, strides],
             "_rebuild_tensor_v2": [pid(), zero, sizes, strides, FALSE, ORDERED],

@@ -64,10 +64,22 @@ class Error : public std::runtime_error {
   std::optional<std::uint64_t> offset_;
 };
 
+namespace detail {
+
+[[noreturn, gnu::cold]] void fail_with(ErrorCode code, std::string_view where,
+                                       std::span<const TextPart> parts);
+
+}  // namespace detail
+
 // Throws Error{code, where, cat(parts...)}.
 template <class... Parts>
 [[noreturn]] void fail(ErrorCode code, std::string_view where, const Parts&... parts) {
-  throw Error(code, where, cat(parts...));
+  if constexpr ((Streamable<Parts> && ...) && sizeof...(parts) > 0) {
+    const detail::TextPart table[] = {detail::text_part(parts)...};
+    detail::fail_with(code, where, table);
+  } else {
+    throw Error(code, where, cat(parts...));
+  }
 }
 
 // Throws unless `condition`; the text is built only when it fails.

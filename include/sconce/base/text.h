@@ -1,11 +1,13 @@
 // Building and escaping text.
 #pragma once
 
-#include <locale>
-#include <sstream>
+#include <charconv>
+#include <concepts>
+#include <cstddef>
+#include <ostream>
+#include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace sconce {
 
@@ -14,14 +16,55 @@ concept Streamable = requires(std::ostream& out, const T& part) {
   out << part;
 };
 
+namespace detail {
+
+// A part of a text on its way into it. Parts carry their own function, so that each of the thousand calls of
+// cat and require compiles to a table of parts and one call, whatever the types.
+struct TextPart {
+  const void* at;
+  std::size_t size;  // of text
+  void (*append)(std::string& out, const void* at, std::size_t size);
+};
+
+// By std::ostream in the classic locale: numbers stay plain whatever the program's locale.
+void append_streamed(std::string& out, const void* part, void (*print)(std::ostream& out, const void* part));
+
+template <class T>
+TextPart text_part(const T& part) {
+  if constexpr (std::convertible_to<const T&, std::string_view>) {
+    const std::string_view text = part;
+    return {text.data(), text.size(), [](std::string& out, const void* at, std::size_t size) {
+              out.append(static_cast<const char*>(at), size);
+            }};
+  } else if constexpr (std::integral<T> && sizeof(T) > 1) {
+    return {&part, 0, [](std::string& out, const void* at, std::size_t) {
+              char digits[24];
+              const auto end = std::to_chars(digits, digits + sizeof digits, *static_cast<const T*>(at)).ptr;
+              out.append(digits, end);
+            }};
+  } else {
+    return {&part, 0, [](std::string& out, const void* at, std::size_t) {
+              append_streamed(out, at, [](std::ostream& stream, const void* value) {
+                stream << *static_cast<const T*>(value);
+              });
+            }};
+  }
+}
+
+std::string join(std::span<const TextPart> parts);
+
+}  // namespace detail
+
 // Concatenates everything that can be streamed: cat("expected ", 3, " channels"). (What cannot be, such as a
 // vector of tensors, is left to the cat that joins tensors.)
 template <Streamable... Parts>
 std::string cat(const Parts&... parts) {
-  std::ostringstream out;
-  out.imbue(std::locale::classic());  // numbers stay plain whatever the program's locale
-  ((out << parts), ...);
-  return std::move(out).str();
+  if constexpr (sizeof...(parts) == 0) {
+    return {};
+  } else {
+    const detail::TextPart table[] = {detail::text_part(parts)...};
+    return detail::join(table);
+  }
 }
 
 // `text` with control characters, backslashes and invalid UTF-8 written as \n, \x1b, \\ ..., so that a name

@@ -3,29 +3,15 @@
 
 import json
 import os
-import pathlib
-import struct
-import subprocess
-import sys
-import tempfile
 import unittest
 
-from checkpoint_files import read_safetensors, safetensors
-
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
-BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
+from checkpoint_files import hollow_safetensors, read_safetensors, safetensors
+from command import CommandTest, peak_memory, sconce
 
 
-def sconce(*arguments, **options):
-    return subprocess.run([str(BIN / "sconce"), *map(str, arguments)], capture_output=True, text=True, timeout=60,
-                          stdin=subprocess.DEVNULL, **options)
-
-
-class AverageTest(unittest.TestCase):
+class AverageTest(CommandTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         self.out = self.folder / "out.safetensors"
         self.files = [self.file(f"{i}.safetensors", {"w": [i, 10.0 * i], "n": ("I64", [], [i])}) for i in (1, 2, 6)]
 
@@ -75,25 +61,11 @@ class AverageTest(unittest.TestCase):
     @unittest.skipIf("SCONCE_SANITIZED" in os.environ, "memory is not the product's own")
     def test_memory_is_that_of_one_file_and_a_tensor(self):
         mebibytes, count = 4, 8
-        size = mebibytes << 20
-        header = {f"t{i}": {"dtype": "F32", "shape": [size // 4], "data_offsets": [i * size, (i + 1) * size]}
-                  for i in range(count)}
-        text = json.dumps(header).encode()
-        text += b" " * (-len(text) % 8)
-        paths = []
-        for name in "abcdefgh":
-            path = self.folder / f"{name}.safetensors"
-            path.write_bytes(struct.pack("<Q", len(text)) + text)
-            os.truncate(path, 8 + len(text) + count * size)
-            paths.append(str(path))
-        code = ("import resource, subprocess, sys; r = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL);"
-                "print(r.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
-        result = subprocess.run([sys.executable, "-c", code, str(BIN / "sconce"), "average", *paths, str(self.out)],
-                                capture_output=True, text=True, timeout=60)
-        status, peak_kib = map(int, result.stdout.split())
+        paths = [hollow_safetensors(self.folder / f"{name}.safetensors", count, mebibytes << 20) for name in "abcdefgh"]
+        status, peak = peak_memory("average", *paths, self.out)
         self.assertEqual(status, 0)
         # The result, a sum in float64, an input's tensor; all inputs would be 256 MiB.
-        self.assertLess(peak_kib, (count * mebibytes + 6 * mebibytes + 32) * 1024)
+        self.assertLess(peak, (count * mebibytes + 6 * mebibytes + 32) << 20)
 
     def test_help(self):
         self.assertIn("Example: sconce average", sconce("average", "--help").stdout)

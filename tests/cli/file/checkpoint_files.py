@@ -1,19 +1,26 @@
 """Small checkpoint files for tests of the command, made without PyTorch."""
 
+import io
 import json
 import math
+import os
 import struct
+import zipfile
 
 DTYPES = {"F32": ("f", 4), "I64": ("q", 8), "F64": ("d", 8)}
 
 
 def safetensors(tensors):
-    """Bytes of a file: {name: (dtype, shape, [numbers])}, or {name: [numbers]} for float32 vectors."""
+    """Bytes of a file, in the given order: {name: (dtype, shape, [numbers] or bytes)}, or {name: [numbers]} for float32
+    vectors."""
     header, data = {}, b""
     for name, value in tensors.items():
         dtype, shape, numbers = value if isinstance(value, tuple) else ("F32", [len(value)], value)
-        assert len(numbers) == math.prod(shape), name
-        raw = struct.pack(f"<{len(numbers)}{DTYPES[dtype][0]}", *numbers)
+        if isinstance(numbers, bytes):
+            raw = numbers
+        else:
+            assert len(numbers) == math.prod(shape), name
+            raw = struct.pack(f"<{len(numbers)}{DTYPES[dtype][0]}", *numbers)
         header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [len(data), len(data) + len(raw)]}
         data += raw
     text = json.dumps(header).encode()
@@ -33,3 +40,46 @@ def read_safetensors(path):
         code, width = DTYPES[entry["dtype"]]
         out[name] = (entry["dtype"], entry["shape"], list(struct.unpack(f"<{(end - begin) // width}{code}", content[begin:end])))
     return out
+
+
+def hollow_safetensors(path, count, size):
+    """A file of `count` float32 tensors t0, t1, ... of `size` bytes each that takes no room on disk."""
+    header = {f"t{i}": {"dtype": "F32", "shape": [size // 4], "data_offsets": [i * size, (i + 1) * size]}
+              for i in range(count)}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + count * size)
+    return path
+
+
+class Hollow(io.FileIO):
+    """Leaves a hole where a piece of ZEROS is written."""
+
+    ZEROS = bytes(1 << 20)
+
+    def write(self, data):
+        if data is self.ZEROS:
+            return self.seek(len(data), os.SEEK_CUR) and len(data)
+        return super().write(data)
+
+
+def hollow_torch(path, count, size):
+    """The same as torch.save writes it."""
+    pickle = bytearray(b"\x80\x02}(")
+    for i in range(count):
+        name, key = f"t{i}".encode(), str(i).encode()
+        pickle += (b"X" + struct.pack("<I", len(name)) + name + b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storage"
+                   b"ctorch\nFloatStorage\nX" + struct.pack("<I", len(key)) + key + b"X\x03\0\0\0cpuJ" +
+                   struct.pack("<i", size // 4) + b"tQK\0J" + struct.pack("<i", size // 4) +
+                   b"\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtR")
+    with Hollow(path, "w") as file, zipfile.ZipFile(file, "w") as zipped:
+        zipped.writestr("net/data.pkl", pickle + b"u.")
+        for i in range(count):
+            with zipped.open(zipfile.ZipInfo(f"net/data/{i}"), "w") as record:
+                for begin in range(0, size, 1 << 20):
+                    piece = min(size - begin, 1 << 20)
+                    record.write(Hollow.ZEROS if piece == 1 << 20 else bytes(piece))
+        zipped.writestr("net/version", b"3\n")
+    return path

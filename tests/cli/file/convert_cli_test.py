@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """sconce convert as a user meets it: formats, names, dtypes, what exists, what is damaged, what is stopped."""
 
-import hashlib
 import json
 import os
 import pathlib
@@ -10,25 +9,12 @@ import shutil
 import signal
 import struct
 import subprocess
-import tempfile
 import time
 import unittest
 import zipfile
 
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
-BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
-FORMATS = SOURCE / "tests/golden/formats"
-
-
-def sconce(*arguments, **options):
-    return subprocess.run([str(BIN / "sconce"), *map(str, arguments)], capture_output=True, text=True, timeout=120,
-                          stdin=subprocess.DEVNULL, **options)
-
-
-def fixture(name):
-    found = sorted(FORMATS.rglob(name))
-    assert found, f"no fixture {name} under {FORMATS}"
-    return found[0]
+from checkpoint_files import hollow_safetensors, safetensors
+from command import BIN, CommandTest, fixture, peak_memory, sconce
 
 
 def read_safetensors(path):
@@ -40,35 +26,11 @@ def read_safetensors(path):
             for name, entry in header.items()}, metadata
 
 
-def safetensors(path, tensors):
-    """Writes {name: (dtype, shape, bytes)} in the given order."""
-    header, data = {}, b""
-    for name, (dtype, shape, content) in tensors.items():
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
-        data += content
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
-
-
-class ConvertTest(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
+class ConvertTest(CommandTest):
     def converted(self, *arguments, **options):
         result = sconce("convert", *arguments, **options)
         self.assertEqual(result.returncode, 0, result.stderr)
         return result
-
-    def refused(self, result, *words):
-        self.assertEqual(result.returncode, 2, result.stderr)
-        self.assertEqual(result.stdout, "")
-        self.assertTrue(result.stderr.startswith("sconce: "), result.stderr)
-        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
-        for word in words:
-            self.assertIn(word, result.stderr)
 
     def names(self, path):
         return [tensor["name"] for tensor in json.loads(sconce("inspect", "--json", path).stdout)["tensors"]]
@@ -121,7 +83,7 @@ class ConvertTest(unittest.TestCase):
         values = {name: ("F32", [1], struct.pack("<f", i)) for i, name in enumerate(
             ["module.conv.weight", "module.conv.bias", "module.fc.weight"])}
         source, out = self.folder / "s.safetensors", self.folder / "o.safetensors"
-        safetensors(source, values)
+        source.write_bytes(safetensors(values))
 
         def result(*options):
             self.converted(source, out, "--force", *options)
@@ -143,8 +105,7 @@ class ConvertTest(unittest.TestCase):
 
     def test_dtype(self):
         source, out = self.folder / "s.safetensors", self.folder / "o.safetensors"
-        safetensors(source, {"w": ("F32", [3], struct.pack("<3f", 1.5, 1e6, float("inf"))),
-                             "n": ("I64", [1], struct.pack("<q", 7))})
+        source.write_bytes(safetensors({"w": ("F32", [3], [1.5, 1e6, float("inf")]), "n": ("I64", [1], [7])}))
         result = self.converted(source, out, "--dtype", "f16")
         self.assertIn("1 now f16", result.stdout)
         self.assertIn("'w': 1 value is too large for float16", result.stderr)
@@ -225,14 +186,7 @@ class ConvertTest(unittest.TestCase):
         self.assertEqual(list(shut.iterdir()), [])
 
     def big_file(self, megabytes):
-        path = self.folder / "big.safetensors"
-        count = megabytes << 18
-        text = json.dumps({"x": {"dtype": "F32", "shape": [count], "data_offsets": [0, 4 * count]}}).encode()
-        text += b" " * (-len(text) % 8)
-        with open(path, "wb") as file:
-            file.write(struct.pack("<Q", len(text)) + text)
-            file.truncate(8 + len(text) + 4 * count)
-        return path
+        return hollow_safetensors(self.folder / "big.safetensors", 1, megabytes << 20)
 
     def test_a_full_disk(self):
         source = self.big_file(8)
@@ -278,12 +232,9 @@ class ConvertTest(unittest.TestCase):
         source = self.big_file(512)
         for arguments in (["o.pt"], ["o.safetensors"], ["p.safetensors", "--dtype", "bf16"]):
             out = self.folder / arguments[0]
-            code = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
-                    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
-            result = subprocess.run(["python3", "-c", code, str(BIN / "sconce"), "convert", str(source), str(out),
-                                     *arguments[1:]], capture_output=True, text=True, timeout=120)
-            self.assertEqual(result.returncode, 0, result.stderr)
-            self.assertLess(int(result.stdout.splitlines()[-1]), 100 << 10)  # KiB
+            status, peak = peak_memory("convert", source, out, *arguments[1:])
+            self.assertEqual(status, 0)
+            self.assertLess(peak, 100 << 20)
             out.unlink()
 
 

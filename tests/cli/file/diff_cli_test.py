@@ -3,32 +3,16 @@
 
 import json
 import os
-import pathlib
 import shutil
 import struct
 import subprocess
-import sys
-import tempfile
 import unittest
 
-from checkpoint_files import safetensors
-
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
-BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
-FORMATS = SOURCE / "tests/golden/formats"
+from checkpoint_files import hollow_safetensors, safetensors
+from command import BIN, CommandTest, FORMATS, peak_memory, sconce
 
 
-def sconce(*arguments, **options):
-    return subprocess.run([str(BIN / "sconce"), *map(str, arguments)], capture_output=True, text=True, timeout=60,
-                          stdin=subprocess.DEVNULL, **options)
-
-
-class DiffTest(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
+class DiffTest(CommandTest):
     def file(self, name, tensors):
         path = self.folder / name
         path.write_bytes(safetensors(tensors))
@@ -148,24 +132,10 @@ class DiffTest(unittest.TestCase):
     @unittest.skipIf("SCONCE_SANITIZED" in os.environ, "memory is not the product's own")
     def test_memory_is_that_of_two_tensors(self):
         mebibytes, count = 8, 12
-        size = mebibytes << 20
-        header = {f"t{i}": {"dtype": "F32", "shape": [size // 4], "data_offsets": [i * size, (i + 1) * size]}
-                  for i in range(count)}
-        text = json.dumps(header).encode()
-        text += b" " * (-len(text) % 8)
-        paths = []
-        for name in "ab":
-            path = self.folder / f"{name}.safetensors"
-            path.write_bytes(struct.pack("<Q", len(text)) + text)
-            os.truncate(path, 8 + len(text) + count * size)
-            paths.append(str(path))
-        code = ("import resource, subprocess, sys; r = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL);"
-                "print(r.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
-        result = subprocess.run([sys.executable, "-c", code, str(BIN / "sconce"), "diff", *paths],
-                                capture_output=True, text=True, timeout=60)
-        status, peak_kib = map(int, result.stdout.split())
+        paths = [hollow_safetensors(self.folder / f"{name}.safetensors", count, mebibytes << 20) for name in "ab"]
+        status, peak = peak_memory("diff", *paths)
         self.assertEqual(status, 0)
-        self.assertLess(peak_kib, (4 * mebibytes + 32) * 1024)
+        self.assertLess(peak, (4 * mebibytes + 32) << 20)
 
     def test_help(self):
         result = sconce("diff", "--help")
@@ -174,11 +144,9 @@ class DiffTest(unittest.TestCase):
 
 
 @unittest.skipUnless(shutil.which("git"), "no git")
-class GitTest(unittest.TestCase):
+class GitTest(CommandTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         self.git("init", "-q")
         self.net = self.folder / "net.safetensors"
         self.net.write_bytes(safetensors({"w": [1, 2], "b": [3]}))

@@ -3,25 +3,18 @@
 
 import hashlib
 import json
-import os
 import pathlib
 import struct
-import subprocess
 import tempfile
 import unittest
 
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
-BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
+from command import SOURCE, CommandTest, sconce
+
 GOLDEN = SOURCE / "tests/golden"
 STREAM = GOLDEN / "formats/legacy/w_113_leg.pt"
 TAR = GOLDEN / "formats/legacy/old.tar"
 PLAIN = GOLDEN / "legacy/data/plain5_213.pkl"
 MATRIX = hashlib.sha256(struct.pack("<6f", *range(6))).hexdigest()
-
-
-def sconce(*arguments):
-    return subprocess.run([str(BIN / "sconce"), *map(str, arguments)], capture_output=True, text=True, timeout=60,
-                          stdin=subprocess.DEVNULL)
 
 
 def report(*arguments):
@@ -30,7 +23,7 @@ def report(*arguments):
     return json.loads(result.stdout)
 
 
-class Inspect(unittest.TestCase):
+class Inspect(CommandTest):
     def test_digests(self):
         for path, name in ((STREAM, "torch-legacy"), (TAR, "torch-tar"), (PLAIN, "torch-legacy")):
             with self.subTest(path=path.name):

@@ -12,20 +12,11 @@ import subprocess
 import tempfile
 import unittest
 
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
-BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
-FORMATS = SOURCE / "tests/golden/formats"
+from checkpoint_files import hollow_safetensors
+from command import BIN, SOURCE, CommandTest, fixture, sconce
+
 NN = ("train", "eval", "models", "bench")  # their options are sconce-nn's
 HAS_NN = (BIN / "sconce-nn").exists()
-
-
-def sconce(*arguments, **options):
-    return subprocess.run([str(BIN / "sconce"), *map(str, arguments)], capture_output=True, text=True, timeout=60,
-                          stdin=subprocess.DEVNULL, **options)
-
-
-def fixture(name):
-    return sorted(FORMATS.rglob(name))[0]
 
 
 def commands():
@@ -42,14 +33,7 @@ def options_in(help_text):
     return {option for column in names for option in column.split(",")}
 
 
-class MannersTest(unittest.TestCase):
-    def refused(self, result, *words):
-        self.assertEqual((result.returncode, result.stdout), (2, ""), result.stderr)
-        self.assertTrue(result.stderr.startswith("sconce: "), result.stderr)
-        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
-        for word in words:
-            self.assertIn(word, result.stderr)
-
+class MannersTest(CommandTest):
     def test_alone_it_prints_its_help(self):
         result = sconce()
         self.assertEqual((result.returncode, result.stderr), (2, ""))
@@ -163,12 +147,7 @@ class MannersTest(unittest.TestCase):
     def test_progress_only_on_a_terminal(self):
         with tempfile.TemporaryDirectory() as folder:
             source, out = pathlib.Path(folder) / "big.safetensors", pathlib.Path(folder) / "o.safetensors"
-            count = 256 << 20
-            text = json.dumps({"x": {"dtype": "F32", "shape": [count], "data_offsets": [0, 4 * count]}}).encode()
-            text += b" " * (-len(text) % 8)
-            with open(source, "wb") as file:
-                file.write(struct.pack("<Q", len(text)) + text)
-                file.truncate(8 + len(text) + 4 * count)
+            hollow_safetensors(source, 1, 1 << 30)
             shown = self.on_a_terminal("convert", source, out, "--dtype", "f16", SCONCE_NUM_THREADS="1")
             self.assertRegex(shown, r"writing +\d+% \[=* *\] [\d.]+ [KMG]iB/s  \d+:\d\d left")
             self.assertTrue(shown.rstrip().endswith("now f16"), shown[-200:])

@@ -3,32 +3,20 @@
 
 import json
 import os
-import pathlib
 import pty
-import subprocess
-import tempfile
 import unittest
 
 from checkpoint_files import read_safetensors, safetensors
-
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
-BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
-
-
-def sconce(*arguments, **options):
-    return subprocess.run([str(BIN / "sconce"), *map(str, arguments)], capture_output=True, text=True, timeout=60,
-                          stdin=subprocess.DEVNULL, **options)
+from command import BIN, CommandTest, sconce
 
 
 def numbers(first, count):
     return [float(first + i) for i in range(count)]
 
 
-class RepairTest(unittest.TestCase):
+class RepairTest(CommandTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         self.out = self.folder / "out.safetensors"
         self.like = self.file("like.safetensors", {
             "fc.weight": ("F32", [2, 3], [0.0] * 6), "fc.bias": [0, 0], "bn.running_mean": [0, 0],

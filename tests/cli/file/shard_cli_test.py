@@ -2,35 +2,13 @@
 """sconce shard and sconce merge as a user meets them."""
 
 import json
-import os
-import pathlib
 import signal
-import struct
 import subprocess
-import tempfile
 import time
 import unittest
 
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
-BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
-FORMATS = SOURCE / "tests/golden/formats"
-
-
-def sconce(*arguments):
-    return subprocess.run([str(BIN / "sconce"), *map(str, arguments)], capture_output=True, text=True, timeout=120,
-                          stdin=subprocess.DEVNULL)
-
-
-def safetensors(tensors):
-    """A safetensors file of float32 tensors {name: values}."""
-    header, data = {}, b""
-    for name, values in tensors.items():
-        raw = struct.pack(f"<{len(values)}f", *values)
-        header[name] = {"dtype": "F32", "shape": [len(values)], "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + data
+from checkpoint_files import hollow_safetensors, safetensors
+from command import BIN, FORMATS, CommandTest, sconce
 
 
 def digests(path):
@@ -38,21 +16,12 @@ def digests(path):
     return {tensor["name"]: tensor["sha256"] for tensor in report["tensors"]}
 
 
-class ShardTest(unittest.TestCase):
+class ShardTest(CommandTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+        super().setUp()
         self.model = self.folder / "model.safetensors"
         self.tensors = {f"layer{i}": [float(i)] * 100 for i in range(5)}
         self.model.write_bytes(safetensors(self.tensors))
-
-    def refused(self, result, *words):
-        self.assertEqual(result.returncode, 2, result.stderr)
-        self.assertEqual(result.stdout, "")
-        self.assertTrue(result.stderr.startswith("sconce: "), result.stderr)
-        for word in words:
-            self.assertIn(word, result.stderr)
 
     def fine(self, result):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
@@ -145,12 +114,7 @@ class ShardTest(unittest.TestCase):
             self.assertIn(f"Example: sconce {command} ", self.fine(sconce(command, "--help")))
 
     def test_a_stop_leaves_nothing(self):
-        size = 1 << 30
-        text = json.dumps({"x": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
-        text += b" " * (-len(text) % 8)
-        big = self.folder / "big.safetensors"
-        big.write_bytes(struct.pack("<Q", len(text)) + text)
-        os.truncate(big, 8 + len(text) + size)
+        big = hollow_safetensors(self.folder / "big.safetensors", 1, 1 << 30)
         out = self.folder / "out"
         process = subprocess.Popen([str(BIN / "sconce"), "shard", str(big), str(out), "--size", "100MB"],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

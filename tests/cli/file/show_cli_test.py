@@ -2,55 +2,25 @@
 """sconce show as a user meets it."""
 
 import json
-import os
-import pathlib
 import struct
 import subprocess
-import tempfile
 import unittest
 
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
-BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
-FORMATS = SOURCE / "tests/golden/formats"
+from checkpoint_files import safetensors
+from command import BIN, CommandTest, fixture, sconce
 
 
-def sconce(*arguments):
-    return subprocess.run([str(BIN / "sconce"), *map(str, arguments)], capture_output=True, text=True, timeout=60,
-                          stdin=subprocess.DEVNULL)
-
-
-def fixture(name):
-    return sorted(FORMATS.rglob(name))[0]
-
-
-class ShowTest(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
+class ShowTest(CommandTest):
     def safetensors(self, **tensors):
         """{name: (dtype, shape, bytes)}"""
-        header, data = {}, b""
-        for name, (dtype, shape, content) in tensors.items():
-            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
-            data += content
-        text = json.dumps(header).encode()
-        text += b" " * (-len(text) % 8)
         path = self.folder / "x.safetensors"
-        path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+        path.write_bytes(safetensors(tensors))
         return path
 
     def shown(self, *arguments):
         result = sconce("show", *arguments)
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         return result.stdout
-
-    def refused(self, result, *words):
-        self.assertEqual((result.returncode, result.stdout), (2, ""), result.stderr)
-        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
-        for word in words:
-            self.assertIn(word, result.stderr)
 
     def test_values_and_slices(self):
         path = fixture("w_26.pt")

@@ -9,25 +9,12 @@ import pickle
 import pty
 import struct
 import subprocess
-import tempfile
 import unittest
 import zipfile
 import zlib
 
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
-BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
-FORMATS = SOURCE / "tests/golden/formats"
-
-
-def sconce(*arguments, **options):
-    return subprocess.run([str(BIN / "sconce"), *map(str, arguments)], capture_output=True, text=True, timeout=120,
-                          stdin=subprocess.DEVNULL, **options)
-
-
-def fixture(name):
-    found = sorted(FORMATS.rglob(name))
-    assert found, f"no fixture {name} under {FORMATS}"
-    return found[0]
+from checkpoint_files import hollow_torch
+from command import BIN, CommandTest, fixture, peak_memory, sconce
 
 
 TENSOR = (b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000"
@@ -55,13 +42,9 @@ def legacy(data, values=range(6)):
     return head + data + pickle.dumps(["0"], 2) + struct.pack("<q6f", 6, *values)
 
 
-class VerifyTest(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-
+class VerifyTest(CommandTest):
     def path(self, name, content=b""):
-        path = pathlib.Path(self.folder.name) / name
+        path = self.folder / name
         path.write_bytes(content)
         return path
 
@@ -144,7 +127,7 @@ class VerifyTest(unittest.TestCase):
     # ---- what is no checkpoint
 
     def test_trouble(self):
-        for path in (pathlib.Path(self.folder.name) / "missing.pt", self.path("empty.pt"), self.path("a.txt", b"hello\n"),
+        for path in (self.folder / "missing.pt", self.path("empty.pt"), self.path("a.txt", b"hello\n"),
                      self.path("page.pt", b"<!DOCTYPE html><html>"), self.path("x.gz", b"\x1f\x8b" + bytes(40))):
             result = sconce("verify", path)
             self.assertEqual((result.returncode, result.stdout), (2, ""), path)
@@ -279,7 +262,7 @@ class VerifyTest(unittest.TestCase):
         self.assertIn("torch.storage._load_from_bytes", self.unsafe(self.report(evil, 1)))
 
     def test_folder_of_distributed_checkpoint(self):
-        folder = pathlib.Path(self.folder.name) / "dcp"
+        folder = self.folder / "dcp"
         folder.mkdir()
         (folder / ".metadata").write_bytes(b"\x80\x02" + SYSTEM + b"\xff")
         report = self.report(folder, 1)
@@ -389,22 +372,10 @@ class VerifyTest(unittest.TestCase):
         self.assertEqual([problem["code"] for problem in self.report(wrong, 1)["problems"]], ["checksum"])
 
     def test_memory_does_not_grow_with_the_file(self):
-        size = 300 << 20
-        path = pathlib.Path(self.folder.name) / "large.pt"
-        data = GOOD.replace(b"K\x06tQ", b"J" + struct.pack("<i", size // 4) + b"tQ")
-        with zipfile.ZipFile(path, "w") as zipped:
-            zipped.writestr("net/data.pkl", data)
-            with zipped.open(zipfile.ZipInfo("net/data/0"), "w") as record:
-                for _ in range(size >> 20):
-                    record.write(bytes(1 << 20))
-            zipped.writestr("net/version", b"3\n")
-        process = subprocess.Popen([BIN / "sconce", "verify", path], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.stdout.close()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        self.assertEqual(process.returncode, 0)
-        self.assertLess(usage.ru_maxrss, 64 << 10)
+        path = hollow_torch(self.folder / "large.pt", 3, 100 << 20)
+        status, peak = peak_memory("verify", path)
+        self.assertEqual(status, 0)
+        self.assertLess(peak, 64 << 20)
 
 
 if __name__ == "__main__":
