@@ -18,7 +18,8 @@ struct NamedLeaf {
 
 struct NamedLimits {
   std::uint64_t visits = 10'000'000;  // of values, counted every time they are reached; Error kLimit
-  // Of all names and paths together, with what keeps them; room for a quarter of a million tensors. Error kLimit
+  // Of all names and paths together, with what keeps them; room for a quarter of a million tensors. Error
+  // kLimit
   std::uint64_t name_bytes = std::uint64_t{64} << 20;
 };
 
