@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "checkpoint/module_stack.h"
 #include "checkpoint/module_state.h"
 #include "checkpoint/module_versions.h"
 #include "checkpoint/notes.h"
@@ -14,8 +15,6 @@
 
 namespace sconce::checkpoint {
 namespace {
-
-constexpr std::size_t kMostNested = 1000;  // modules in modules
 
 // What BUILD set under `name`: states are dicts, or pairs of a dict and slots.
 std::optional<Value> state_item(const Value& object, std::string_view name) {
@@ -68,21 +67,13 @@ class ModuleWalk {
 
   ModuleState run(const Value& root) {
     enter(root, "");
-    while (!frames_.empty()) {
-      Frame& frame = frames_.back();
-      if (frame.next == frame.children.size()) {
-        entered_.erase(frame.module.id());
-        frames_.pop_back();
-        continue;
-      }
-      const auto [key, child] = frame.children[frame.next++];
-      const std::string prefix = cat(frame.prefix, key_name(key), ".");
-      if (is_module(child)) {
-        enter(child, prefix);
-      } else if (!child.is_none()) {
+    while (const auto child = stack_.next()) {
+      if (is_module(child->value)) {
+        enter(child->value, child->name + ".");
+      } else if (!child->value.is_none()) {
         budget_.visit();
-        notes_.add(cat("class ", class_of(child), " keeps its state in its own way and is left out"),
-                   prefix.substr(0, prefix.size() - 1));
+        notes_.add(cat("class ", class_of(child->value), " keeps its state in its own way and is left out"),
+                   child->name);
       }
     }
     out_.notes = notes_.list();
@@ -90,25 +81,14 @@ class ModuleWalk {
   }
 
  private:
-  struct Frame {
-    Value module;
-    std::string prefix;
-    std::vector<Value::Pair> children;
-    std::size_t next = 0;
-  };
-
   static std::string class_of(const Value& value) {
     return value.is_object() ? escaped(object_class(value)) : std::string(value_kind_name(value.kind()));
   }
 
-  void enter(const Value& module, std::string prefix) {
+  void enter(const Value& module, const std::string& prefix) {
     budget_.visit();
-    const std::string place = prefix.empty() ? "" : prefix.substr(0, prefix.size() - 1);
-    if (!entered_.insert(module.id()).second) {
-      fail(ErrorCode::kCorrupt, "torch", "the module '", escaped(place), "' is part of itself");
-    }
-    require(entered_.size() <= kMostNested, ErrorCode::kLimit, "torch", "modules are nested more than ",
-            kMostNested, " deep");
+    stack_.enter(module, prefix, items_of(state_item(module, "_modules")));
+    const std::string place = ModuleStack::place_of(prefix);
     keep(out_.modules, place, module);
     add_notes(module, place);
     for (const auto& [key, value] : items_of(state_item(module, "_parameters"))) {
@@ -123,7 +103,6 @@ class ModuleWalk {
       const std::string name = key_name(key);
       if (!left_out.contains(name)) add(value, cat(prefix, name));
     }
-    frames_.push_back({module, std::move(prefix), items_of(state_item(module, "_modules"))});
   }
 
   void add(const Value& value, const std::string& name) {
@@ -159,8 +138,7 @@ class ModuleWalk {
   WalkBudget& budget_;
   ModuleState out_;
   Notes notes_;
-  std::vector<Frame> frames_;
-  std::unordered_set<const void*> entered_;
+  ModuleStack stack_{"torch"};
 };
 
 // Puts state_dicts in the place of modules, over a copy of the containers.

@@ -164,7 +164,9 @@ TensorInfo tensor_info(const NamedLeaf& leaf, const StoredPart& part, const Stor
     const TensorLeaf& tensor = leaf.value.as_tensor();
     info.requires_grad = tensor.requires_grad;
     info.is_parameter = tensor.is_parameter;
-    if (part.role.empty()) info.quantization = tensor.quantization;
+    if (part.role.empty() && tensor.quantization) {
+      info.quantization = std::make_shared<const Quantization>(*tensor.quantization);
+    }
   }
   info.storage = part.tensor.storage;
   info.storage_bytes = storage.bytes;
@@ -243,7 +245,9 @@ Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
     listing.globals.push_back({std::string(global.module), std::string(global.name)});
   }
   std::map<std::size_t, std::size_t> first_use;  // storage -> tensor
-  for (const NamedLeaf& leaf : named_arrays(listing.tree)) {
+  const std::vector<NamedLeaf> leaves = named_arrays(listing.tree);
+  listing.tensors.reserve(leaves.size());
+  for (const NamedLeaf& leaf : leaves) {
     for (const StoredPart& part : reader.parts_of(leaf.value)) {
       const auto [at, fresh] = first_use.try_emplace(part.tensor.storage, listing.tensors.size());
       TensorInfo info = tensor_info(leaf, part, reader.storages()[part.tensor.storage], *file);

@@ -1,9 +1,9 @@
 #include "checkpoint/torchscript.h"
 
 #include <algorithm>
-#include <unordered_set>
 #include <utility>
 
+#include "checkpoint/module_stack.h"
 #include "checkpoint/notes.h"
 #include "checkpoint/walk_budget.h"
 #include "sconce/base/error.h"
@@ -11,7 +11,6 @@
 namespace sconce::checkpoint {
 namespace {
 
-constexpr std::size_t kMostNested = 1000;
 constexpr std::string_view kRoot = "__torch__";
 
 bool is_name_character(char c) {
@@ -81,55 +80,34 @@ class ScriptWalk {
   ModuleState run(const Value& root) {
     require(is_script_object(root), ErrorCode::kCorrupt, "torchscript", "the archive holds no module");
     enter(root, "");
-    while (!frames_.empty()) {
-      Frame& frame = frames_.back();
-      if (frame.next == frame.children.size()) {
-        entered_.erase(frame.module.id());
-        frames_.pop_back();
-        continue;
-      }
-      const auto [key, child] = frame.children[frame.next++];
-      enter(child, cat(frame.prefix, key_name(key), "."));
-    }
+    while (const auto child = stack_.next()) enter(child->value, child->name + ".");
     out_.notes = notes_.list();
     return std::move(out_);
   }
 
  private:
-  struct Frame {
-    Value module;
-    std::string prefix;
-    std::vector<Value::Pair> children;
-    std::size_t next = 0;
-  };
-
-  void enter(const Value& module, std::string prefix) {
+  void enter(const Value& module, const std::string& prefix) {
     budget_.visit();
-    const std::string place = prefix.empty() ? "" : prefix.substr(0, prefix.size() - 1);
-    if (!entered_.insert(module.id()).second) {
-      fail(ErrorCode::kCorrupt, "torchscript", "the module '", escaped(place), "' is part of itself");
-    }
-    require(entered_.size() <= kMostNested, ErrorCode::kLimit, "torchscript", "modules are nested more than ",
-            kMostNested, " deep");
+    stack_.enter(module, prefix, {});
+    const std::string place = ModuleStack::place_of(prefix);
     budget_.keep(place.size(), 2);
     out_.modules.emplace_back(place, module);
-    frames_.push_back({module, std::move(prefix), {}});
     const auto states = module.object_states();
     if (states.size() == 1 && states[0].is_dict()) {
-      add_attributes(states[0].items(), module, place);
+      add_attributes(states[0].items(), module, prefix);
     } else {
       notes_.add(cat("class ", class_name(module), " has custom state; result may be incomplete"), place);
     }
   }
 
   void add_attributes(const std::vector<Value::Pair>& attributes, const Value& module,
-                      const std::string& place) {
+                      const std::string& prefix) {
     const ScriptClass* type = find_(module.global_module(), module.global_name());
     const bool is_known = type != nullptr && type->is_readable && type->parameters;
     if (!is_known) {
       notes_.add(cat("the code of class ", class_name(module),
                      " does not say what its parameters are: every tensor in it counts"),
-                 place);
+                 ModuleStack::place_of(prefix));
     }
     const auto is_parameter = [&](const Value::Pair& attribute) {
       return !is_known || holds(*type->parameters, attribute.first);
@@ -139,15 +117,15 @@ class ScriptWalk {
       return type->buffers ? holds(*type->buffers, attribute.first) : !requires_grad(attribute.second);
     };
     for (const auto& attribute : attributes) {
-      if (is_tensor(attribute.second) && is_parameter(attribute)) add(attribute);
+      if (is_tensor(attribute.second) && is_parameter(attribute)) add(attribute, prefix);
     }
     for (const auto& attribute : attributes) {
-      if (is_tensor(attribute.second) && is_buffer(attribute)) add(attribute);
+      if (is_tensor(attribute.second) && is_buffer(attribute)) add(attribute, prefix);
     }
     for (const auto& attribute : attributes) {
       budget_.visit();
       if (is_script_object(attribute.second) && is_submodule(attribute.second)) {
-        frames_.back().children.push_back(attribute);
+        stack_.add_child(attribute);
       }
     }
   }
@@ -158,8 +136,8 @@ class ScriptWalk {
     return type == nullptr || type->is_module;
   }
 
-  void add(const Value::Pair& attribute) {
-    const std::string name = frames_.back().prefix + key_name(attribute.first);
+  void add(const Value::Pair& attribute, const std::string& prefix) {
+    const std::string name = prefix + key_name(attribute.first);
     budget_.visit();
     budget_.keep(name.size(), 2);
     out_.entries.emplace_back(name, attribute.second);
@@ -173,8 +151,7 @@ class ScriptWalk {
   WalkBudget budget_{NamedLimits{}};
   ModuleState out_;
   Notes notes_;
-  std::vector<Frame> frames_;
-  std::unordered_set<const void*> entered_;
+  ModuleStack stack_{"torchscript"};
 };
 
 }  // namespace

@@ -30,7 +30,8 @@ struct TensorInfo {
   bool is_conj = false;                      // the stored elements are still to be conjugated (read() does)
   bool is_neg = false;                       // ... negated
   std::string device;                        // as written
-  std::optional<Quantization> quantization;  // without the arrays of per-channel parameters
+  // Null for what is not quantized; without the arrays of per-channel parameters.
+  std::shared_ptr<const Quantization> quantization;
   std::size_t storage = 0;                   // tensors with equal numbers share memory
   std::optional<std::size_t> alias_of;  // the first tensor of the listing in the same storage, if another
   std::string file;                     // its name, of a checkpoint in several files; else empty
