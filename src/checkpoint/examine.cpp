@@ -89,13 +89,15 @@ void refuse_other_formats(const std::string& path, Examination& out) {
   out.weights_only = verdicts.answers();
 }
 
-// The pickle of a folder of torch.distributed.checkpoint that cannot be listed.
+// Of a folder of torch.distributed.checkpoint the pickle that says what everything is: it has no checksum.
 void examine_metadata(const std::string& folder, const LoadOptions& options, Examination& out) {
   const auto path = std::filesystem::path(folder) / ".metadata";
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(path, ignored)) return;
   const File file = File::open(path.string());
   out.format = Format::kDcp;
+  out.records.push_back({".metadata", 0, file.size(), Integrity::kUnchecked});
+  if (!out.pickles.empty()) return;
   out.pickles.push_back(pickle_facts(".metadata", parse_in_window(file, 0, file.size(), options, 0).parsed));
 }
 
@@ -196,7 +198,7 @@ Examination examine(const std::string& path, const LoadOptions& options) {
     if (out.listing && !is_zip) read_storages(out);
     if (out.listing && out.file_size == 0) out.file_size = out.listing->file_size;
     if (out.pickles.empty() && out.listing) out.pickles = out.listing->pickles;
-    if (out.pickles.empty() && !file) examine_metadata(path, options, out);
+    if (!file && (!out.listing || out.format == Format::kDcp)) examine_metadata(path, options, out);
     const bool is_plain = is_stream && out.pickles.size() == 1;
     if (is_plain && out.listing && out.problems.empty()) add_inner_pickles(out);
     if (!is_known || out.format == Format::kNpz) refuse_other_formats(path, out);

@@ -195,7 +195,8 @@ TEST(LegacyStream, ViewsOfStorages) {
   EXPECT_THAT(value.at(0).as_array().to_vector<float>(), ElementsAre(3, 4));
   EXPECT_EQ(value.at(0).as_array().storage(), value.at(1).as_array().storage());
   EXPECT_THAT(value.at(2).as_array().to_vector<float>(), ElementsAre(2, 3, 4));  // a storage by itself
-  const Listing listing = describe(file.bytes());
+  const auto bytes = file.bytes();
+  const Listing listing = describe(bytes);
   EXPECT_EQ(listing.tensors.at(1).alias_of, 0u);
   EXPECT_THAT(listing.read(0).to_vector<float>(), ElementsAre(3, 4));
 

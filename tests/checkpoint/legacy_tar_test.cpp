@@ -58,7 +58,8 @@ TEST(LegacyTar, TensorsStoragesAndClasses) {
   EXPECT_EQ(value.at(2).as_array().storage(), value.at(0).as_array().storage());
   EXPECT_EQ(value.at(3).object_kind(), ObjectKind::kGlobal);
   EXPECT_EQ(value.at(3).global_name(), "Net");
-  const Listing listing = describe(file.bytes());
+  const auto bytes = file.bytes();
+  const Listing listing = describe(bytes);
   EXPECT_EQ(listing.tensors.size(), 3u);
   EXPECT_THAT(listing.read(0).to_vector<float>(), ElementsAre(0, 3, 1, 4, 2, 5));
 }
@@ -91,7 +92,8 @@ TEST(LegacyTar, EmptyTensors) {
   const Array empty = load(tar_of(nothing).bytes()).as_array();
   EXPECT_EQ(empty.shape(), Shape{0});
   EXPECT_EQ(empty.dtype(), kInt64);
-  Listing listing = describe(tar_of(nothing).bytes());
+  const auto bytes = tar_of(nothing).bytes();
+  Listing listing = describe(bytes);
   ASSERT_EQ(listing.tensors.size(), 1u);
   EXPECT_EQ(listing.read(0).numel(), 0);
   EXPECT_EQ(code(TarTensor{.storage = std::nullopt}), ErrorCode::kCorrupt);  // with elements

@@ -148,11 +148,12 @@ TEST(TorchScript, ConstantsHaveNoNames) {
     out.text("no tensor");
     out.tuple(2);
   }};
-  const Value value = load(script.bytes());
+  const auto bytes = script.bytes();  // a listing reads from them
+  const Value value = load(bytes);
   EXPECT_THAT(value.as_state_dict().names(), ElementsAre("w", "b"));
   ASSERT_TRUE(value.attribute("constants"));
   ASSERT_EQ(value.attribute("constants")->size(), 1u);
-  const Listing listing = describe(script.bytes());
+  const Listing listing = describe(bytes);
   ASSERT_EQ(listing.tensors.size(), 3u);
   EXPECT_EQ(listing.tensors[2].name, "constants.0");
   EXPECT_EQ(listing.tensors[2].record, "t/constants/0");

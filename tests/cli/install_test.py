@@ -69,7 +69,7 @@ class InstallTest(unittest.TestCase):
         project.mkdir()
         (project / "CMakeLists.txt").write_text(PROJECT)
         (project / "main.cpp").write_text(PROGRAM)
-        run("cmake", "-S", project, "-B", project / "build", "-DCMAKE_BUILD_TYPE=Release",
+        run("cmake", "-S", project, "-B", project / "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
             f"-DCMAKE_PREFIX_PATH={self.prefix}", *OPTIONS)
         run("cmake", "--build", project / "build")
         fixture = next((SOURCE / "tests/golden/formats").rglob("w_26.pt"))

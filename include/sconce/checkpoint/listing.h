@@ -76,6 +76,7 @@ struct Listing {
 
 // Lists a checkpoint. Errors as load().
 Listing describe(const std::string& path, const LoadOptions& options = {});
+// The same from memory, which Listing::read() reads again: `bytes` must live until then.
 Listing describe(std::span<const std::byte> bytes, const LoadOptions& options = {});
 
 }  // namespace sconce::checkpoint

@@ -12,9 +12,9 @@ BIN = pathlib.Path(os.environ.get("SCONCE_BIN", SOURCE / "build/release/bin"))
 FORMATS = SOURCE / "tests/golden/formats"
 
 
-def sconce(*arguments, **options):
+def sconce(*arguments, program=BIN / "sconce", **options):
     """Runs it to its end; nothing comes in on stdin."""
-    return subprocess.run([str(BIN / "sconce"), *map(str, arguments)], capture_output=True, text=True, timeout=120,
+    return subprocess.run([str(program), *map(str, arguments)], capture_output=True, text=True, timeout=120,
                           stdin=subprocess.DEVNULL, **options)
 
 

@@ -178,7 +178,9 @@ class ConvertTest(CommandTest):
         options = {}
         if os.geteuid() == 0:
             os.chmod(self.folder, 0o755)
-            options = {"user": 65534, "group": 65534, "extra_groups": []}
+            # Nobody may not look where the build is, in root's home perhaps.
+            program = shutil.copy(BIN / "sconce", self.folder)
+            options = {"program": program, "user": 65534, "group": 65534, "extra_groups": []}
         source = self.folder / "w.pt"
         shutil.copy(fixture("w_26.pt"), source)
         os.chmod(source, 0o644)

@@ -1,0 +1,191 @@
+// Small checkpoints of every format cut at every byte and with every bit flipped, large ones cut at random
+// places: nothing but an Error leaves the library, and where the format has checksums no other value passes.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/temporary_folder.h"
+#include "codec/codec_test_util.h"
+#include "sconce/base/file.h"
+#include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/save.h"
+#include "sconce/toolbox/same_value.h"
+#include "sconce/toolbox/verify.h"
+
+namespace sconce::toolbox {
+namespace {
+
+using checkpoint::Format;
+using checkpoint::Integrity;
+using checkpoint::load;
+using Bytes = std::vector<std::byte>;
+
+Array random_array(std::mt19937_64& random, const Shape& shape, DType dtype) {
+  Array array = Array::zeros(shape, dtype);
+  for (std::byte& byte : std::span(array.mutable_raw(), array.nbytes()))
+    byte = static_cast<std::byte>(random());
+  return array;
+}
+
+Value checkpoint_value(std::mt19937_64& random, Format format, std::int64_t rows) {
+  const Value weight = random_array(random, {rows, 3}, kFloat32);
+  const Value bias = random_array(random, {5}, kUInt8);
+  if (format == Format::kSafetensors || format == Format::kNpz) {
+    return Value::dict({{"w", weight}, {"b", bias}});
+  }
+  return Value::dict({{"model", Value::dict({{"w", weight}, {"b", bias}, {"tied", weight}})}, {"step", 7}});
+}
+
+void write(const std::string& path, std::span<const std::byte> bytes) {
+  std::remove(path.c_str());  // ext4 syncs a file that is truncated and written again
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  ASSERT_NE(file, nullptr);
+  ASSERT_EQ(std::fwrite(bytes.data(), 1, bytes.size(), file), bytes.size());
+  ASSERT_EQ(std::fclose(file), 0);
+}
+
+class Damage : public TemporaryFolder {
+ protected:
+  // Puts `changed` in the place of `file` and loads the checkpoint. `has_checksum` tells whether the changed
+  // bytes are under a checksum; without one, verify must not claim that they are right.
+  void expect_noticed(const std::string& file, const Bytes& changed, const std::string& entry,
+                      const Value& original, bool has_checksum) {
+    if (file != entry) write(file, changed);
+    try {
+      const Value value = file == entry ? load(changed) : load(entry);
+      if (same_value(value, original)) return;
+    } catch (const Error&) {
+      return;
+    }
+    ASSERT_FALSE(has_checksum) << "a different value passes";
+    write(file, changed);
+    const VerifyReport report = verify(entry);
+    ASSERT_TRUE(report.is_damaged() || report.integrity != Integrity::kChecked) << "verify calls it checked";
+  }
+
+  // Everything that only reads lists.
+  static void list(const std::string& entry) {
+    try {
+      checkpoint::describe(entry);
+    } catch (const Error&) {
+    }
+    try {
+      verify(entry);
+    } catch (const Error&) {
+    }
+  }
+
+  void cut_everywhere(const std::string& file, const std::string& entry) {
+    const Bytes whole = read_file(file);
+    // The newline at a text's end is no loss.
+    const std::size_t needed = whole.size() - (whole.back() == std::byte{'\n'} ? 1 : 0);
+    for (std::size_t size = 0; size < needed; ++size) {
+      SCOPED_TRACE(cat(file, " cut at byte ", size));
+      write(file, std::span(whole).first(size));
+      ASSERT_THROW(load(entry), Error);
+      list(entry);
+    }
+    write(file, whole);
+  }
+
+  void flip_everywhere(const std::string& file, const std::string& entry, bool has_checksum) {
+    const Bytes whole = read_file(file);
+    const Value original = load(entry);
+    Bytes changed = whole;
+    for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+      SCOPED_TRACE(cat(file, " with bit ", bit, " flipped"));
+      changed[bit / 8] ^= std::byte(1 << bit % 8);
+      expect_noticed(file, changed, entry, original, has_checksum);
+      if (HasFatalFailure()) return;
+      if (bit % 8 == bit / 8 % 8) {
+        write(file, changed);
+        list(entry);
+      }
+      changed[bit / 8] = whole[bit / 8];
+    }
+    write(file, whole);
+  }
+
+  void damage(const std::string& file, const std::string& entry, bool has_checksum) {
+    cut_everywhere(file, entry);
+    if (!HasFatalFailure()) flip_everywhere(file, entry, has_checksum);
+  }
+
+  std::string saved(const std::string& name, Format format, std::int64_t rows = 2) {
+    std::mt19937_64 random(7);
+    checkpoint::save(path(name), checkpoint_value(random, format, rows),
+                     {.format = format, .durable = false});
+    return path(name);
+  }
+
+  void cut_at_random_places(const std::string& file) {
+    const std::uint64_t seed = std::random_device()();
+    std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+    std::mt19937_64 random(seed);
+    const Bytes whole = read_file(file);
+    std::uniform_int_distribution<std::size_t> place(0, whole.size() - 1);
+    for (int i = 0; i < 1000; ++i) {
+      const std::size_t size = place(random);
+      ASSERT_THROW(load(std::span(whole).first(size)), Error) << "cut at byte " << size << ", seed " << seed;
+    }
+  }
+};
+
+TEST_F(Damage, TorchZip) {
+  const std::string file = saved("net.pt", Format::kTorchZip);
+  damage(file, file, true);
+}
+
+TEST_F(Damage, TorchLegacy) {
+  const std::string file = saved("net.pt", Format::kTorchLegacy);
+  damage(file, file, false);
+}
+
+TEST_F(Damage, TorchTar) {
+  // Behind the members stand zeros, which nothing needs.
+  const Bytes whole = testing::golden("formats/legacy/old.tar");
+  write(path("old.tar"), whole);
+  flip_everywhere(path("old.tar"), path("old.tar"), false);
+}
+
+TEST_F(Damage, Safetensors) {
+  const std::string file = saved("net.safetensors", Format::kSafetensors);
+  damage(file, file, false);
+}
+
+TEST_F(Damage, Npz) {
+  const std::string file = saved("net.npz", Format::kNpz);
+  damage(file, file, true);
+}
+
+TEST_F(Damage, Dcp) {
+  const std::string entry = saved("ck", Format::kDcp);
+  damage(cat(entry, "/.metadata"), entry, false);
+  if (!HasFatalFailure()) damage(cat(entry, "/__0_0.distcp"), entry, true);
+}
+
+TEST_F(Damage, Index) {
+  std::mt19937_64 random(7);
+  const Value value = checkpoint_value(random, Format::kSafetensors, 2);
+  checkpoint::save(path("net.safetensors"), value, {.durable = false, .shard_size = 24});
+  for (const std::string& name : names()) {
+    damage(path(name), path("net.safetensors.index.json"), false);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_F(Damage, LargeFilesCutAtRandomPlaces) {
+  for (const Format format : {Format::kTorchZip, Format::kTorchLegacy, Format::kSafetensors, Format::kNpz}) {
+    SCOPED_TRACE(checkpoint::format_name(format));
+    cut_at_random_places(saved("large", format, 10'000));
+  }
+}
+
+}  // namespace
+}  // namespace sconce::toolbox
