@@ -27,12 +27,12 @@ struct TensorInfo {
   Geometry geometry;  // in elements of dtype, within the storage
   bool requires_grad = false;
   bool is_parameter = false;
-  bool is_conj = false;                      // the stored elements are still to be conjugated (read() does)
-  bool is_neg = false;                       // ... negated
-  std::string device;                        // as written
+  bool is_conj = false;  // the stored elements are still to be conjugated (read() does)
+  bool is_neg = false;   // ... negated
+  std::string device;    // as written
   // Null for what is not quantized; without the arrays of per-channel parameters.
   std::shared_ptr<const Quantization> quantization;
-  std::size_t storage = 0;                   // tensors with equal numbers share memory
+  std::size_t storage = 0;              // tensors with equal numbers share memory
   std::optional<std::size_t> alias_of;  // the first tensor of the listing in the same storage, if another
   std::string file;                     // its name, of a checkpoint in several files; else empty
   std::string record;                   // where the storage lies: the zip record; empty for safetensors
