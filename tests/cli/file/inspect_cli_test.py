@@ -3,6 +3,7 @@
 
 import json
 import os
+import pickle
 import signal
 import struct
 import subprocess
@@ -84,6 +85,20 @@ class InspectTest(CommandTest):
                          (1, 1, 1, 3, 1.5))
         all_nan = self.path("n.safetensors", struct.pack("<Q", len(name)) + name + struct.pack("<4f", *[nan] * 4))
         self.assertIsNone(json.loads(sconce("inspect", "--json", "--stats", all_nan).stdout)["tensors"][0]["stats"]["min"])
+
+    def test_names_that_fall_together_are_one_member(self):
+        path = self.path("x.pkl", pickle.dumps({"1": 5, "a": 6, 1: 7}, 2))
+        text = sconce("inspect", "--json", path).stdout
+        self.assertEqual(text.count('"1":'), 1)
+        self.assertEqual(json.loads(text)["values"], {"1": "7", "a": "6"})
+
+    def test_deep_keys_of_the_tree_share_a_line(self):
+        value = 7
+        for level in reversed(range(40)):
+            value = {f"k{level}": value}
+        lines = sconce("inspect", "--tree", self.path("x.pkl", pickle.dumps(value, 2))).stdout.splitlines()
+        self.assertIn(" " * 60 + "k30", lines)
+        self.assertEqual(lines[-1], " " * 62 + ".".join(f"k{level}" for level in range(31, 40)) + "  7")
 
     def test_tree(self):
         text = sconce("inspect", "--tree", fixture("sd_26.pt")).stdout
