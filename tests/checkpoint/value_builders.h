@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "sconce/core/array.h"
 #include "sconce/state/value.h"
 
 namespace sconce::checkpoint {
@@ -56,6 +57,13 @@ inline Value numpy_array_of(const Value& dtype, const Value& shape, const Value&
   return with_state(call(std::string(package) + ".multiarray", "_reconstruct",
                          {Value::global("numpy", "ndarray"), Value::tuple({0}), Value::bytes({&b, 1})}),
                     Value::tuple({1, shape, dtype, is_fortran, data}));
+}
+
+// 0, 1, 2, ... from `first` on.
+inline Array matrix(std::int64_t rows, std::int64_t columns, float first = 0) {
+  std::vector<float> values;
+  for (std::int64_t i = 0; i < rows * columns; ++i) values.push_back(first + static_cast<float>(i));
+  return Array::from(values, {rows, columns});
 }
 
 }  // namespace sconce::checkpoint
