@@ -66,11 +66,15 @@ std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted
     Children children;
     std::size_t next = 0;
     std::size_t name_size = 0;
-    bool has_wanted = false;  // somewhere below
-    bool is_cut = false;      // below it a container was left out that stands around it
+    bool has_wanted = false;        // somewhere below
+    bool is_cut = false;            // below it a container was left out that stands around it
+    std::size_t first_pending = 0;  // where its part of `pending` begins
   };
   // Walked to the end without finding anything: what is shared a thousand times is looked into once.
   std::unordered_set<const void*> barren;
+  // Those of them that were cut. They hold nothing as long as the containers around them stand, and ever
+  // after if these hold nothing either.
+  std::vector<const void*> pending;
   std::vector<NamedLeaf> out;
   std::vector<Frame> frames;
   std::vector<Value> path;
@@ -91,7 +95,10 @@ std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted
       frames.back().is_cut = true;
       return false;
     }
-    frames.push_back({value, std::move(children), 0, name.size()});
+    Frame frame{value, std::move(children)};
+    frame.name_size = name.size();
+    frame.first_pending = pending.size();
+    frames.push_back(std::move(frame));
     return true;
   };
   enter(root);
@@ -102,7 +109,13 @@ std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted
       const bool has_wanted = frame.has_wanted;
       const bool is_cut = frame.is_cut;
       entered.erase(frame.value.id());
-      if (!has_wanted && !is_cut) barren.insert(frame.value.id());
+      if (has_wanted) {
+        for (std::size_t i = frame.first_pending; i < pending.size(); ++i) barren.erase(pending[i]);
+        pending.resize(frame.first_pending);
+      } else {
+        barren.insert(frame.value.id());
+        if (is_cut) pending.push_back(frame.value.id());
+      }
       frames.pop_back();
       if (!path.empty()) path.pop_back();
       if (!frames.empty()) {

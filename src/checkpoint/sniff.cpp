@@ -62,6 +62,13 @@ bool is_zeros(std::string_view head) {
   return std::all_of(head.begin(), head.end(), [](char c) { return c == 0; });
 }
 bool is_mobile_script(std::string_view head) { return head.size() >= 8 && head.substr(4, 4) == "PTMF"; }
+// A protobuf ModelProto: ir_version, which is 3 or more since ONNX 1.0, then another field of it. The
+// version is what tells it from TensorFlow's SavedModel.
+bool is_onnx(std::string_view head) {
+  constexpr std::string_view kNextFields = "\x12\x1A\x22\x28\x32\x3A\x42"sv;
+  return head.size() > 2 && head[0] == '\x08' && head[1] >= 3 && head[1] < 32 &&
+         kNextFields.find(head[2]) != std::string_view::npos;
+}
 bool is_html(std::string_view head) {
   std::string lower(head.substr(0, 64));
   std::transform(lower.begin(), lower.end(), lower.begin(),
@@ -110,6 +117,7 @@ constexpr Row kRows[] = {
     {""sv, is_pickle, "", {load_plain_pickle, list_plain_pickle}},
     {"\x89HDF"sv, nullptr, "an HDF5 file (Keras?), not a PyTorch checkpoint", {}},
     {"\x93NUMPY"sv, nullptr, "", {load_npy, list_npy}},
+    {""sv, is_onnx, "an ONNX model, not a PyTorch checkpoint", {}},
     {"GGUF"sv, nullptr, "a GGUF file, not a PyTorch checkpoint", {}},
     {"\x1F\x8B"sv, nullptr, "gzip-compressed; unpack it first", {}},
     {"BZh"sv, nullptr, "bzip2-compressed; unpack it first", {}},

@@ -23,6 +23,10 @@ constexpr Stranger kStrangers[] = {
      "it "
      "anew"},
     {".data/extern_modules", "a torch.package archive, which is not supported"},
+    {"archive_format",
+     "a torch.export archive (.pt2), which is not supported; torch.export.load reads it, and torch.save "
+     "writes "
+     "its state_dict"},
 };
 
 // A pickle deflates to a tenth or so, and its nodes take some ten times its bytes. Ratios far beyond that are

@@ -183,6 +183,8 @@ case("zip_without_pickle", "torch-zip", torch_zip(skip=["data.pkl"]), "unsupport
 case("zip_old_torchscript", "torch-zip", torch_zip(skip=["data.pkl"], extra=[("t/model.json", b"{}", {})]), "unsupported")
 case("zip_torch_package", "torch-zip",
      torch_zip(skip=["data.pkl"], extra=[("t/.data/extern_modules", b"os", {})]), "unsupported")
+case("zip_torch_export", "torch-zip",
+     torch_zip(skip=["data.pkl"], extra=[("t/archive_format", b"pt2", {})]), "unsupported")
 case("zip_storage_missing", "torch-zip", torch_zip(storages={}), "not_found")
 case("zip_storage_shorter", "torch-zip", torch_zip(storages={"0": NUMBERS[:20]}), "truncated")
 case("zip_storage_longer", "torch-zip", torch_zip(storages={"0": NUMBERS + b"more"}), "corrupt")
@@ -589,7 +591,8 @@ index_case("shard_cut", "truncated", {"w": "a.safetensors"}, files={"a.safetenso
 for label, content in (("empty", b""), ("one_byte", b"P"), ("zeros", bytes(4096)), ("text", b"hello, world\n" * 99),
                        ("html", b"<!DOCTYPE html>\n<html>404</html>"), ("gzip", b"\x1f\x8b\x08" + bytes(99)),
                        ("7z", b"7z\xbc\xaf\x27\x1c" + bytes(99)), ("hdf5", b"\x89HDF\r\n\x1a\n" + bytes(99)),
-                       ("gguf", b"GGUF\3\0\0\0" + bytes(99)), ("lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+                       ("gguf", b"GGUF\3\0\0\0" + bytes(99)),
+                       ("onnx", b"\x08\x08\x12\x07pytorch" + bytes(99)), ("lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
                        ("preview", b"PYTORCH1" + bytes(99)), ("noise", random.Random(7).randbytes(5000))):
     case(f"other_{label}", "other", content, "unsupported")
 

@@ -50,6 +50,32 @@ TEST(Named, CyclesEndAndBombsAreRefused) {
   EXPECT_TRUE(named_arrays(empty, {.visits = 1000}).empty());  // what is shared is looked into once
 }
 
+TEST(Named, WhatHoldsItselfIsLookedIntoOnce) {
+  Value inner = Value::list();
+  inner.append(inner);
+  Value chain = inner;
+  for (int i = 0; i < 60; ++i) chain = Value::list({chain, chain});
+  EXPECT_TRUE(named_arrays(chain, {.visits = 1000}).empty());
+  Value around = Value::list();
+  chain = around;
+  for (int i = 0; i < 60; ++i) chain = Value::list({chain, chain});
+  around.append(chain);
+  around.append(chain);
+  EXPECT_TRUE(named_arrays(around, {.visits = 1000}).empty());
+  around.append(Array::ones({1}));
+  EXPECT_THAT(names_of(around), ElementsAre("2"));
+}
+
+TEST(Named, WhatACycleHidesIsFoundFromOutside) {
+  // b holds nothing but a; within a that is nothing, beside a it is the tensor of a.
+  Value a = Value::list();
+  const Value b = Value::list({a});
+  a.append(b);
+  a.append(Array::ones({1}));
+  EXPECT_THAT(names_of(Value::list({a, b})), ElementsAre("0.1", "1.0.1"));
+  EXPECT_THAT(names_of(Value::list({Value::list({a}), b})), ElementsAre("0.0.1", "1.0.1"));
+}
+
 TEST(Listing, DescribesWithoutReading) {
   const Array base = Array::from<float>({0, 1, 2, 3, 4, 5}, {2, 3});
   TensorLeaf leaf;

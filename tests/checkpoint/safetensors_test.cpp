@@ -127,19 +127,5 @@ TEST(Safetensors, OrderIsThatOfTheData) {
   EXPECT_EQ(load(bytes).items().front().first.as_string(), "a");
 }
 
-TEST(Sniff, NamesWhatAFileIsInstead) {
-  const auto code_of = [](std::string_view text) {
-    return testing::error_of([&] { load(testing::to_bytes(text)); });
-  };
-  using namespace std::string_view_literals;
-  for (const std::string_view text :
-       {""sv, "hello\n"sv, "\x89HDF\r\n"sv, "{\"a\":1}"sv, "GGUF\3"sv, "\x1F\x8B\x08"sv,
-        "7z\xBC\xAF\x27\x1C"sv, "PYTORCH1"sv, "PK\5\6"sv, "  <!DOCTYPE HTML>"sv,
-        "version https://git-lfs.github.com/spec/v1\n"sv, "\0\0\0\0"sv, "\1\2\3"sv}) {
-    EXPECT_EQ(code_of(text), ErrorCode::kUnsupported) << text;
-  }
-  EXPECT_ERROR(load(std::string(SCONCE_SOURCE_DIR)), ErrorCode::kUnsupported);
-}
-
 }  // namespace
 }  // namespace sconce::checkpoint

@@ -1,4 +1,5 @@
 // A file may end anywhere, also in the middle of what tells its format.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -6,8 +7,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/error_matcher.h"
+#include "sconce/base/byte_reader.h"
 #include "sconce/base/file.h"
 #include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
@@ -34,6 +38,42 @@ TEST(Sniff, EveryBeginningOfEveryFormatIsRefusedCleanly) {
     ++files;
   }
   EXPECT_GT(files, 10);
+}
+
+TEST(Sniff, NamesWhatAFileIsInstead) {
+  using namespace std::string_view_literals;
+  constexpr std::pair<std::string_view, std::string_view> kFiles[] = {
+      {""sv, "the file is empty"},
+      {"hello\n"sv, "a text file"},
+      {"\x89HDF\r\n"sv, "an HDF5 file"},
+      {"GGUF\3"sv, "a GGUF file"},
+      {"\x08\x07\x12\x07pytorch\x1A\x03"sv, "an ONNX model"},
+      {"\x08\x0D:\x23\x12"sv, "an ONNX model"},
+      {"\x1F\x8B\x08"sv, "gzip-compressed"},
+      {"BZh91AY"sv, "bzip2-compressed"},
+      {"\xFD\x37zXZ\0"sv, "xz-compressed"},
+      {"\x28\xB5\x2F\xFD\x04"sv, "zstd-compressed"},
+      {"7z\xBC\xAF\x27\x1C"sv, "a 7z archive"},
+      {"PYTORCH1"sv, "a TorchScript preview file"},
+      {"\x1C\0\0\0PTMF"sv, "for mobile devices"},
+      {"PK\5\6"sv, "an empty zip archive"},
+      {"  <!DOCTYPE HTML>"sv, "an HTML page"},
+      {"version https://git-lfs.github.com/spec/v1\n"sv, "a Git LFS pointer"},
+      {"\0\0\0\0"sv, "zero bytes"},
+      {"\1\2\3"sv, "not a checkpoint of a format that is known"},
+      // TensorFlow's SavedModel begins as an ONNX model of 2017 would.
+      {"\x08\x01\x12\x80\x02\x0A"sv, "not a checkpoint of a format that is known"},
+  };
+  for (const auto& [bytes, what] : kFiles) {
+    try {
+      load(as_byte_span(bytes));
+      ADD_FAILURE() << what << ": it was loaded";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported) << what;
+      EXPECT_THAT(error.what(), ::testing::HasSubstr(std::string(what)));
+    }
+  }
+  EXPECT_ERROR(load(std::string(SCONCE_SOURCE_DIR)), ErrorCode::kUnsupported);
 }
 
 TEST(Sniff, EveryShortFileIsRefusedCleanly) {

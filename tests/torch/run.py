@@ -15,6 +15,8 @@ SKIPPED = 77
 
 def main(files):
     strict = os.environ.get("SCONCE_TORCH_STRICT") == "1"
+    # PyTorch on a machine with a GPU moves modules there unasked (DataParallel), and opens more.
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
     try:
         import torch
     except ImportError as error:
