@@ -29,7 +29,7 @@ function(sconce_torch_tests)
       set_tests_properties(
         torch.${label}.${name}
         PROPERTIES SKIP_RETURN_CODE 77
-                   TIMEOUT 600
+                   TIMEOUT ${SCONCE_TEST_TIMEOUT}
                    LABELS torch
                    ENVIRONMENT "SCONCE_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};PYTHONDONTWRITEBYTECODE=1")
     endforeach()

@@ -358,7 +358,8 @@ Id Calls::make_size(Args args) {
 Id Calls::make_device(Args args) {
   const bool has_index = args.size() == 2 && !values_.is(args[1], Kind::kNone);
   if (args.size() == 1 && values_.is(args[0], Kind::kDevice)) return args[0];
-  require(values_.is(args[0], Kind::kString), cat("it makes a torch.device of ", values_.describe(args[0])));
+  require(values_.is(args[0], Kind::kString), cat("it makes a torch.device of ", values_.describe(args[0]),
+                                                  values_.is_int(args[0]) ? ", which needs a GPU" : ""));
   const std::string_view text = values_[args[0]].text;
   require(is_device_text(text, has_index) &&
               (!has_index || (values_.is_int(args[1]) && values_[args[1]].number >= 0)),

@@ -133,7 +133,7 @@ class Comparison {
     const Renames found = find_renames(candidates(a_, in_a), candidates(b_, in_b));
     std::set<std::size_t> used_a;
     std::set<std::size_t> used_b;
-    for (const Rename& rename : found.renames) {
+    for (const TensorRename& rename : found.renames) {
       add_pair(in_a[rename.a], in_b[rename.b],
                rename.by_content ? PairedBy::kContent : PairedBy::kContentAndName);
       used_a.insert(in_a[rename.a]);

@@ -88,7 +88,7 @@ class Detection {
     for (auto& [content, group] : groups_) {
       if (!group.a.empty() && !group.b.empty()) out_.ambiguous.push_back({group.a, group.b});
     }
-    const auto by_a = [](const Rename& x, const Rename& y) { return x.a < y.a; };
+    const auto by_a = [](const TensorRename& x, const TensorRename& y) { return x.a < y.a; };
     std::sort(out_.renames.begin(), out_.renames.end(), by_a);
     std::sort(out_.ambiguous.begin(), out_.ambiguous.end(),
               [](const AmbiguousRename& x, const AmbiguousRename& y) { return x.a < y.a; });

@@ -14,7 +14,7 @@ using ::testing::IsEmpty;
 std::vector<std::string> lines(const std::vector<RenameCandidate>& a, const std::vector<RenameCandidate>& b) {
   std::vector<std::string> out;
   const Renames found = find_renames(a, b);
-  for (const Rename& rename : found.renames)
+  for (const TensorRename& rename : found.renames)
     out.push_back(cat(a[rename.a].name, rename.by_content ? " => " : " -> ", b[rename.b].name));
   for (const AmbiguousRename& group : found.ambiguous)
     out.push_back(cat("? ", group.a.size(), ":", group.b.size()));

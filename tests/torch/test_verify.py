@@ -81,6 +81,9 @@ def build(thing, state):
     return thing + state + b"b"
 
 
+# The predictions are for a PyTorch without a GPU; one that is built for it takes more, even where none is in sight.
+HAS_GPU_BUILD = bool(torch.version.cuda or getattr(torch.version, "hip", None))
+
 NONE, TRUE, FALSE = b"N", b"\x88", b"\x89"
 ORDERED = call(glob("collections", "OrderedDict"))
 
@@ -186,6 +189,8 @@ class PredictionTest(TestCase):
             answer = report["weights_only"][PYTORCH]
             takes, why = torch_takes(path)
             yes += takes
+            if takes and HAS_GPU_BUILD and "needs a GPU" in (answer.get("reason") or ""):
+                continue
             if takes != answer["accepted"]:
                 wrong.append(f"{label}: PyTorch says {'yes' if takes else 'no'} {why}; sconce {answer}")
         print(f"[{len(files)} files, {sound} sound, {yes} taken, {len(wrong)} wrong] ", end="", flush=True)

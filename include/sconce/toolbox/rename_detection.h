@@ -13,7 +13,7 @@ struct RenameCandidate {
   std::string content;  // equal texts mean equal content: dtype, shape and digest, say
 };
 
-struct Rename {
+struct TensorRename {
   std::size_t a = 0;  // index among the candidates of A
   std::size_t b = 0;
   bool by_content = true;  // false: several had this content, and the names decided
@@ -26,7 +26,7 @@ struct AmbiguousRename {
 };
 
 struct Renames {
-  std::vector<Rename> renames;  // in the order of A
+  std::vector<TensorRename> renames;  // in the order of A
   std::vector<AmbiguousRename> ambiguous;
 };
 
