@@ -230,6 +230,7 @@ class ConvertTest(CommandTest):
             self.assertEqual(stdout, "")
             self.assertEqual(self.left_behind(), ["big.safetensors"])
 
+    @unittest.skipIf("SCONCE_SANITIZED" in os.environ, "memory is not the product's own")
     def test_memory_stays_below_the_file(self):
         source = self.big_file(512)
         for arguments in (["o.pt"], ["o.safetensors"], ["p.safetensors", "--dtype", "bf16"]):
