@@ -12,6 +12,7 @@ function(sconce_torch_tests)
   endif()
   list(REMOVE_DUPLICATES pythons)
   file(GLOB cases CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/torch/test_*.py)
+  math(EXPR limit "600 * ${SCONCE_TEST_SLOWNESS}")
   foreach(python ${pythons})
     if(python STREQUAL SCONCE_SYSTEM_PYTHON)
       set(label system)
@@ -29,7 +30,7 @@ function(sconce_torch_tests)
       set_tests_properties(
         torch.${label}.${name}
         PROPERTIES SKIP_RETURN_CODE 77
-                   TIMEOUT ${SCONCE_TEST_TIMEOUT}
+                   TIMEOUT ${limit}
                    LABELS torch
                    ENVIRONMENT "SCONCE_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};PYTHONDONTWRITEBYTECODE=1")
     endforeach()
