@@ -11,15 +11,17 @@
 #include "file/show.h"
 #include "file/verify.h"
 
+namespace cli = sconce::cli;
+
 int main(int argc, char** argv) {
-  using namespace sconce::cli;
-  if (is_nn_command(argc, argv)) return run_nn(argv);
-  std::vector<Command> commands = {
-      inspect_command(), show_command(),   diff_command(),  verify_command(), convert_command(),
-      salvage_command(), repair_command(), merge_command(), shard_command(),  average_command(),
+  if (cli::is_nn_command(argc, argv)) return cli::run_nn(argv);
+  std::vector<cli::Command> commands = {
+      cli::inspect_command(), cli::show_command(),    cli::diff_command(),   cli::verify_command(),
+      cli::convert_command(), cli::salvage_command(), cli::repair_command(), cli::merge_command(),
+      cli::shard_command(),   cli::average_command(),
   };
-  commands.insert(commands.end(), nn_commands().begin(), nn_commands().end());
-  return run_program("sconce",
-                     "Trains neural networks and reads and writes PyTorch's checkpoints, without Python.",
-                     commands, argc, argv);
+  commands.insert(commands.end(), cli::nn_commands().begin(), cli::nn_commands().end());
+  return cli::run_program(
+      "sconce", "Trains neural networks and reads and writes PyTorch's checkpoints, without Python.",
+      commands, argc, argv);
 }

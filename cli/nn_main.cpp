@@ -5,9 +5,11 @@
 #include "nn/thread_waits.h"
 #include "nn/train.h"
 
+namespace cli = sconce::cli;
+
 int main(int argc, char** argv) {
-  using namespace sconce::cli;
-  choose_thread_waits(argv);
-  return run_program("sconce", "Trains and measures neural networks.",
-                     {train_command(), eval_command(), models_command(), bench_command()}, argc, argv);
+  cli::choose_thread_waits(argv);
+  return cli::run_program(
+      "sconce", "Trains and measures neural networks.",
+      {cli::train_command(), cli::eval_command(), cli::models_command(), cli::bench_command()}, argc, argv);
 }

@@ -45,7 +45,7 @@ std::string option_head(const OptionFacts& option) {
 
 void add_command(std::string& page, const CLI::App& command) {
   page += ".SS \"" + roff(usage_of("sconce", command)) + "\"\n" + roff(command.get_description()) + ".\n";
-  const auto aliases = command.get_aliases();
+  const auto& aliases = command.get_aliases();
   if (!aliases.empty()) page += "Also " + bold("sconce " + aliases.front()) + ".\n";
   for (const OptionFacts& option : options_of(command)) {
     if (option.description.empty()) continue;

@@ -212,6 +212,7 @@ std::string renames_text(const Comparison& comparison) {
   std::string unclear;
   const auto names = [](const Listing& listing, const std::vector<std::size_t>& indices) {
     std::vector<std::string> texts;
+    texts.reserve(indices.size());
     for (const std::size_t i : indices) texts.push_back(name_text(listing.tensors[i].name));
     return joined(texts);
   };

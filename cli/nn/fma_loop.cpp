@@ -34,7 +34,8 @@ template <int kBytes, int kChains>
 
 template <int kBytes, int kChains>
 constexpr double operations() {
-  return 2.0 * kRounds * kChains * (kBytes / sizeof(float));
+  constexpr std::size_t kLanes = kBytes / sizeof(float);
+  return 2.0 * kRounds * kChains * kLanes;
 }
 
 struct Loop {

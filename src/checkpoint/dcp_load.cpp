@@ -113,12 +113,12 @@ std::shared_ptr<const dcp::Folder> open_shards(const std::string& path, const Lo
 
 }  // namespace
 
-Value load_dcp(Source source, const LoadOptions& options) {
+Value load_dcp(const Source& source, const LoadOptions& options) {
   std::uint64_t metadata_size = 0;
   return open_dcp(source.path, options, metadata_size)->load();
 }
 
-Listing list_dcp(Source source, const LoadOptions& options) {
+Listing list_dcp(const Source& source, const LoadOptions& options) {
   std::uint64_t metadata_size = 0;
   const auto folder = open_dcp(source.path, options, metadata_size);
   Listing listing = dcp::Folder::list(folder, Format::kDcp);
@@ -126,11 +126,11 @@ Listing list_dcp(Source source, const LoadOptions& options) {
   return listing;
 }
 
-Value load_sharded_safetensors(Source source, const LoadOptions& options) {
+Value load_sharded_safetensors(const Source& source, const LoadOptions& options) {
   return open_shards(source.path, options)->load();
 }
 
-Listing list_sharded_safetensors(Source source, const LoadOptions& options) {
+Listing list_sharded_safetensors(const Source& source, const LoadOptions& options) {
   return dcp::Folder::list(open_shards(source.path, options), Format::kDcp);
 }
 

@@ -31,7 +31,7 @@ Value read_item(const std::string& path, const dcp::Item& item, const LoadOption
 
 }  // namespace
 
-Salvage salvage_dcp(Source source, const LoadOptions& options) {
+Salvage salvage_dcp(const Source& source, const LoadOptions& options) {
   const dcp::Metadata metadata = read_dcp_metadata(source.path, options);
   Salvage out;
   out.format = Format::kDcp;
@@ -57,7 +57,7 @@ Salvage salvage_dcp(Source source, const LoadOptions& options) {
   return out;
 }
 
-bool can_salvage_dcp(Source source, const LoadOptions& options) {
+bool can_salvage_dcp(const Source& source, const LoadOptions& options) {
   const dcp::Metadata metadata = read_dcp_metadata(source.path, options);
   return std::any_of(metadata.items.begin(), metadata.items.end(), [&](const dcp::Item& item) {
     try {

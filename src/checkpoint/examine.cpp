@@ -78,8 +78,10 @@ void read_storages(Examination& out) {
 }
 
 void refuse_other_formats(const std::string& path, Examination& out) {
-  using namespace weights_only;
-  Verdicts verdicts;
+  using weights_only::kEvery;
+  using weights_only::kTorch1_13;
+  using weights_only::kTorch2_6;
+  weights_only::Verdicts verdicts;
   if (out.format == Format::kSafetensors) {
     verdicts.refuse(path.ends_with(".safetensors") ? kTorch1_13 | kTorch2_6 : kEvery,
                     "torch.load does not read safetensors; safetensors.torch.load_file does");

@@ -7,9 +7,8 @@ namespace sconce::checkpoint {
 // formats.md D.2. Storages and tensors are pickles with raw bytes between them: only the object's own pickle
 // may hold anything but a few ints, strings and classes, but whatever begins like a pickle is looked at.
 void examine_tar(const SourcePtr& source, const LoadOptions& options, Examination& out) {
-  using namespace weights_only;
-  Verdicts verdicts;
-  verdicts.refuse(kTorch2, "it is a tar file, which this version refuses");
+  weights_only::Verdicts verdicts;
+  verdicts.refuse(weights_only::kTorch2, "it is a tar file, which this version refuses");
   out.format = Format::kTorchTar;
   try {
     for (const tar::Member& member : tar::list(*source)) {
@@ -22,7 +21,12 @@ void examine_tar(const SourcePtr& source, const LoadOptions& options, Examinatio
         const WindowedPickle pickle = parse_in_window(*source, at, end - at, options, begin);
         out.pickles.push_back(pickle_facts(member.name, pickle.parsed));
         const bool is_object = member.name == "pickle";
-        follow({member.name, pickle.window, begin, is_object ? PidForm::kTar : PidForm::kNone, {}}, verdicts);
+        follow({member.name,
+                pickle.window,
+                begin,
+                is_object ? weights_only::PidForm::kTar : weights_only::PidForm::kNone,
+                {}},
+               verdicts);
         if (pickle.parsed.error) {
           out.problems.push_back(problem_of(*pickle.parsed.error, member.name));
           break;
@@ -33,7 +37,7 @@ void examine_tar(const SourcePtr& source, const LoadOptions& options, Examinatio
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kIo) throw;
     out.problems.push_back(problem_of(error));
-    verdicts.refuse(kEvery, "the archive cannot be opened");
+    verdicts.refuse(weights_only::kEvery, "the archive cannot be opened");
   }
   out.weights_only = verdicts.answers();
 }

@@ -227,24 +227,25 @@ class ZipExamination {
   }
 
   void predict() {
-    using namespace weights_only;
-    Verdicts verdicts;
+    using weights_only::kTorch2;
+    weights_only::Verdicts verdicts;
     if (find("constants.pkl") != nullptr) {
       verdicts.refuse(kTorch2, "it is a TorchScript archive, which torch.jit.load reads");
       out_.notes.push_back("holds TorchScript code, which runs when the model does");
       out_.weights_only = verdicts.answers();
       return;
     }
-    if (!main_) verdicts.refuse(kEvery, "there is no pickle to load");
+    if (!main_) verdicts.refuse(weights_only::kEvery, "there is no pickle to load");
     if (const auto text = small_record("byteorder"); text && *text != "little" && *text != "big") {
       verdicts.refuse(kTorch2, "its byte order is unknown", cat(top_, "byteorder"));
     }
     if (const auto text = small_record(".storage_alignment"); text && !is_number(*text)) {
-      verdicts.refuse(kTorch2_13, "its storage alignment is not a number", cat(top_, ".storage_alignment"));
+      verdicts.refuse(weights_only::kTorch2_13, "its storage alignment is not a number",
+                      cat(top_, ".storage_alignment"));
     }
     if (main_) {
       const auto has_storage = [this](std::string_view key) { return find(cat("data/", key)) != nullptr; };
-      follow({find("data.pkl")->name, *main_, 0, PidForm::kZip, has_storage}, verdicts);
+      follow({find("data.pkl")->name, *main_, 0, weights_only::PidForm::kZip, has_storage}, verdicts);
     }
     out_.weights_only = verdicts.answers();
   }

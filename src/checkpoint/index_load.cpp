@@ -127,19 +127,19 @@ Joined join(const Index& index, const std::vector<Value>& shards,
 
 }  // namespace
 
-Value load_index(Source source, const LoadOptions& options) {
+Value load_index(const Source& source, const LoadOptions& options) {
   const Index index = read_index(source, options);
-  const auto values = read_shards<Value>(index, source, options.map, [&](Input input) {
-    return input.reader.load(std::move(input.source), options);
-  });
+  const auto values = read_shards<Value>(
+      index, source, options.map, [&](Input input) { return input.reader.load(input.source, options); });
   return join(index, values, [](std::size_t, const Value&) { return true; }).tree;
 }
 
-Listing list_index(Source source, const LoadOptions& options) {
+Listing list_index(const Source& source, const LoadOptions& options) {
   const Index index = read_index(source, options);
-  auto parts = read_shards<Listing>(
-      index, source, false, [&](Input input) { return input.reader.list(std::move(input.source), options); });
+  auto parts = read_shards<Listing>(index, source, false,
+                                    [&](Input input) { return input.reader.list(input.source, options); });
   std::vector<Value> trees;
+  trees.reserve(parts.size());
   for (const Listing& part : parts) trees.push_back(part.tree);
   // The tensors of each shard, by the key they stand under.
   std::vector<std::unordered_map<std::string, std::vector<std::size_t>>> by_name(parts.size());

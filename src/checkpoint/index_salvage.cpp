@@ -33,7 +33,7 @@ Shard read_shard(const std::string& folder, const std::string& name, const LoadO
   Shard out;
   try {
     Input input = open_shard(folder, name);
-    out.salvage = input.reader.salvage != nullptr ? input.reader.salvage(std::move(input.source), options)
+    out.salvage = input.reader.salvage != nullptr ? input.reader.salvage(input.source, options)
                                                   : salvage(file_in_folder(folder, name), options);
     require(out.salvage->value.is_dict(), ErrorCode::kCorrupt, "index", "it holds a ",
             value_kind_name(out.salvage->value.kind()), ", expected a dict of tensors");
@@ -50,7 +50,7 @@ Shard read_shard(const std::string& folder, const std::string& name, const LoadO
 
 }  // namespace
 
-Salvage salvage_index(Source source, const LoadOptions& options) {
+Salvage salvage_index(const Source& source, const LoadOptions& options) {
   const Index index = read_index(source, options);
   const std::string folder = folder_of(source.path);
   std::vector<Shard> shards;
@@ -88,14 +88,13 @@ Salvage salvage_index(Source source, const LoadOptions& options) {
   return out;
 }
 
-bool can_salvage_index(Source source, const LoadOptions& options) {
+bool can_salvage_index(const Source& source, const LoadOptions& options) {
   const Index index = read_index(source, options);
   const std::string folder = folder_of(source.path);
   return std::any_of(index.shards.begin(), index.shards.end(), [&](const std::string& name) {
     try {
       Input input = open_shard(folder, name);
-      return input.reader.can_salvage != nullptr &&
-             input.reader.can_salvage(std::move(input.source), options);
+      return input.reader.can_salvage != nullptr && input.reader.can_salvage(input.source, options);
     } catch (const Error&) {
       return false;
     }

@@ -10,7 +10,7 @@ namespace sconce::checkpoint {
 Value load(const std::string& path, const LoadOptions& options) {
   try {
     Input input = open_input(path, options.map);
-    return input.reader.load(std::move(input.source), options);
+    return input.reader.load(input.source, options);
   } catch (const Error& error) {
     throw error.in_file(path);
   }
@@ -20,13 +20,13 @@ Value load(std::span<const std::byte> bytes, const LoadOptions& options) {
   Input input = open_input(bytes);
   LoadOptions now = options;
   now.defer = false;  // the bytes are the caller's and may be gone by then
-  return input.reader.load(std::move(input.source), now);
+  return input.reader.load(input.source, now);
 }
 
 Listing describe(const std::string& path, const LoadOptions& options) {
   try {
     Input input = open_input(path, false);
-    Listing listing = input.reader.list(std::move(input.source), options);
+    Listing listing = input.reader.list(input.source, options);
     listing.path = path;
     return listing;
   } catch (const Error& error) {
@@ -36,7 +36,7 @@ Listing describe(const std::string& path, const LoadOptions& options) {
 
 Listing describe(std::span<const std::byte> bytes, const LoadOptions& options) {
   Input input = open_input(bytes);
-  return input.reader.list(std::move(input.source), options);
+  return input.reader.list(input.source, options);
 }
 
 Array Listing::read(std::size_t index) const {

@@ -162,7 +162,7 @@ class NpzStore : public detail::TensorStore {
 
 }  // namespace
 
-Value load_npy(Source source, const LoadOptions&) {
+Value load_npy(const Source& source, const LoadOptions&) {
   const npy::Header header = read_npy_header(*source.bytes);
   if (!header.needs_swap) {
     auto mapped = source.mapped(header.size, header.data_bytes, dtype_info(header.dtype).word);
@@ -171,7 +171,7 @@ Value load_npy(Source source, const LoadOptions&) {
   return value_of(header, read_npy(*source.bytes, header));
 }
 
-Listing list_npy(Source source, const LoadOptions& options) {
+Listing list_npy(const Source& source, const LoadOptions& options) {
   npy::Header header = read_npy_header(*source.bytes);
   Listing listing;
   listing.format = Format::kNpz;
@@ -180,12 +180,12 @@ Listing list_npy(Source source, const LoadOptions& options) {
   TensorInfo info = info_of(header);
   info.file_offset = header.size;
   listing.tensors.push_back(std::move(info));
-  listing.store = std::make_shared<NpyStore>(std::move(source), std::move(header), options);
+  listing.store = std::make_shared<NpyStore>(source, std::move(header), options);
   return listing;
 }
 
-Value load_npz(Source source, const LoadOptions& options) {
-  const NpzArchive archive(std::move(source), options);
+Value load_npz(const Source& source, const LoadOptions& options) {
+  const NpzArchive archive(source, options);
   const auto& members = archive.members();
   std::vector<Storage> storages(members.size());
   parallel_for(static_cast<std::int64_t>(members.size()), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -200,9 +200,9 @@ Value load_npz(Source source, const LoadOptions& options) {
   return out;
 }
 
-Listing list_npz(Source source, const LoadOptions& options) {
+Listing list_npz(const Source& source, const LoadOptions& options) {
   const std::uint64_t size = source.bytes->size();
-  const auto archive = std::make_shared<const NpzArchive>(std::move(source), options);
+  const auto archive = std::make_shared<const NpzArchive>(source, options);
   Listing listing;
   listing.format = Format::kNpz;
   listing.file_size = size;

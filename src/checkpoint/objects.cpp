@@ -153,7 +153,7 @@ Value meta_value(const MetaTensor& tensor) {
     for (const std::int64_t number : numbers) out.append(number);
     return out;
   };
-  const Value plain = Value::object(
+  Value plain = Value::object(
       ObjectKind::kReduce, Value::global("torch._utils", "_rebuild_meta_tensor_no_storage"),
       Value::tuple({Value::global("torch", dtype_name(tensor.dtype)), tuple_of(tensor.geometry.shape),
                     tuple_of(tensor.geometry.strides), tensor.requires_grad && !tensor.is_parameter}));

@@ -6,14 +6,14 @@
 
 namespace sconce::checkpoint {
 
-Value load_plain_pickle(Source source, const LoadOptions& options) {
-  const PlainPickle pickle(std::move(source), options);
+Value load_plain_pickle(const Source& source, const LoadOptions& options) {
+  const PlainPickle pickle(source, options);
   return load_torch_value(pickle.graph(), pickle, pickle, options);
 }
 
-Listing list_plain_pickle(Source source, const LoadOptions& options) {
+Listing list_plain_pickle(const Source& source, const LoadOptions& options) {
   const std::uint64_t size = source.bytes->size();
-  const auto pickle = std::make_shared<const PlainPickle>(std::move(source), options);
+  const auto pickle = std::make_shared<const PlainPickle>(source, options);
   Listing listing = list_torch_value(pickle->graph(), *pickle, pickle, options);
   listing.format = Format::kTorchLegacy;
   listing.file_size = size;

@@ -112,13 +112,13 @@ Value safetensors::read_tensors(const Source& source, const Header& header, std:
   return out;
 }
 
-Value load_safetensors(Source source, const LoadOptions& options) {
+Value load_safetensors(const Source& source, const LoadOptions& options) {
   Header header = safetensors::read_header(*source.bytes, options.safetensors_header);
   const auto aliases = safetensors::take_aliases(header);
   return safetensors::read_tensors(source, header, header.entries, aliases, options);
 }
 
-Listing list_safetensors(Source source, const LoadOptions& options) {
+Listing list_safetensors(const Source& source, const LoadOptions& options) {
   Header header = safetensors::read_header(*source.bytes, options.safetensors_header);
   const auto aliases = safetensors::take_aliases(header);
   Listing listing;
@@ -152,7 +152,7 @@ Listing list_safetensors(Source source, const LoadOptions& options) {
     listing.notes.push_back(cat(aliases.size(), " more names of tensors come from __metadata__"));
   }
   if (!header.metadata.empty()) listing.tree.set_attribute("__metadata__", metadata_value(header));
-  listing.store = std::make_shared<SafetensorsStore>(std::move(source), options);
+  listing.store = std::make_shared<SafetensorsStore>(source, options);
   return listing;
 }
 

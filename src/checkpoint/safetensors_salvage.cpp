@@ -17,7 +17,7 @@ bool is_present(const Entry& entry, const Header& header, const ByteSource& sour
 
 }  // namespace
 
-Salvage salvage_safetensors(Source source, const LoadOptions& options) {
+Salvage salvage_safetensors(const Source& source, const LoadOptions& options) {
   Header header = safetensors::read_header_alone(*source.bytes, options.safetensors_header);
   const auto all_aliases = safetensors::take_aliases(header);
   const std::uint64_t present = source.bytes->size() - header.data_offset;
@@ -52,7 +52,7 @@ Salvage salvage_safetensors(Source source, const LoadOptions& options) {
   return out;
 }
 
-bool can_salvage_safetensors(Source source, const LoadOptions& options) {
+bool can_salvage_safetensors(const Source& source, const LoadOptions& options) {
   const Header header = safetensors::read_header_alone(*source.bytes, options.safetensors_header);
   return std::any_of(header.entries.begin(), header.entries.end(), [&](const Entry& entry) {
     return entry.begin < entry.end && is_present(entry, header, *source.bytes);

@@ -57,7 +57,7 @@ void for_each_value(const Value& root, Visit visit) {
 
 }  // namespace
 
-void sort_out(Salvage& out, Value root, const ValueReader& reader, const SalvageBackend& backend,
+void sort_out(Salvage& out, const Value& root, const ValueReader& reader, const SalvageBackend& backend,
               bool is_description_checked) {
   const auto loss_of = [&](const Value& value) -> const std::string* {
     for (const StoredPart& part : reader.parts_of(value)) {

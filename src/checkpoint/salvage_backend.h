@@ -53,7 +53,7 @@ class SalvageBackend : public TensorBackend {
 };
 
 // Sorts the tensors of `root` into `out`, whose tree becomes `root` without the lost ones.
-void sort_out(Salvage& out, Value root, const ValueReader& reader, const SalvageBackend& backend,
+void sort_out(Salvage& out, const Value& root, const ValueReader& reader, const SalvageBackend& backend,
               bool is_description_checked);
 
 }  // namespace sconce::checkpoint

@@ -11,11 +11,11 @@
 namespace sconce::checkpoint {
 
 struct Reader {
-  Value (*load)(Source source, const LoadOptions& options);
-  Listing (*list)(Source source, const LoadOptions& options);
+  Value (*load)(const Source& source, const LoadOptions& options);
+  Listing (*list)(const Source& source, const LoadOptions& options);
   // Null for formats where there is nothing to save from a damaged file.
-  Salvage (*salvage)(Source source, const LoadOptions& options) = nullptr;
-  bool (*can_salvage)(Source source, const LoadOptions& options) = nullptr;
+  Salvage (*salvage)(const Source& source, const LoadOptions& options) = nullptr;
+  bool (*can_salvage)(const Source& source, const LoadOptions& options) = nullptr;
 };
 
 // What to read and how.

@@ -4,16 +4,16 @@
 
 namespace sconce::checkpoint {
 
-Value load_torch_legacy(Source source, const LoadOptions& options) {
-  const LegacyStream stream(std::move(source), options);
+Value load_torch_legacy(const Source& source, const LoadOptions& options) {
+  const LegacyStream stream(source, options);
   return load_torch_value(stream.graph(), legacy_ids(), stream, options);
 }
 
-Listing list_torch_legacy(Source source, const LoadOptions& options) {
+Listing list_torch_legacy(const Source& source, const LoadOptions& options) {
   const std::uint64_t size = source.bytes->size();
   std::vector<PickleFacts> facts;
   const auto stream =
-      std::make_shared<const LegacyStream>(std::move(source), options, [&facts](const pickle::Graph& graph) {
+      std::make_shared<const LegacyStream>(source, options, [&facts](const pickle::Graph& graph) {
         facts.push_back(pickle_facts(cat("pickle ", facts.size() + 1), graph));
       });
   Listing listing = list_torch_value(stream->graph(), legacy_ids(), stream, options);

@@ -30,21 +30,21 @@ class LegacySalvage : public SalvageBackend {
 
 }  // namespace
 
-Salvage salvage_torch_legacy(Source source, const LoadOptions& options) {
+Salvage salvage_torch_legacy(const Source& source, const LoadOptions& options) {
   Salvage out;
   out.format = Format::kTorchLegacy;
   out.file_size = source.bytes->size();
   out.notes.emplace_back("legacy streams have no checksums: whether the bytes are right cannot be told");
-  const LegacyStream stream(std::move(source), options, {}, Damage::kKeep);
+  const LegacyStream stream(source, options, {}, Damage::kKeep);
   LegacySalvage backend(stream, options);
   ValueReader reader(stream.graph(), backend, true, legacy_ids());
   Value root = reader.read();
-  sort_out(out, std::move(root), reader, backend, false);
+  sort_out(out, root, reader, backend, false);
   return out;
 }
 
-bool can_salvage_torch_legacy(Source source, const LoadOptions& options) {
-  const LegacyStream stream(std::move(source), options, {}, Damage::kKeep);
+bool can_salvage_torch_legacy(const Source& source, const LoadOptions& options) {
+  const LegacyStream stream(source, options, {}, Damage::kKeep);
   DescribingBackend describing;
   ValueReader reader(stream.graph(), describing, false, legacy_ids());
   reader.read();

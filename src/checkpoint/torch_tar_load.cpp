@@ -4,14 +4,14 @@
 
 namespace sconce::checkpoint {
 
-Value load_torch_tar(Source source, const LoadOptions& options) {
-  const TarArchive archive(std::move(source), options);
+Value load_torch_tar(const Source& source, const LoadOptions& options) {
+  const TarArchive archive(source, options);
   return load_torch_value(archive.graph(), archive, archive, options);
 }
 
-Listing list_torch_tar(Source source, const LoadOptions& options) {
+Listing list_torch_tar(const Source& source, const LoadOptions& options) {
   const std::uint64_t size = source.bytes->size();
-  const auto archive = std::make_shared<const TarArchive>(std::move(source), options);
+  const auto archive = std::make_shared<const TarArchive>(source, options);
   Listing listing = list_torch_value(archive->graph(), *archive, archive, options);
   listing.format = Format::kTorchTar;
   listing.file_size = size;

@@ -29,15 +29,15 @@ void add_checksum_note(const zip::Reader& reader, std::vector<std::string>& note
 
 }  // namespace
 
-Value load_torch_zip(Source source, const LoadOptions& options) {
-  const auto zip = std::make_shared<const OpenZip>(std::move(source), options);
+Value load_torch_zip(const Source& source, const LoadOptions& options) {
+  const auto zip = std::make_shared<const OpenZip>(source, options);
   if (zip->archive.is_script()) return load_torchscript(zip->archive, options);
   return load_torch_value(zip->archive.parse_pickle(), zip_ids(),
                           std::shared_ptr<const StorageFile>(zip, &zip->storages), options);
 }
 
-Listing list_torch_zip(Source source, const LoadOptions& options) {
-  const auto zip = std::make_shared<const OpenZip>(std::move(source), options);
+Listing list_torch_zip(const Source& source, const LoadOptions& options) {
+  const auto zip = std::make_shared<const OpenZip>(source, options);
   Listing listing;
   if (zip->archive.is_script()) {
     listing = list_torchscript(std::shared_ptr<const TorchArchive>(zip, &zip->archive), options);

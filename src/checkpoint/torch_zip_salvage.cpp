@@ -157,6 +157,7 @@ class ZipSalvage : public SalvageBackend {
   // torch writes.
   void check_order(const std::vector<StorageInfo>& storages) {
     std::vector<std::string> keys;
+    keys.reserve(storages.size());
     for (const StorageInfo& storage : storages) keys.push_back(storage.key);
     std::vector<std::string> found;
     const std::string folder = cat(top_, kStorageFolder);
@@ -293,7 +294,7 @@ Value script_tree(const ByteSource& source, const DamagedArchive& archive, const
 
 }  // namespace
 
-Salvage salvage_torch_zip(Source source, const LoadOptions& options) {
+Salvage salvage_torch_zip(const Source& source, const LoadOptions& options) {
   const DamagedArchive archive(*source.bytes, options);
   ZipSalvage backend(*source.bytes, archive.records, archive.top, options);
   backend.check_order(archive.storages);
@@ -310,11 +311,11 @@ Salvage salvage_torch_zip(Source source, const LoadOptions& options) {
     out.format = Format::kTorchScript;
     root = script_tree(*source.bytes, archive, root, out);
   }
-  sort_out(out, std::move(root), reader, backend, archive.pickle.is_checked);
+  sort_out(out, root, reader, backend, archive.pickle.is_checked);
   return out;
 }
 
-bool can_salvage_torch_zip(Source source, const LoadOptions& options) {
+bool can_salvage_torch_zip(const Source& source, const LoadOptions& options) {
   const DamagedArchive archive(*source.bytes, options);
   const ZipSalvage backend(*source.bytes, archive.records, archive.top, options);
   return std::any_of(archive.storages.begin(), archive.storages.end(), [&](const StorageInfo& storage) {

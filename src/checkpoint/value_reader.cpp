@@ -66,7 +66,7 @@ ValueReader::ValueReader(const pickle::Graph& graph, TensorBackend& backend, boo
       slots_(graph.node_count(), kUnknown) {}
 
 Value ValueReader::read() {
-  const Value root = now(graph_.root());
+  Value root = now(graph_.root());
   while (!later_.empty()) {
     const auto work = std::move(later_.front());
     later_.pop_front();

@@ -72,9 +72,9 @@ void ValueWriter::push_dict(After after, const Value& owner, std::vector<Value::
   const pickle::Batches batches(out_, pickle::Batches::Target::kDict, source, pairs.size());
   std::vector<Value> flat;
   flat.reserve(2 * pairs.size());
-  for (auto& [key, value] : pairs) {
-    flat.push_back(std::move(key));
-    flat.push_back(std::move(value));
+  for (Value::Pair& pair : pairs) {
+    flat.push_back(std::move(pair.first));
+    flat.push_back(std::move(pair.second));
   }
   frames_.push_back({after, owner, std::move(flat), batches, 2});
 }
@@ -82,7 +82,8 @@ void ValueWriter::push_dict(After after, const Value& owner, std::vector<Value::
 void ValueWriter::push_state_dict(After after, const Value& owner,
                                   std::vector<std::pair<std::string, Value>> attributes) {
   std::vector<Value::Pair> pairs;
-  for (auto& [name, value] : attributes) pairs.emplace_back(Value(name), std::move(value));
+  pairs.reserve(attributes.size());
+  for (auto& attribute : attributes) pairs.emplace_back(Value(attribute.first), std::move(attribute.second));
   out_.empty_dict();
   out_.memoize();
   push_dict(after, owner, kept(pairs), Source::kPlain);
@@ -95,9 +96,9 @@ void ValueWriter::run() {
     const bool at_item = frame.batches && frame.next % frame.per_item == 0;
     if (at_item && frame.next > 0) frame.batches->end_item();
     if (frame.next == frame.values.size()) {
-      Frame done = std::move(frame);
+      const Frame done = std::move(frame);
       frames_.pop_back();
-      finish(std::move(done));
+      finish(done);
       continue;
     }
     if (at_item) frame.batches->begin_item();
@@ -106,7 +107,7 @@ void ValueWriter::run() {
   }
 }
 
-void ValueWriter::finish(Frame frame) {
+void ValueWriter::finish(const Frame& frame) {
   const pickle::Identity identity = identity_of(frame.owner);
   switch (frame.after) {
     case After::kNothing:

@@ -65,7 +65,7 @@ class ValueWriter {
   void push_state_dict(After after, const Value& owner,
                        std::vector<std::pair<std::string, Value>> attributes);
   void run();
-  void finish(Frame frame);
+  void finish(const Frame& frame);
   std::string path() const;
 
   void emit(const Value& value);

@@ -9,7 +9,6 @@ namespace sconce::pickle {
 
 using detail::Arena;
 using detail::kNoNode;
-using detail::ObjectData;
 using detail::Record;
 
 namespace {

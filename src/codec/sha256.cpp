@@ -29,7 +29,7 @@ std::uint32_t big_at(const std::byte* data) {
 
 void Sha256::block(const std::byte* data) {
   std::uint32_t w[64];
-  for (int t = 0; t < 16; ++t) w[t] = big_at(data + 4 * t);
+  for (std::size_t t = 0; t < 16; ++t) w[t] = big_at(data + 4 * t);
   for (int t = 16; t < 64; ++t) {
     const std::uint32_t s0 = std::rotr(w[t - 15], 7) ^ std::rotr(w[t - 15], 18) ^ (w[t - 15] >> 3);
     const std::uint32_t s1 = std::rotr(w[t - 2], 17) ^ std::rotr(w[t - 2], 19) ^ (w[t - 2] >> 10);

@@ -130,8 +130,8 @@ void SyntheticShapes::read_image(std::int64_t index, std::span<std::uint8_t> pix
         const int slope = tilt.channel[c] * (x + y - kSide) / kSide;
         const int plain = (ink.channel[c] * covered + ground.channel[c] * (4 - covered)) / 4;
         const int noisy = plain + slope + between(generator, -kNoise, kNoise);
-        pixels[static_cast<std::size_t>((c * kSide + y) * kSide + x)] =
-            static_cast<std::uint8_t>(std::clamp(noisy, 0, 255));
+        pixels[(static_cast<std::size_t>(c) * kSide + static_cast<std::size_t>(y)) * kSide +
+               static_cast<std::size_t>(x)] = static_cast<std::uint8_t>(std::clamp(noisy, 0, 255));
       }
     }
   }

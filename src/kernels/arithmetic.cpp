@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "kernels/dispatch.h"
+#include "kernels/is_nan.h"
 #include "sconce/kernels/elementwise.h"
 
 namespace sconce::kernels {
@@ -38,12 +39,6 @@ T power(T base, T exponent) {
     }
     return static_cast<T>(result);
   }
-}
-
-template <class T>
-bool is_nan(T x) {
-  if constexpr (std::is_floating_point_v<T>) return x != x;
-  return false;
 }
 
 template <class F>

@@ -64,7 +64,7 @@ Array conv2d(const Array& image, const Array& weight, const Array& bias, const C
           "expected a bias of shape (", sizes.out_channels, ",), found ",
           bias.defined() ? bias.shape().str() : "");
   if (use_onednn(sizes, image.dtype())) {
-    const Array out = onednn::conv2d(sizes, image, weight, bias);
+    Array out = onednn::conv2d(sizes, image, weight, bias);
     if (out.defined()) return out;
   }
   return reference::conv2d(image, weight, bias, params);
@@ -76,7 +76,7 @@ Array conv2d_backward_input(const Array& grad, const Array& weight, const Shape&
   check_grad(grad, sizes);
   check_same_dtype(grad, {&weight}, "conv2d");
   if (use_onednn(sizes, grad.dtype())) {
-    const Array out = onednn::conv2d_backward_input(sizes, grad, weight);
+    Array out = onednn::conv2d_backward_input(sizes, grad, weight);
     if (out.defined()) return out;
   }
   return reference::conv2d_backward_input(grad, weight, image_shape, params);
@@ -88,7 +88,7 @@ Array conv2d_backward_weight(const Array& grad, const Array& image, const Shape&
   check_grad(grad, sizes);
   check_same_dtype(grad, {&image}, "conv2d");
   if (use_onednn(sizes, grad.dtype())) {
-    const Array out = onednn::conv2d_backward_weight(sizes, grad, image);
+    Array out = onednn::conv2d_backward_weight(sizes, grad, image);
     if (out.defined()) return out;
   }
   return reference::conv2d_backward_weight(grad, image, weight_shape, params);

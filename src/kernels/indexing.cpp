@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "kernels/is_nan.h"
 
 namespace sconce::kernels {
 namespace {
@@ -236,7 +237,7 @@ Array argsort(const Array& source, std::int64_t dim, bool descending) {
       for (std::int64_t r = begin; r < end; ++r) {
         const T* value = first + r * n;
         const auto less = [value](std::int64_t a, std::int64_t b) {
-          return value[a] < value[b] || (value[a] == value[a] && value[b] != value[b]);
+          return value[a] < value[b] || (!is_nan(value[a]) && is_nan(value[b]));
         };
         std::iota(out + r * n, out + (r + 1) * n, std::int64_t{0});
         if (descending) {

@@ -150,7 +150,7 @@ Shape padded_shape(const Shape& shape, std::span<const std::int64_t> pads, PadMo
 Array pad(const Array& input, std::span<const std::int64_t> pads, PadMode mode, double value) {
   const Shape shape = padded_shape(input.shape(), pads, mode);
   if (mode == PadMode::kConstant) {
-    const Array out = Array::full(shape, value, input.dtype());
+    Array out = Array::full(shape, value, input.dtype());
     Overlap both = overlap(out, input, pads);
     both.padded.copy_from(both.input);
     return out;
@@ -168,7 +168,7 @@ Array pad_backward(const Array& grad, const Shape& shape, std::span<const std::i
   require(grad.shape() == expected, ErrorCode::kShapeMismatch, kWhere, "expected a gradient of shape ",
           expected.str(), ", found ", grad.shape().str());
   if (mode == PadMode::kConstant) {
-    const Array out = Array::zeros(shape, grad.dtype());
+    Array out = Array::zeros(shape, grad.dtype());
     Overlap both = overlap(grad, out, pads);
     both.input.copy_from(both.padded);
     return out;

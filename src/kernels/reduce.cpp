@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/dispatch.h"
+#include "kernels/is_nan.h"
 
 namespace sconce::kernels {
 namespace {
@@ -45,12 +46,6 @@ void reduce_rows(const Rows& rows, Out* out, F f) {
 }
 
 DType accumulated_dtype(DType dtype) { return is_integral(dtype) ? kInt64 : dtype; }
-
-template <class T>
-bool is_nan(T x) {
-  if constexpr (std::is_floating_point_v<T>) return x != x;
-  return false;
-}
 
 // Where the first extreme (or the first NaN) stands; `better` is a strict order.
 template <class T, class Better>

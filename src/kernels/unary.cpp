@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "kernels/dispatch.h"
+#include "kernels/is_nan.h"
 #include "sconce/kernels/elementwise.h"
 
 namespace sconce::kernels {
@@ -27,7 +28,7 @@ Array abs(const Array& x) {
 Array sign(const Array& x) {
   return unary_real("sign", x, []<class T>(T v) -> T {
     if constexpr (std::is_same_v<T, bool>) return v;
-    if (v != v) return T(0);  // as in PyTorch: NaN compares to nothing
+    if (is_nan(v)) return T(0);  // as in PyTorch: NaN compares to nothing
     return static_cast<T>((T(0) < v ? 1 : 0) - (v < T(0) ? 1 : 0));
   });
 }

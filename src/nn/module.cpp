@@ -40,7 +40,7 @@ std::vector<std::pair<std::string, Tensor>> named_members(
 std::vector<Tensor> without_names(std::vector<std::pair<std::string, Tensor>> named) {
   std::vector<Tensor> out;
   out.reserve(named.size());
-  for (auto& [name, tensor] : named) out.push_back(std::move(tensor));
+  for (auto& pair : named) out.push_back(std::move(pair.second));
   return out;
 }
 

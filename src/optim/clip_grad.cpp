@@ -28,6 +28,7 @@ double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm,
   std::vector<Tensor> grads = gradients(parameters);
   if (grads.empty()) return 0;
   std::vector<Tensor> norms;
+  norms.reserve(grads.size());
   for (const Tensor& grad : grads) norms.push_back(norm(grad, options.norm_type).to(grads.front().dtype()));
   const Tensor total = norm(stack(norms), options.norm_type);
   const double value = total.item();

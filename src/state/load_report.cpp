@@ -38,7 +38,7 @@ std::string LoadReport::common_prefix() const {
   const std::unordered_set<std::string> found(others.begin(), others.end());
   const std::string& first = unexpected.front().name;
   for (std::size_t dot = first.find('.'); dot != std::string::npos; dot = first.find('.', dot + 1)) {
-    const std::string prefix = first.substr(0, dot + 1);
+    std::string prefix = first.substr(0, dot + 1);
     if (!std::all_of(others.begin(), others.end(),
                      [&](const std::string& name) { return name.starts_with(prefix); })) {
       return {};

@@ -34,7 +34,7 @@ void GradSlot::accumulate(Tensor grad) {
   }
   // The first gradient is taken over when nobody else can see its memory, and copied otherwise.
   const bool is_ours = Graph::handles(grad) == 1 && grad.array().storage().use_count() == 1;
-  const Tensor own = is_ours && grad.is_contiguous() ? grad : grad.clone();
+  const Tensor own = is_ours && grad.is_contiguous() ? std::move(grad) : grad.clone();
   grad_ = is_grad_enabled() ? own : own.detach();
 }
 

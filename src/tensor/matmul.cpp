@@ -117,7 +117,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   require(!bias.defined() || bias.shape() == Shape{weight.size(0)}, ErrorCode::kShapeMismatch, "linear",
           "the bias has shape ", bias.defined() ? bias.shape().str() : "", ", weight ", weight.shape().str());
   const Tensor rows = x.rank() == 2 ? x : x.reshape({-1, x.size(-1)});
-  const Tensor out = bias.defined() ? addmm(bias, rows, weight.t()) : mm(rows, weight.t());
+  Tensor out = bias.defined() ? addmm(bias, rows, weight.t()) : mm(rows, weight.t());
   if (x.rank() == 2) return out;
   Shape shape = x.shape();
   shape[shape.size() - 1] = weight.size(0);

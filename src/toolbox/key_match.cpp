@@ -104,6 +104,7 @@ class Matching {
 
   static std::string hint(const std::string& name, const std::vector<KeyInfo>& keys) {
     std::vector<std::string> names;
+    names.reserve(keys.size());
     for (const KeyInfo& key : keys) names.push_back(key.name);
     const auto near = nearest_name(name, names);
     return near ? cat("; did you mean '", escaped(*near), "'?") : std::string();

@@ -22,7 +22,7 @@ constexpr double kClearly = 0.1;             // similarities that differ by less
 struct Pattern {
   std::string stem;
   std::vector<std::uint64_t> numbers;
-  auto operator<=>(const Pattern&) const = default;
+  auto operator<=>(const Pattern&) const = default;  // NOLINT(modernize-use-nullptr): there is no pointer
 };
 
 Pattern pattern_of(const std::string& name) {

@@ -138,10 +138,7 @@ class Detection {
       std::pair<std::size_t, std::size_t> least;
       for (const std::size_t& other : others) {
         const auto apart = from_a ? distance(from, other) : distance(other, from);
-        if (best == kNone && &other == &others.front()) {
-          best = other;
-          least = apart;
-        } else if (apart < least) {
+        if ((best == kNone && &other == &others.front()) || apart < least) {
           best = other;
           least = apart;
         } else if (apart == least) {

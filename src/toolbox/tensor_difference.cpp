@@ -196,6 +196,8 @@ Summary compare_block(const T* a, const T* b, std::int64_t begin, std::int64_t e
                       const Tolerance* tolerance) {
   Summary out;
   for (std::int64_t i = begin; i < end; ++i) {
+    // The bits, not the numbers: -0.0 is not 0.0 here, and a NaN is itself.
+    // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
     const bool is_same = std::memcmp(a + i, b + i, sizeof(T)) == 0;
     if constexpr (IsComplex<T>)
       add_complex(out, tolerance, a[i], b[i], is_same, i);

@@ -37,7 +37,7 @@ std::optional<Value> present(const Value& state, const char* name) {
 
 // The state as an array, proven to be one a generator takes.
 Array generator_state(const Value& value) {
-  const Array state = value.as_array().contiguous();
+  Array state = value.as_array().contiguous();
   Generator().set_state(state);
   return state;
 }

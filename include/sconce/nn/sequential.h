@@ -19,11 +19,12 @@ template <class Base>
 class Child {
  public:
   template <std::derived_from<Base> M>
-  Child(M&& module) : Child(std::string(), std::move(module)) {}  // NOLINT: a module stands for its child
+  Child(M&& module)
+      : Child(std::string(), std::forward<M>(module)) {}  // NOLINT: a module stands for its child
   Child(std::unique_ptr<Base> module) : module_(std::move(module)) {}  // NOLINT(google-explicit-constructor)
   template <std::derived_from<Base> M>
   Child(std::string name, M&& module)
-      : name_(std::move(name)), module_(std::make_unique<std::remove_cvref_t<M>>(std::move(module))) {
+      : name_(std::move(name)), module_(std::make_unique<std::remove_cvref_t<M>>(std::forward<M>(module))) {
     note_size(*module_, sizeof(M));
   }
 

@@ -24,7 +24,7 @@ class LiveMember {
   LiveMember(const LiveMember&) : LiveMember() {}
   LiveMember(LiveMember&&) noexcept : LiveMember() {}
   LiveMember& operator=(const LiveMember&) = default;
-  LiveMember& operator=(LiveMember&&) = default;
+  LiveMember& operator=(LiveMember&&) noexcept = default;
   ~LiveMember() { detail::remove_live(this); }
 };
 
