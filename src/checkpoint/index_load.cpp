@@ -50,10 +50,10 @@ std::vector<Part> read_shards(const Index& index, const Source& source, bool map
   for (const std::string& name : index.shards) {
     const std::string path = file_in_folder(folder, name);
     try {
-      Input input = open_input(path, map);
+      const Input input = open_input(path, map);
       require(input.reader.load != load_index && input.source.bytes != nullptr, ErrorCode::kUnsafe, "index",
               "a shard is an index or a folder itself");
-      out.push_back(read(std::move(input)));
+      out.push_back(read(input));
     } catch (const Error& error) {
       throw error.in_file(path);
     }
@@ -129,15 +129,16 @@ Joined join(const Index& index, const std::vector<Value>& shards,
 
 Value load_index(const Source& source, const LoadOptions& options) {
   const Index index = read_index(source, options);
-  const auto values = read_shards<Value>(
-      index, source, options.map, [&](Input input) { return input.reader.load(input.source, options); });
+  const auto values = read_shards<Value>(index, source, options.map, [&](const Input& input) {
+    return input.reader.load(input.source, options);
+  });
   return join(index, values, [](std::size_t, const Value&) { return true; }).tree;
 }
 
 Listing list_index(const Source& source, const LoadOptions& options) {
   const Index index = read_index(source, options);
-  auto parts = read_shards<Listing>(index, source, false,
-                                    [&](Input input) { return input.reader.list(input.source, options); });
+  auto parts = read_shards<Listing>(
+      index, source, false, [&](const Input& input) { return input.reader.list(input.source, options); });
   std::vector<Value> trees;
   trees.reserve(parts.size());
   for (const Listing& part : parts) trees.push_back(part.tree);

@@ -9,7 +9,7 @@ namespace sconce::checkpoint {
 
 Value load(const std::string& path, const LoadOptions& options) {
   try {
-    Input input = open_input(path, options.map);
+    const Input input = open_input(path, options.map);
     return input.reader.load(input.source, options);
   } catch (const Error& error) {
     throw error.in_file(path);
@@ -17,7 +17,7 @@ Value load(const std::string& path, const LoadOptions& options) {
 }
 
 Value load(std::span<const std::byte> bytes, const LoadOptions& options) {
-  Input input = open_input(bytes);
+  const Input input = open_input(bytes);
   LoadOptions now = options;
   now.defer = false;  // the bytes are the caller's and may be gone by then
   return input.reader.load(input.source, now);
@@ -25,7 +25,7 @@ Value load(std::span<const std::byte> bytes, const LoadOptions& options) {
 
 Listing describe(const std::string& path, const LoadOptions& options) {
   try {
-    Input input = open_input(path, false);
+    const Input input = open_input(path, false);
     Listing listing = input.reader.list(input.source, options);
     listing.path = path;
     return listing;
@@ -35,7 +35,7 @@ Listing describe(const std::string& path, const LoadOptions& options) {
 }
 
 Listing describe(std::span<const std::byte> bytes, const LoadOptions& options) {
-  Input input = open_input(bytes);
+  const Input input = open_input(bytes);
   return input.reader.list(input.source, options);
 }
 

@@ -42,7 +42,7 @@ bool is_carried_storage(const Node& node) {
 
 }  // namespace
 
-PlainPickle::PlainPickle(Source source, const LoadOptions& options)
+PlainPickle::PlainPickle(const Source& source, const LoadOptions& options)
     : size_(source.bytes->size()), pickle_(read_whole(*source.bytes, options)) {
   for (std::uint32_t id = 0; id < graph().node_count(); ++id) {
     const Node node = graph().node(id);

@@ -22,7 +22,7 @@ class PlainPickle : public StorageFile, public PersistentIds {
  public:
   // Reads the pickle and the streams in it. Errors: those of read_pickle and LegacyStream; kUnsupported
   // (persistent ids, byte strings that are no stream of one storage).
-  PlainPickle(Source source, const LoadOptions& options);
+  PlainPickle(const Source& source, const LoadOptions& options);
 
   const pickle::Graph& graph() const { return pickle_.graph; }
   std::uint64_t trailing_bytes() const { return size_ - pickle_.end; }

@@ -24,7 +24,7 @@ Salvage salvage_whole(Value value, const Listing& listing) {
 
 Salvage salvage(const std::string& path, const LoadOptions& options) {
   try {
-    Input input = open_input(path, false);
+    const Input input = open_input(path, false);
     if (input.reader.salvage != nullptr) return input.reader.salvage(input.source, options);
     return salvage_whole(load(path, options), describe(path, options));
   } catch (const Error& error) {
@@ -33,14 +33,14 @@ Salvage salvage(const std::string& path, const LoadOptions& options) {
 }
 
 Salvage salvage(std::span<const std::byte> bytes, const LoadOptions& options) {
-  Input input = open_input(bytes);
+  const Input input = open_input(bytes);
   if (input.reader.salvage != nullptr) return input.reader.salvage(input.source, options);
   return salvage_whole(load(bytes, options), describe(bytes, options));
 }
 
 bool can_salvage(const std::string& path, const LoadOptions& options) {
   try {
-    Input input = open_input(path, false);
+    const Input input = open_input(path, false);
     return input.reader.can_salvage != nullptr && input.reader.can_salvage(input.source, options);
   } catch (const std::exception&) {
     return false;

@@ -1,13 +1,10 @@
 """Random calls of operations, run in PyTorch and by `sconce_probe_nn ops`, results and gradients compared."""
 
 import random
-import shutil
-import tempfile
-from pathlib import Path
 
 import torch
 
-from sconce_torch import SEED, TestCase, load, run_probe_nn
+from sconce_torch import SEED, OneThreadCase, load, run_probe_nn
 
 DTYPES = (torch.float32, torch.float64)
 # Largest difference over largest reference value of a tensor.
@@ -132,15 +129,7 @@ class Draw:
         return self.layout(torch.rand(shape) < 0.5)
 
 
-class OpTest(TestCase):
-    def setUp(self):
-        super().setUp()
-        self.folder = Path(tempfile.mkdtemp(prefix="sconce-torch-"))
-        self.addCleanup(shutil.rmtree, self.folder)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        self.addCleanup(torch.set_num_threads, threads)
-
+class OpTest(OneThreadCase):
     def draws(self, repeats=REPEATS):
         for dtype in DTYPES:
             for i in range(repeats):

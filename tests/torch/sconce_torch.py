@@ -4,6 +4,7 @@ import hashlib
 import os
 import struct
 import subprocess
+import tempfile
 import unittest
 import warnings
 from pathlib import Path
@@ -14,6 +15,18 @@ SOURCE_DIR = Path(__file__).resolve().parents[2]
 BIN_DIR = Path(os.environ.get("SCONCE_BIN", SOURCE_DIR / "build" / "release" / "bin"))
 SEED = int(os.environ.get("SCONCE_SEED") or int.from_bytes(os.urandom(4), "little"))
 TORCH_VERSION = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+
+DTYPES = [
+    torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.bfloat16,
+    torch.float32, torch.float64, torch.complex64, torch.complex128,
+]
+# Written with _rebuild_tensor_v3, which torch 2.1 brought.
+NEW_DTYPES = [
+    getattr(torch, name)
+    for name in ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz",
+                 "float8_e5m2fnuz", "float8_e8m0fnu", "complex32")
+    if TORCH_VERSION >= (2, 3) and hasattr(torch, name)
+]
 
 
 def binary(name):
@@ -176,10 +189,13 @@ def differences(expected, actual):
 
 
 class TestCase(unittest.TestCase):
-    """unittest.TestCase whose tests start from the run's seed, whatever ran before."""
+    """unittest.TestCase whose tests start from the run's seed, whatever ran before, with an empty folder."""
 
     def setUp(self):
         torch.manual_seed(SEED)
+        folder = tempfile.TemporaryDirectory(prefix="sconce-torch-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
         # What "same" costs PyTorch is not our business.
         warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")
 
@@ -197,5 +213,15 @@ class TestCase(unittest.TestCase):
         scale = max(expected.abs().max().item(), 1e-30)
         error = (expected - actual).abs().max().item() / scale
         self.assertLessEqual(error, tolerance, f"{name} (SCONCE_SEED={SEED})")
+
+
+class OneThreadCase(TestCase):
+    """PyTorch on one thread: in which order it adds depends on how many there are."""
+
+    def setUp(self):
+        super().setUp()
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        self.addCleanup(torch.set_num_threads, threads)
 
 

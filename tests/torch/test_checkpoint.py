@@ -4,7 +4,6 @@ import hashlib
 import json
 import random
 import struct
-import tempfile
 import unittest
 import zipfile
 from collections import OrderedDict
@@ -12,20 +11,8 @@ from pathlib import Path
 
 import torch
 
-from sconce_torch import (SEED, TORCH_VERSION, TestCase, digest, has_memory, needs_torch, run_probe, storage_id,
-                          tensor_bytes)
-
-DTYPES = [
-    torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.bfloat16,
-    torch.float32, torch.float64, torch.complex64, torch.complex128,
-]
-# Written with _rebuild_tensor_v3, which torch 2.1 brought.
-NEW_DTYPES = [
-    getattr(torch, name)
-    for name in ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz",
-                 "float8_e5m2fnuz", "float8_e8m0fnu", "complex32")
-    if TORCH_VERSION >= (2, 3) and hasattr(torch, name)
-]
+from sconce_torch import (DTYPES, NEW_DTYPES, SEED, TORCH_VERSION, TestCase, digest, has_memory, needs_torch,
+                          run_probe, storage_id, tensor_bytes)
 
 
 def load(path, **options):
@@ -127,12 +114,6 @@ def expected_tensor(tensor, storages):
 
 
 class Case(TestCase):
-    def setUp(self):
-        super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-
     def probe_tree(self, path):
         return json.loads(run_probe("tree", path).stdout)
 

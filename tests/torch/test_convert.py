@@ -2,25 +2,12 @@
 
 import itertools
 import json
-import tempfile
 import unittest
 from collections import OrderedDict
-from pathlib import Path
 
 import torch
 
-from sconce_torch import SEED, TORCH_VERSION, TestCase, run_sconce, tensor_bytes, tensors
-
-DTYPES = [
-    torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.bfloat16,
-    torch.float32, torch.float64, torch.complex64, torch.complex128,
-]
-NEW_DTYPES = [
-    getattr(torch, name)
-    for name in ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz",
-                 "float8_e5m2fnuz", "float8_e8m0fnu", "complex32")
-    if TORCH_VERSION >= (2, 3) and hasattr(torch, name)
-]
+from sconce_torch import DTYPES, NEW_DTYPES, SEED, TORCH_VERSION, TestCase, run_sconce, tensor_bytes, tensors
 
 
 def random_tensor(dtype, shape):
@@ -47,12 +34,6 @@ def ways_to_load():
 
 
 class Case(TestCase):
-    def setUp(self):
-        super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-
     def converted(self, value, *options, suffix=".pt", legacy=False):
         source, out = self.folder / "source.pt", self.folder / f"out{suffix}"
         torch.save(value, source, _use_new_zipfile_serialization=not legacy)

@@ -6,11 +6,9 @@ import os
 import pickle
 import subprocess
 import sys
-import tempfile
 import unittest
 import unittest.mock
 import warnings
-from pathlib import Path
 
 import torch
 
@@ -41,9 +39,6 @@ class Case(TestCase):
     def setUp(self):
         super().setUp()
         warnings.filterwarnings("ignore", module="torch.distributed")
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
 
     def to_torch(self, path, *options):
         out = self.folder / "out.pt"

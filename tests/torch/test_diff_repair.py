@@ -3,10 +3,8 @@
 import copy
 import json
 import random
-import tempfile
 import unittest
 from collections import OrderedDict
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -28,9 +26,6 @@ def ordered_bits(tensor):
 class Case(TestCase):
     def setUp(self):
         super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
         self.random = random.Random(SEED)
 
     def save(self, name, value):

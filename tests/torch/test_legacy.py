@@ -12,8 +12,8 @@ import tarfile
 import torch
 from torch import nn
 
-from sconce_torch import SEED, TORCH_VERSION, digest, has_memory, run_probe, tensor_bytes
-from test_checkpoint import DTYPES, Case, aligned, expected_tree, load, random_tensor, random_value
+from sconce_torch import DTYPES, SEED, TORCH_VERSION, digest, has_memory, run_probe, tensor_bytes
+from test_checkpoint import Case, aligned, expected_tree, load, random_tensor, random_value
 
 STORAGES = ["Bool", "Byte", "Char", "Short", "Int", "Long", "Half", "BFloat16", "Float", "Double", "ComplexFloat",
             "ComplexDouble", "QInt8", "QUInt8", "QInt32", "QUInt4x2", "QUInt2x4"]

@@ -1,9 +1,6 @@
 """Same seed, same batches: the loader and the samplers against torch.utils.data."""
 
 import random
-import shutil
-import tempfile
-from pathlib import Path
 
 import torch
 from torch.utils import data
@@ -15,8 +12,6 @@ class Loader(TestCase):
     def setUp(self):
         super().setUp()
         self.random = random.Random(f"{SEED} {self.id()}")
-        self.folder = Path(tempfile.mkdtemp(prefix="sconce-torch-"))
-        self.addCleanup(shutil.rmtree, self.folder)
 
     def entry(self, **options):
         """A data set and a way to go through it, with a generator of the loader's own in every other one."""

@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-import tempfile
 import unittest
 import warnings
 from collections import OrderedDict
-from pathlib import Path
 
 import torch
 import torch.nn.intrinsic.qat as nniqat
@@ -66,9 +64,6 @@ class Case(TestCase):
     def setUp(self):
         super().setUp()
         warnings.filterwarnings("ignore", "Lazy modules are a new feature")
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
 
     def recovered(self, path, *options):
         """What PyTorch loads of the file with state_dicts in the place of modules, and the notes."""

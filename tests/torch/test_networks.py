@@ -1,15 +1,12 @@
 """Networks drawn anew in each run, built from one seed and trained on both sides."""
 
 import random
-import shutil
-import tempfile
-from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from sconce_torch import SEED, TORCH_VERSION, TestCase, load, run_probe_nn
+from sconce_torch import SEED, TORCH_VERSION, OneThreadCase, load, run_probe_nn
 from test_layers import make_layer
 
 STEPS = 20
@@ -141,15 +138,7 @@ def errors(run, losses, model):
     return loss, max((mine - theirs).abs().max().item() / max(1, mine.abs().max().item()) for mine, theirs in tensors)
 
 
-class Networks(TestCase):
-    def setUp(self):
-        super().setUp()
-        self.folder = Path(tempfile.mkdtemp(prefix="sconce-torch-"))
-        self.addCleanup(shutil.rmtree, self.folder)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        self.addCleanup(torch.set_num_threads, threads)
-
+class Networks(OneThreadCase):
     def check(self, dtype, count):
         draw = random.Random(f"{SEED} {dtype}")
         entries = [Sketch(draw, dtype).entry() for _ in range(count)]

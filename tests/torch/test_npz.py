@@ -2,13 +2,11 @@
 
 import io
 import json
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from sconce_torch import SEED, TORCH_VERSION, TestCase, run_probe, tensor_bytes
+from sconce_torch import SEED, TORCH_VERSION, TestCase, load, run_probe, tensor_bytes
 
 TYPES = ["?", "u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "c8", "c16"]
 NEW_TYPES = ["u2", "u4", "u8"]  # which torch has since 2.3
@@ -18,16 +16,9 @@ def types():
     return TYPES + (NEW_TYPES if TORCH_VERSION >= (2, 3) else [])
 
 
-def load(path):
-    return torch.load(path, weights_only=True) if TORCH_VERSION >= (2, 0) else torch.load(path)
-
-
 class Case(TestCase):
     def setUp(self):
         super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
         self.rng = np.random.default_rng(SEED)
 
     def array(self, code, shape):

@@ -15,7 +15,6 @@ import json
 import pathlib
 import pickle
 import struct
-import tempfile
 import types
 import unittest
 import uuid
@@ -126,9 +125,6 @@ def parts(value):
 class Case(TestCase):
     def setUp(self):
         super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
         warnings.simplefilter("ignore")
         self.addCleanup(warnings.resetwarnings)
 

@@ -5,15 +5,13 @@ docs/fidelity.md has the long form, two epochs. SCONCE_DATA names the pictures' 
 
 import json
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import torch
 from torch.nn import functional
 
-from sconce_torch import SEED, TestCase, run_sconce
+from sconce_torch import SEED, OneThreadCase, run_sconce
 from test_train import BATCH, OPTIONS, LeNet
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -40,20 +38,12 @@ class Pictures(torch.utils.data.Dataset):
         return (record[1:].view(3, 32, 32).float().div(255) - 0.5) / 0.5, record[0].long()
 
 
-class RealPictures(TestCase):
+class RealPictures(OneThreadCase):
     @classmethod
     def setUpClass(cls):
         cls.data = real_data.cifar()
         cls.training = Pictures([cls.data / name for name in real_data.BATCHES[:-1]])
         cls.testing = Pictures([cls.data / real_data.BATCHES[-1]])
-
-    def setUp(self):
-        super().setUp()
-        self.folder = Path(tempfile.mkdtemp(prefix="sconce-torch-"))
-        self.addCleanup(shutil.rmtree, self.folder)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        self.addCleanup(torch.set_num_threads, threads)
 
     def script(self, seed):
         """Losses of the plain script, and how many of the 10,000 pictures it gets right in the end."""

@@ -4,16 +4,13 @@ import copy
 import json
 import os
 import random
-import shutil
-import tempfile
 from collections import OrderedDict
-from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from sconce_torch import SEED, TestCase, load, run_probe_nn, run_sconce
+from sconce_torch import SEED, OneThreadCase, load, run_probe_nn, run_sconce
 from test_train import write_cifar
 
 # Threads that wait by spinning take the processor from the tests beside this one.
@@ -141,15 +138,7 @@ def floating(tensors):
     return {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
 
 
-class Case(TestCase):
-    def setUp(self):
-        super().setUp()
-        self.folder = Path(tempfile.mkdtemp(prefix="sconce-torch-"))
-        self.addCleanup(shutil.rmtree, self.folder)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        self.addCleanup(torch.set_num_threads, threads)
-
+class Case(OneThreadCase):
     def assert_as_near(self, expected, actual, exact, limit, least_scale=1e-30):
         """Named tensors within `limit` of PyTorch's or, where rounding is magnified, ten times as far as PyTorch's
         stray from exact arithmetic."""

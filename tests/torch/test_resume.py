@@ -1,14 +1,11 @@
 """The tutorial's network handed from one to the other and back in the middle of its training."""
 
 import random
-import shutil
-import tempfile
-from pathlib import Path
 
 import torch
 from torch.nn import functional
 
-from sconce_torch import SEED, TestCase, load, run_probe_nn
+from sconce_torch import SEED, OneThreadCase, load, run_probe_nn
 from test_train import LeNet
 
 STEPS = 30
@@ -25,15 +22,7 @@ def buffers(optimizer):
     return {number: buffer for number, buffer in found.items() if buffer is not None}
 
 
-class Resume(TestCase):
-    def setUp(self):
-        super().setUp()
-        self.folder = Path(tempfile.mkdtemp(prefix="sconce-torch-"))
-        self.addCleanup(shutil.rmtree, self.folder)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        self.addCleanup(torch.set_num_threads, threads)
-
+class Resume(OneThreadCase):
     def starts(self, dtype):
         """A beginning for each way of SGD, with everything drawn anew."""
         draw = random.Random(f"{SEED} {self.id()}")

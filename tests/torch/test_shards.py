@@ -1,14 +1,12 @@
 """Checkpoints in several files with an index, as Hugging Face's libraries keep them."""
 
 import json
-import tempfile
 import unittest
 from collections import OrderedDict
-from pathlib import Path
 
 import torch
 
-from sconce_torch import TORCH_VERSION, TestCase, run_probe, run_sconce, storage_id
+from sconce_torch import TestCase, load, run_probe, run_sconce, storage_id
 
 try:
     import safetensors
@@ -17,17 +15,7 @@ except ImportError:
     safetensors = None
 
 
-def load(path):
-    return torch.load(path, weights_only=True) if TORCH_VERSION >= (2, 0) else torch.load(path)
-
-
 class Case(TestCase):
-    def setUp(self):
-        super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-
     def state(self):
         tied = torch.randn(6, 4)
         return OrderedDict([("embed.weight", tied), ("layer.0.weight", torch.randn(8, 8)), ("layer.0.bias", torch.randn(8)),

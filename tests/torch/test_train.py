@@ -2,15 +2,12 @@
 
 import json
 import os
-import shutil
-import tempfile
-from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from sconce_torch import SEED, TestCase, needs_torch, run_sconce
+from sconce_torch import SEED, OneThreadCase, needs_torch, run_sconce
 
 PICTURES = 64  # in each of CIFAR-10's five batches
 BATCH = 4
@@ -110,17 +107,12 @@ class Script:
         torch.set_rng_state(state["rng_state"])
 
 
-class Train(TestCase):
+class Train(OneThreadCase):
     def setUp(self):
         super().setUp()
-        self.folder = Path(tempfile.mkdtemp(prefix="sconce-torch-"))
         self.data = self.folder / "cifar"
         self.data.mkdir()
         self.dataset = write_cifar(self.data)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        self.addCleanup(torch.set_num_threads, threads)
-        self.addCleanup(shutil.rmtree, self.folder)
 
     def script(self):
         return Script(self.dataset, SEED)

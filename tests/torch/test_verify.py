@@ -15,7 +15,6 @@ import pathlib
 import pickle
 import random
 import struct
-import tempfile
 import types
 import uuid
 import warnings
@@ -169,14 +168,12 @@ class PredictionTest(TestCase):
     def setUp(self):
         super().setUp()
         self.random = random.Random(SEED)
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
 
     def judge(self, files, least_sound):
         """files: (label, bytes). All of them to sconce, and those that it calls sound to PyTorch."""
         paths = []
         for number, (_, content) in enumerate(files):
-            path = pathlib.Path(self.folder.name) / f"{number}.pt"
+            path = self.folder / f"{number}.pt"
             path.write_bytes(content)
             paths.append(path)
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -567,7 +564,7 @@ class PredictionTest(TestCase):
         self.judge(files, 11)
 
     def test_torchscript(self):
-        path = pathlib.Path(self.folder.name) / "script.pt"
+        path = self.folder / "script.pt"
         torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(path))
         answers = verify(path)
         if answers["structure"] == "refused":
@@ -578,7 +575,7 @@ class PredictionTest(TestCase):
         """PyTorch stops at the first opcode that it does not like; so does the reason."""
         first = glob("os", "system")
         data = proto() + lst(integer(1), first, glob("builtins", "eval"), real(1.0)) + b"."
-        path = pathlib.Path(self.folder.name) / "first.pt"
+        path = self.folder / "first.pt"
         path.write_bytes(zip_file(data))
         for answer in verify(path)["weights_only"].values():
             self.assertFalse(answer["accepted"])
