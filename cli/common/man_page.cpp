@@ -43,21 +43,23 @@ std::string option_head(const OptionFacts& option) {
   return out + " " + roff(choices);
 }
 
-void add_command(std::string& page, const CLI::App& command) {
-  page += ".SS \"" + roff(usage_of("sconce", command)) + "\"\n" + roff(command.get_description()) + ".\n";
+}  // namespace
+
+std::string man_section(const CLI::App& command) {
+  std::string page =
+      ".SS \"" + roff(usage_of("sconce", command)) + "\"\n" + roff(command.get_description()) + ".\n";
   const auto& aliases = command.get_aliases();
   if (!aliases.empty()) page += "Also " + bold("sconce " + aliases.front()) + ".\n";
   for (const OptionFacts& option : options_of(command)) {
     if (option.description.empty()) continue;
     page += ".TP\n" + option_head(option) + "\n" + roff(option.description) + "\n";
   }
-  if (command.get_footer().empty()) return;
-  page += ".PP\n.nf\n" + roff(command.get_footer()) + "\n.fi\n";
+  if (!command.get_footer().empty()) page += ".PP\n.nf\n" + roff(command.get_footer()) + "\n.fi\n";
+  return page;
 }
 
-}  // namespace
-
-std::string man_page(const CLI::App& app, const std::string& version) {
+std::string man_page(const CLI::App& app, const std::string& version,
+                     const std::map<std::string, std::string>& sections) {
   std::string page = ".\\\" Written by 'sconce __man' from the options of the program.\n";
   page += ".TH SCONCE 1 \"\" \"sconce " + version + "\" \"User Commands\"\n";
   page += ".SH NAME\nsconce \\- " +
@@ -73,7 +75,10 @@ std::string man_page(const CLI::App& app, const std::string& version) {
           "Nothing in a file is ever run. A file is replaced only with --force, and only when the new one is "
           "complete. Names of tensors are the keys that lead to them, joined with dots.") +
       "\n.SH COMMANDS\n";
-  for (const CLI::App* command : commands_of(app)) add_command(page, *command);
+  for (const CLI::App* command : commands_of(app)) {
+    const auto ready = sections.find(command->get_name());
+    page += ready != sections.end() ? ready->second : man_section(*command);
+  }
   page += ".SH \"EXIT STATUS\"\n";
   const std::pair<const char*, const char*> statuses[] = {
       {"0", "Done, or the same."},

@@ -38,7 +38,7 @@ Format format_of_output(const std::string& path) {
   if (is_index(path)) return format_of_output(path.substr(0, path.size() - kIndexSuffix.size()));
   if (is_folder(path)) return Format::kDcp;
   if (path.ends_with(".safetensors")) return Format::kSafetensors;
-  if (path.ends_with(".npz")) return Format::kNpz;
+  if (path.ends_with(".npz") || path.ends_with(".npy")) return Format::kNpz;
   return Format::kTorchZip;
 }
 

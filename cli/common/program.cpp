@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <map>
 #include <memory>
 #include <new>
 #include <optional>
@@ -167,6 +168,14 @@ std::optional<int> refuse_first_words(const CLI::App& app, const std::vector<std
   return std::nullopt;
 }
 
+std::map<std::string, std::string> ready_sections(const std::vector<Command>& commands) {
+  std::map<std::string, std::string> out;
+  for (const Command& command : commands) {
+    if (command.manual) out.emplace(command.name, command.manual());
+  }
+  return out;
+}
+
 int parse_and_run(CLI::App& app, const std::vector<Runner>& runners, int argc, char** argv) {
   try {
     app.parse(argc, argv);
@@ -220,8 +229,9 @@ int run_program(const std::string& name, const std::string& description, const s
       out().print(complete(app, {words.begin() + 1, words.end()}));
       return kFine;
     }
-    if (words.size() == 1 && words.front() == kMan) {
-      out().print(man_page(app, SCONCE_VERSION));
+    if (!words.empty() && words.front() == kMan) {
+      out().print(words.size() == 1 ? man_page(app, SCONCE_VERSION, ready_sections(all))
+                                    : man_section(*app.get_subcommand(words[1])));
       return kFine;
     }
     if (const auto status = refuse_first_words(app, words)) return *status;

@@ -19,6 +19,8 @@ struct Command {
   std::string summary;
   std::function<std::function<int()>(CLI::App& app)> add;
   std::string alias = {};
+  // Its section of the manual, where another program has its options.
+  std::function<std::string()> manual = {};
 };
 
 // Parses, runs one command and gives the exit status; never throws. Errors become one line on stderr:

@@ -1,6 +1,7 @@
 #include "file/convert.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 
 #include "common/output.h"
@@ -9,7 +10,9 @@
 #include "common/status_line.h"
 #include "common/text_format.h"
 #include "sconce/base/text.h"
+#include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/named.h"
 #include "sconce/checkpoint/recover.h"
 #include "sconce/checkpoint/save.h"
 #include "sconce/toolbox/convert.h"
@@ -38,6 +41,7 @@ struct Result {
   toolbox::ConvertReport converted;
   checkpoint::SaveReport saved;
   std::vector<std::string> warnings;
+  bool is_flat = false;
 };
 
 // Sets of files hold named tensors only, whatever their format.
@@ -62,6 +66,27 @@ void warn_of_overflow(Result& result, DType dtype) {
   }
 }
 
+// Tensors within objects that saving left out are not in the output, though the conversion counted them.
+void note_lost_tensors(const std::string& output, const Value& value, toolbox::ConvertReport& report) {
+  const checkpoint::Listing written = checkpoint::describe(output);
+  // How often each name is there. A sparse tensor is listed as its parts: one of them is counted.
+  std::map<std::string, std::pair<std::string, std::size_t>> found;
+  for (const checkpoint::TensorInfo& info : written.tensors) {
+    auto& [role, count] = found.try_emplace(info.name, info.role, 0).first->second;
+    if (role == info.role) ++count;
+  }
+  report.tensors = 0;
+  for (const checkpoint::NamedLeaf& leaf : checkpoint::named_arrays(value)) {
+    const auto place = found.find(leaf.name);
+    if (place != found.end() && place->second.second > 0) {
+      --place->second.second;
+      ++report.tensors;
+    } else {
+      report.left_out.push_back({leaf.name, "tensor within an object that is left out"});
+    }
+  }
+}
+
 Result convert(Options options) {
   Result result;
   result.format = options.format.value_or(format_of_output(options.output));
@@ -70,7 +95,8 @@ Result convert(Options options) {
     options.convert.rename.push_back(toolbox::Rename::parse(rename));
   }
   if (!options.dtype.empty()) options.convert.dtype = toolbox::floating_dtype_from(options.dtype);
-  options.convert.flatten = is_flat(result.format, options);
+  result.is_flat = is_flat(result.format, options);
+  options.convert.flatten = result.is_flat;
 
   const Value value = checkpoint::load(options.input, {.defer = true});
   checkpoint::Recovery recovery = checkpoint::recover_modules(value);
@@ -86,6 +112,12 @@ Result convert(Options options) {
        .merge_aliases = true,
        .shard_size = options.shard_size,
        .progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }});
+  if (!result.saved.files.empty() && result.format == checkpoint::Format::kSafetensors) {
+    result.format = checkpoint::Format::kSafetensorsIndex;
+  } else if (!result.saved.files.empty() && result.format == checkpoint::Format::kTorchZip) {
+    result.format = checkpoint::Format::kTorchIndex;
+  }
+  if (!result.saved.warnings.empty()) note_lost_tensors(options.output, converted.value, result.converted);
   result.warnings = std::move(recovery.notes);
   result.warnings.insert(result.warnings.end(), result.converted.warnings.begin(),
                          result.converted.warnings.end());
@@ -136,8 +168,10 @@ int run(const Options& options) {
   std::vector<std::string> left_out;
   for (const toolbox::LeftOutValue& value : result.converted.left_out) {
     left_out.push_back(cat("left out ", value.name.empty() ? "the value" : cat("'", escaped(value.name), "'"),
-                           " (", escaped(value.what), "): ", checkpoint::format_name(result.format),
-                           " holds tensors only"));
+                           " (", escaped(value.what), ")",
+                           result.is_flat
+                               ? cat(": ", checkpoint::format_name(result.format), " holds tensors only")
+                               : std::string()));
   }
   warn_some(left_out, options);
   warn_some(result.warnings, options);
@@ -198,6 +232,8 @@ Command convert_command() {
         app.add_option("--state-dict", options->convert.state_dict,
                        "Only the part of the checkpoint with this name (state_dict, model.ema)")
             ->type_name("KEY");
+        add_size_option(app, "--shard-size", options->shard_size,
+                        "Several files of at most so many bytes of tensors each, and an index: 2GB");
         app.add_flag("--keep-objects", options->keep_objects,
                      "Write unknown Python objects back, where that runs no code");
         app.add_flag("--keep-device", options->keep_device, "Keep device tags such as cuda:0 instead of cpu");

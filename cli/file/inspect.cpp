@@ -6,8 +6,8 @@
 
 #include "common/output.h"
 #include "file/inspect_report.h"
+#include "sconce/base/glob.h"
 #include "sconce/toolbox/digest.h"
-#include "sconce/toolbox/glob.h"
 
 namespace sconce::cli {
 namespace {
@@ -28,7 +28,7 @@ Inspection inspect(const Options& options) {
   out.listing = checkpoint::describe(options.path);
   const auto& tensors = out.listing.tensors;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    if (options.filter.empty() || toolbox::glob_match(options.filter, tensors[i].name))
+    if (options.filter.empty() || glob_match(options.filter, tensors[i].name))
       out.tensors.push_back({i, {}, {}});
   }
   const auto by_name = [&](const InspectedTensor& a, const InspectedTensor& b) {

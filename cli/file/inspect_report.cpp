@@ -34,7 +34,8 @@ Json stats_json(const toolbox::TensorStats& stats) {
           {"zeros", stats.zeros}};
 }
 
-// A key path as JSON: strings and numbers as they are, other keys as Python prints them.
+// A key path as JSON: strings and ints that fit 64 bits as they are, {"repr": ...} for other keys, so that
+// two paths are equal only when the keys are.
 Json path_json(const std::vector<Value>& path) {
   Json out = Json::array();
   for (const Value& key : path) {
@@ -43,7 +44,7 @@ Json path_json(const std::vector<Value>& path) {
     } else if (key.is_int() && !key.is_big_int()) {
       out.push_back(key.as_int());
     } else {
-      out.push_back(value_repr(key));
+      out.push_back({{"repr", value_repr(key)}});
     }
   }
   return out;
@@ -83,9 +84,7 @@ Json tensor_json(const Inspection& inspection, const InspectedTensor& tensor) {
 }
 
 // Objects stand under "objects" by class; those whose content is understood are values, too.
-bool is_plain(const Value& value) {
-  return !value.is_array() && !value.is_sparse() && (!value.is_object() || checkpoint::is_understood(value));
-}
+bool is_plain(const Value& value) { return !value.is_object() || checkpoint::is_understood(value); }
 
 // What deserves a word beside a tensor's row.
 std::string remarks(const Inspection& inspection, const TensorInfo& info) {
@@ -187,10 +186,15 @@ Json inspection_json(const Inspection& inspection) {
   for (const InspectedTensor& tensor : inspection.tensors)
     out["tensors"].push_back(tensor_json(inspection, tensor));
   JsonMembers values;
-  toolbox::for_each_leaf(inspection.listing.tree, [&values](const checkpoint::NamedLeaf& leaf) {
-    if (is_plain(leaf.value)) values.set(leaf.name, checkpoint::value_text(leaf.value));
+  Json leaves = Json::array();
+  toolbox::for_each_leaf(inspection.listing.tree, [&](const checkpoint::NamedLeaf& leaf) {
+    if (leaf.value.is_array() || leaf.value.is_sparse()) return;
+    const std::string text = checkpoint::value_text(leaf.value);
+    if (is_plain(leaf.value)) values.set(leaf.name, text);
+    leaves.push_back({{"name", leaf.name}, {"path", path_json(leaf.path)}, {"value", text}});
   });
   out["values"] = std::move(values).object();
+  out["leaves"] = std::move(leaves);
   out["crc"] = is_checked(inspection) ? "checked" : "unchecked";
   JsonMembers objects;
   for (const auto& [name, type] : inspection.listing.objects) objects.set(name, type);

@@ -21,7 +21,7 @@ struct Options {
 int run(const Options& options) {
   refuse_existing(options.output, options.force);
   checkpoint::SaveOptions save;
-  save.format = options.format;
+  save.format = options.format.value_or(format_of_output(options.output));
   save.replace = options.force;
   save.keep_objects = options.keep_objects;
   FileProgress progress("writing");

@@ -24,7 +24,13 @@ std::string beside_this_program() {
 }
 
 Command handed_on(const char* name, const char* summary) {
-  return {name, summary, [](CLI::App&) { return [] { return kTrouble; }; }};
+  return {name,
+          summary,
+          [](CLI::App&) { return [] { return kTrouble; }; },
+          {},
+          [name] {
+            return nn_output({"__man", name});
+          }};
 }
 
 }  // namespace
@@ -40,9 +46,10 @@ const std::vector<Command>& nn_commands() {
 }
 
 bool is_nn_command(int argc, char** argv) {
-  // Also asked: help with one, and completion of what follows one.
+  // Also asked: help with one, its manual, and completion of what follows one.
   const std::string_view first = argc >= 2 ? argv[1] : "";
-  const bool is_about = (first == "help" && argc == 3) || (first == "__complete" && argc > 3);
+  const bool is_about =
+      ((first == "help" || first == "__man") && argc == 3) || (first == "__complete" && argc > 3);
   const std::string_view word = is_about ? std::string_view(argv[2]) : first;
   return std::any_of(nn_commands().begin(), nn_commands().end(),
                      [word](const Command& command) { return command.name == word; });
@@ -59,8 +66,8 @@ int run_nn(char** argv) {
 
 std::string nn_output(const std::vector<std::string>& arguments) {
   const std::string program = beside_this_program();
-  require(::access(program.c_str(), X_OK) == 0, ErrorCode::kNotFound, "", "a model of the zoo needs ",
-          program, ", which is not there: sconce was built without SCONCE_NN");
+  require(::access(program.c_str(), X_OK) == 0, ErrorCode::kNotFound, "", "this needs ", program,
+          ", which is not there: sconce was built without SCONCE_NN");
   std::vector<char*> argv{const_cast<char*>("sconce-nn")};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);

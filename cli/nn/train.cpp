@@ -76,6 +76,15 @@ std::optional<Resumed> load_resumed(const Arguments& args) {
   return resumed;
 }
 
+std::int64_t steps_of(const Resumed& resumed) {
+  const std::optional<Value> step = resumed.state.find("step");
+  if (!step || !step->is_int()) {
+    throw Error(ErrorCode::kKeyMismatch, "resume", "expected an int as 'step', the steps that are done")
+        .in_file(resumed.path);
+  }
+  return step->as_int();
+}
+
 // Where this run's files go.
 struct Target {
   train::RunFolder folder;
@@ -111,25 +120,29 @@ class Keeper {
 
   void epoch(const train::Trainer& trainer, bool is_best) {
     if (!target_) return;
-    save(trainer, is_best);
+    is_best_unsaved_ = is_best_unsaved_ || is_best;
+    save(trainer);
     draw(trainer);
   }
   // What the run came to, unless that is saved already.
   void end(const train::Trainer& trainer) {
     if (!target_ || saved_steps_ == trainer.position().step) return;
     const StopRequestPause pause;
-    save(trainer, false);
+    save(trainer);
     draw(trainer);
   }
 
  private:
   void draw(const train::Trainer& trainer) const { target_->folder.draw_curves(trainer.steps_in_epoch()); }
-  void save(const train::Trainer& trainer, bool is_best) {
+  void save(const train::Trainer& trainer) {
     const train::RunFolder& folder = target_->folder;
     const Value state = trainer.state_dict(settings_);
-    if (is_best) folder.save_best(state);
-    // The best of a run that is being replaced must not stand beside this run's last.
-    if (target_->replaces && !is_best && saved_steps_ < 0) folder.remove_best();
+    if (is_best_unsaved_) {
+      folder.save_best(state);
+    } else if (target_->replaces && saved_steps_ < 0) {
+      folder.remove_best();  // of the run that is being replaced
+    }
+    is_best_unsaved_ = false;
     folder.save_last(state);
     saved_steps_ = trainer.position().step;
   }
@@ -137,11 +150,16 @@ class Keeper {
   const std::optional<Target>& target_;
   Value settings_;
   std::int64_t saved_steps_ = -1;
+  bool is_best_unsaved_ = false;  // also when saving it was cut short: end() saves again
 };
 
-void restore(train::Trainer& trainer, const Resumed& resumed, const nn::Module& model) {
+// Takes the checkpoint; a folder without a best.pt gets the best of what comes.
+void restore(train::Trainer& trainer, const Resumed& resumed, const nn::Module& model,
+             const std::optional<Target>& target) {
   try {
     trainer.load_state_dict(resumed.state);
+    std::error_code ignored;
+    if (target && (target->replaces || !fs::exists(target->folder.best(), ignored))) trainer.forget_best();
   } catch (const LoadError& error) {
     throw explained(error, model, resumed.path);
   } catch (const Error& error) {
@@ -187,7 +205,7 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
   const std::optional<Resumed> resumed = load_resumed(args);
   if (resumed) {
     if (const auto saved = resumed->state.find("settings"); saved && saved->is_dict()) {
-      options.resume(*saved, resumed->state.at("step").as_int(), resumed->path);
+      options.resume(*saved, steps_of(*resumed), resumed->path);
     }
   }
   const models::Model& arch = models::find(settings.arch);
@@ -219,10 +237,11 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
   const auto transform = [&](bool augment) {
     return picture_transform(pictures->image_shape(), settings.mean, settings.std, augment);
   };
+  // What a transform draws comes from the default generator, as in PyTorch's loader without workers.
   const data::DataLoader loader(*pictures, {.batch_size = settings.batch_size,
                                             .shuffle = true,
                                             .transform = transform(settings.augment),
-                                            .prefetch = kPrefetch});
+                                            .prefetch = settings.augment ? 0 : kPrefetch});
   Generator test_generator;
   std::optional<data::DataLoader> test_loader;
   if (test_pictures) {
@@ -244,11 +263,16 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
                               [&](const train::EpochReport& epoch) {
                                 // Killed in between, a resume drops the record and makes it again.
                                 report->record(epoch);
-                                keeper.epoch(trainer, epoch.is_best);
+                                try {
+                                  keeper.epoch(trainer, epoch.is_best);
+                                } catch (const Error&) {
+                                  report->show(epoch);
+                                  throw;
+                                }
                                 report->show(epoch);
                               },
                           .on_validation = [&](std::int64_t batches) { report->validation(batches); }});
-  if (resumed) restore(trainer, *resumed, *model);
+  if (resumed) restore(trainer, *resumed, *model, target);
   const train::Position begun = trainer.position();
   report.emplace(TrainReportOptions{.epochs = settings.epochs,
                                     .samples = samples_left(settings, begun, loader, pictures->size()),

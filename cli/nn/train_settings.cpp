@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "sconce/base/error.h"
+#include "sconce/models/registry.h"
 
 namespace sconce::cli {
 namespace {
@@ -28,6 +29,18 @@ void from_value(const Value& value, std::optional<std::int64_t>& field) {
 void from_value(const Value& value, std::vector<double>& field) {
   field.clear();
   for (const Value& element : value.elements()) field.push_back(element.as_float());
+}
+
+CLI::Validator a_model() {
+  return {[](const std::string& name) {
+            try {
+              models::find(name);
+            } catch (const Error& error) {
+              return error.text();
+            }
+            return std::string();
+          },
+          ""};
 }
 
 std::string text_of(const Value& value) {
@@ -63,43 +76,49 @@ void TrainSettingsOptions::add(const char* name, CLI::Option* option, T& field, 
     if (option->get_expected_max() > 0) option->capture_default_str();
   }
   table_.push_back({name, option, may_change, [&field] { return as_value(field); },
-                    [&field](const Value& value) { from_value(value, field); }});
+                    [&field](const Value& value) { from_value(value, field); },
+                    [](const Value&) { return std::string(); }});
+}
+
+template <class T>
+void TrainSettingsOptions::add(const char* name, CLI::Option* option, T& field, const CLI::Validator& check,
+                               bool may_change) {
+  add(name, option->check(check), field, may_change);
+  table_.back().fault = [check](const Value& value) {
+    return value.is_none() ? std::string() : check(value.is_string() ? value.as_string() : text_of(value));
+  };
 }
 
 TrainSettingsOptions::TrainSettingsOptions(CLI::App& app, TrainSettings& settings) : settings_(settings) {
   TrainSettings& s = settings;
   constexpr bool kMayChange = true;
-  const auto at_least = [](std::int64_t low) { return CLI::Range(low, std::int64_t{1} << 62); };
-  add("arch", app.add_option("--arch", s.arch, "Model of the zoo; see 'sconce models'"), s.arch);
+  // Far from where products of them overflow.
+  const auto at_least = [](std::int64_t low) { return CLI::Range(low, std::int64_t{1} << 31); };
+  add("arch", app.add_option("--arch", s.arch, "Model of the zoo; see 'sconce models'"), s.arch, a_model());
   add("data", app.add_option("--data", s.data, kDataHelp), s.data, kMayChange);
-  add("epochs", app.add_option("--epochs", s.epochs, "Passes over the data")->check(at_least(0)), s.epochs,
+  add("epochs", app.add_option("--epochs", s.epochs, "Passes over the data"), s.epochs, at_least(0),
       kMayChange);
   steps_ = app.add_option("--steps", s.steps, "Stop after this many optimizer steps in all");
-  add("steps", steps_->check(at_least(0)), s.steps, kMayChange);
-  add("batch_size", app.add_option("--batch-size", s.batch_size, "Pictures in a batch")->check(at_least(1)),
-      s.batch_size);
-  add("optimizer", app.add_option("--optimizer", s.optimizer, "Optimizer")->check(CLI::IsMember({"sgd"})),
-      s.optimizer);
+  add("steps", steps_, s.steps, at_least(0), kMayChange);
+  add("batch_size", app.add_option("--batch-size", s.batch_size, "Pictures in a batch"), s.batch_size,
+      at_least(1));
+  add("optimizer", app.add_option("--optimizer", s.optimizer, "Optimizer"), s.optimizer,
+      CLI::IsMember({"sgd"}));
   add("lr", app.add_option("--lr", s.lr, "Learning rate"), s.lr);
   add("momentum", app.add_option("--momentum", s.momentum, "Momentum"), s.momentum);
   add("dampening", app.add_option("--dampening", s.dampening, "Dampening of the momentum"), s.dampening);
   add("weight_decay", app.add_option("--weight-decay", s.weight_decay, "L2 penalty"), s.weight_decay);
   add("nesterov", app.add_flag("--nesterov", s.nesterov, "Nesterov momentum"), s.nesterov);
-  add("scheduler",
-      app.add_option("--scheduler", s.scheduler, "Schedule of the learning rate")
-          ->check(CLI::IsMember({"none", "step"})),
-      s.scheduler);
-  add("step_size",
-      app.add_option("--step-size", s.step_size, "Scheduler step: epochs between drops")->check(at_least(1)),
-      s.step_size);
+  add("scheduler", app.add_option("--scheduler", s.scheduler, "Schedule of the learning rate"), s.scheduler,
+      CLI::IsMember({"none", "step"}));
+  add("step_size", app.add_option("--step-size", s.step_size, "Scheduler step: epochs between drops"),
+      s.step_size, at_least(1));
   add("gamma", app.add_option("--gamma", s.gamma, "Scheduler step: factor of a drop"), s.gamma);
   add("seed", app.add_option("--seed", s.seed, "Seed of the random numbers"), s.seed);
-  add("threads",
-      app.add_option("--threads", s.threads, "Threads to compute with; default: one per core")
-          ->check(CLI::Range(1, 4096)),
-      s.threads, kMayChange);
-  add("log_every", app.add_option("--log-every", s.log_every, "Steps between metrics")->check(at_least(1)),
-      s.log_every, kMayChange);
+  add("threads", app.add_option("--threads", s.threads, "Threads to compute with; default: one per core"),
+      s.threads, CLI::Range(1, 4096), kMayChange);
+  add("log_every", app.add_option("--log-every", s.log_every, "Steps between metrics"), s.log_every,
+      at_least(1), kMayChange);
   add("augment", app.add_flag("--augment", s.augment, "Crop and flip the pictures at random"), s.augment);
   add("mean",
       app.add_option("--mean", s.mean,
@@ -125,14 +144,21 @@ void TrainSettingsOptions::resume(const Value& saved, std::int64_t steps_done, c
   for (const Setting& setting : table_) {
     const std::optional<Value> theirs = saved.find(setting.name);
     if (!theirs) continue;
-    if (setting.option->count() == 0) {
-      setting.set(*theirs);
-      continue;
+    try {
+      if (setting.option->count() == 0) {
+        const std::string fault = setting.fault(*theirs);
+        require(fault.empty(), ErrorCode::kCorrupt, "resume", fault);
+        setting.set(*theirs);
+        continue;
+      }
+      const Value mine = setting.get();
+      require(setting.may_change || is_same(mine, *theirs), ErrorCode::kInvalidArgument, "resume", "it is ",
+              text_of(mine), " here, but the run has ", text_of(*theirs),
+              "; leave it out, or start a new run from these weights with --init");
+    } catch (const Error& error) {
+      throw Error(error.code(), error.where(), cat(setting.option->get_name(), ": ", error.text()))
+          .in_file(path);
     }
-    const Value mine = setting.get();
-    require(setting.may_change || is_same(mine, *theirs), ErrorCode::kInvalidArgument, "resume",
-            setting.option->get_name(), " is ", text_of(mine), " here, but the run in ", escaped(path),
-            " has ", text_of(*theirs), "; leave it out, or start a new run from these weights with --init");
   }
   if (steps_->count() == 0 && settings_.steps && *settings_.steps <= steps_done) settings_.steps.reset();
 }

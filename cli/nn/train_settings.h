@@ -47,6 +47,7 @@ class TrainSettingsOptions {
   // Takes the settings of a checkpoint at `path` for every option that was not given. One that was given
   // replaces the checkpoint's where a run can go on with it (epochs, steps, data, threads, log_every);
   // another that differs is Error kInvalidArgument. A limit of steps that the run has reached is forgotten.
+  // Error kCorrupt for a setting that the option would not take, kDTypeMismatch for one of another kind.
   void resume(const Value& saved, std::int64_t steps_done, const std::string& path);
 
  private:
@@ -56,9 +57,14 @@ class TrainSettingsOptions {
     bool may_change;
     std::function<Value()> get;
     std::function<void(const Value&)> set;
+    // What is wrong with a value that did not come through the option; empty when nothing is.
+    std::function<std::string(const Value&)> fault;
   };
   template <class T>
   void add(const char* name, CLI::Option* option, T& field, bool may_change = false);
+  template <class T>
+  void add(const char* name, CLI::Option* option, T& field, const CLI::Validator& check,
+           bool may_change = false);
 
   TrainSettings& settings_;
   std::vector<Setting> table_;

@@ -33,6 +33,20 @@ std::string quoted(const std::vector<std::string>& names) {
   return out;
 }
 
+// What one line of text holds of a report.
+constexpr std::size_t kMostNames = 8;
+constexpr std::size_t kMostFindings = 6;
+constexpr std::size_t kMostHints = 2;
+
+std::string listed(const std::vector<LoadReport::Key>& keys) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min(keys.size(), kMostNames); ++i) {
+    out += cat(i == 0 ? "\"" : ", \"", keys[i].name, "\"");
+  }
+  if (keys.size() > kMostNames) out += cat(" and ", keys.size() - kMostNames, " more");
+  return out;
+}
+
 // The keys of a dict, as far as a line of text may be long.
 std::string described(const Value& dict) {
   constexpr std::size_t kMost = 10;
@@ -109,8 +123,25 @@ Weights find_weights(const Value& content, const std::string& path) {
 }
 
 Error explained(const LoadError& error, const nn::Module& model, const std::string& path) {
-  std::string text = error.report().str(model.class_name());
-  for (const std::string& hint : error.report().hints()) text += cat("\n  hint: ", hint);
+  const LoadReport& report = error.report();
+  std::vector<std::string> findings;
+  if (!report.missing.empty())
+    findings.push_back(cat("Missing key(s) in state_dict: ", listed(report.missing)));
+  if (!report.unexpected.empty()) {
+    findings.push_back(cat("Unexpected key(s) in state_dict: ", listed(report.unexpected)));
+  }
+  for (const LoadReport::Mismatch& mismatch : report.mismatched) {
+    findings.push_back(cat("size mismatch for ", mismatch.name, ": ", mismatch.found, " in the checkpoint, ",
+                           mismatch.expected, " in the model"));
+  }
+  findings.insert(findings.end(), report.errors.begin(), report.errors.end());
+  std::string text = cat("Error(s) in loading state_dict for ", model.class_name(), ": ");
+  for (std::size_t i = 0; i < std::min(findings.size(), kMostFindings); ++i) {
+    text += cat(i == 0 ? "" : "; ", escaped(findings[i]));
+  }
+  if (findings.size() > kMostFindings) text += cat("; and ", findings.size() - kMostFindings, " more");
+  const std::vector<std::string> hints = report.hints();
+  for (std::size_t i = 0; i < std::min(hints.size(), kMostHints); ++i) text += cat("; hint: ", hints[i]);
   return Error(error.code(), "weights", text).in_file(path);
 }
 

@@ -26,7 +26,7 @@ struct Weights {
 // kUnsupported, naming `path`, when there is none or it is not clear which.
 Weights find_weights(const Value& content, const std::string& path);
 
-// The error for weights of the file `path` that do not fit the model: the report, with hints.
+// The error for weights of the file `path` that do not fit the model: the report and its hints in one line.
 Error explained(const LoadError& error, const nn::Module& model, const std::string& path);
 
 // Loads a file's state_dict into the model, every key and shape in its place; a prefix that every name

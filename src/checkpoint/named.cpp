@@ -5,6 +5,7 @@
 
 #include "checkpoint/module_state.h"
 #include "checkpoint/walk_budget.h"
+#include "sconce/state/repr.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -168,7 +169,7 @@ std::string key_name(const Value& key) {
     case ValueKind::kString:
       return key.as_string();
     case ValueKind::kInt:
-      return key.is_big_int() ? "int" : std::to_string(key.as_int());
+      return key.is_big_int() ? value_repr(key) : std::to_string(key.as_int());
     case ValueKind::kBool:
       return key.as_bool() ? "True" : "False";
     case ValueKind::kFloat:

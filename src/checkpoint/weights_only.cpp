@@ -3,9 +3,9 @@
 #include <unordered_map>
 
 #include "checkpoint/weights_only_calls.h"
+#include "sconce/base/big_int.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/text.h"
-#include "sconce/codec/big_int.h"
 #include "sconce/codec/pickle.h"
 #include "sconce/codec/pickle_names.h"
 
@@ -237,7 +237,7 @@ class Machine {
   // ---- opcodes
 
   void push_integer(std::span<const std::byte> bytes) {
-    const auto small = pickle::integer_to_int64(bytes);
+    const auto small = integer_to_int64(bytes);
     push(small ? values_.integer(*small) : values_.big_integer());
   }
 

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "codec/pickle_text.h"
+#include "sconce/base/big_int.h"
 #include "sconce/base/byte_reader.h"
-#include "sconce/codec/big_int.h"
 
 namespace sconce::pickle::detail {
 

@@ -1,8 +1,8 @@
 #include <utility>
 
 #include "codec/pickle_arena.h"
+#include "sconce/base/big_int.h"
 #include "sconce/base/byte_reader.h"
-#include "sconce/codec/big_int.h"
 #include "sconce/codec/pickle.h"
 
 namespace sconce::pickle {

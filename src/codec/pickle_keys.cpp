@@ -4,8 +4,8 @@
 #include <bit>
 #include <cmath>
 
+#include "sconce/base/big_int.h"
 #include "sconce/base/byte_reader.h"
-#include "sconce/codec/big_int.h"
 
 namespace sconce::pickle::detail {
 namespace {

@@ -6,8 +6,8 @@
 #include "codec/pickle_builder.h"
 #include "codec/pickle_memo.h"
 #include "codec/pickle_text.h"
+#include "sconce/base/big_int.h"
 #include "sconce/base/byte_reader.h"
-#include "sconce/codec/big_int.h"
 #include "sconce/codec/pickle.h"
 
 namespace sconce::pickle {

@@ -1,7 +1,7 @@
 #include "sconce/codec/pickle_writer.h"
 
+#include "sconce/base/big_int.h"
 #include "sconce/base/error.h"
-#include "sconce/codec/big_int.h"
 #include "sconce/codec/pickle_names.h"
 
 namespace sconce::pickle {

@@ -13,6 +13,14 @@ Geometry Geometry::contiguous(Shape shape) {
   return {std::move(shape), std::move(strides), 0};
 }
 
+bool Geometry::repeats_elements() const {
+  if (numel() == 0) return false;
+  for (std::size_t i = 0; i < rank(); ++i) {
+    if (strides[i] == 0 && shape[i] > 1) return true;
+  }
+  return false;
+}
+
 bool Geometry::is_contiguous() const {
   if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return true;
   std::int64_t expected = 1;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "nn/walk.h"
+#include "sconce/base/glob.h"
 #include "sconce/nn/module.h"
 #include "sconce/tensor/grad_mode.h"
 
@@ -32,7 +33,8 @@ struct ExtraStateCopy {
 // Reads the whole comparison before anything is written.
 class LoadPlan {
  public:
-  LoadPlan(Module& root, const StateDict& state) : state_(state) {
+  LoadPlan(Module& root, const StateDict& state, const LoadStateOptions& options)
+      : state_(state), options_(options) {
     nn::for_each_module(root, "",
                         [&](const std::string& prefix, Module& module) { compare(prefix, module); });
     find_unexpected();
@@ -40,16 +42,27 @@ class LoadPlan {
 
   LoadReport take_report() { return std::move(report_); }
 
-  void run(bool assign) {
+  // What modules refuse of their own comes first, and those that took theirs before get back what they had.
+  void run() {
     const NoGradGuard no_grad;
+    std::vector<ExtraStateCopy> before;
+    try {
+      for (const ExtraStateCopy& copy : extra_) {
+        before.push_back({copy.module, *copy.module->extra_state()});
+        copy.module->set_extra_state(copy.state);
+      }
+    } catch (...) {
+      if (!before.empty()) before.pop_back();
+      for (const ExtraStateCopy& copy : before) copy.module->set_extra_state(copy.state);
+      throw;
+    }
     for (TensorCopy& copy : tensors_) {
-      if (assign) {
+      if (options_.assign) {
         adopt(copy.target, copy.source);
       } else {
         copy.target.mutable_array().copy_from(copy.source);
       }
     }
-    for (const ExtraStateCopy& copy : extra_) copy.module->set_extra_state(copy.state);
   }
 
  private:
@@ -99,6 +112,7 @@ class LoadPlan {
     // Files of PyTorch 0.3 hold scalars as one element.
     if (target.rank() == 0 && source.rank() == 1 && source.numel() == 1) source = source.reshape({});
     if (source.shape() != target.shape()) {
+      if (may_differ(key)) return;
       report_.mismatched.push_back({key, target.shape(), source.shape(), report_.errors.size()});
       return;
     }
@@ -107,7 +121,17 @@ class LoadPlan {
                                    source.dtype(), " cannot become ", target.dtype()));
       return;
     }
+    if (options_.assign && target.requires_grad() && !is_floating(source.dtype())) {
+      report_.errors.push_back(cat("While copying the parameter named \"", key, "\", a tensor of dtype ",
+                                   source.dtype(), " cannot be learned"));
+      return;
+    }
     tensors_.push_back({target, std::move(source)});
+  }
+
+  bool may_differ(const std::string& key) const {
+    return std::any_of(options_.skip_mismatched.begin(), options_.skip_mismatched.end(),
+                       [&](const std::string& pattern) { return glob_match(pattern, key); });
   }
 
   // PyTorch's order: by the innermost module a key reaches, in order of traversal; within it by file order.
@@ -148,6 +172,7 @@ class LoadPlan {
   };
 
   const StateDict& state_;
+  const LoadStateOptions& options_;
   LoadReport report_;
   std::vector<TensorCopy> tensors_;
   std::vector<ExtraStateCopy> extra_;
@@ -179,7 +204,7 @@ StateDict Module::state_dict(std::string_view prefix) const {
 
 LoadReport Module::load_state_dict(const StateDict& state, const LoadStateOptions& options) {
   check_lists(*this);
-  LoadPlan plan(*this, state);
+  LoadPlan plan(*this, state, options);
   LoadReport report = plan.take_report();
   report.find_nearest();
   LoadReport blocking = report;
@@ -188,7 +213,7 @@ LoadReport Module::load_state_dict(const StateDict& state, const LoadStateOption
     blocking.unexpected.clear();
   }
   if (!blocking.is_clean()) throw LoadError(std::move(blocking), class_name());
-  plan.run(options.assign);
+  plan.run();
   return report;
 }
 

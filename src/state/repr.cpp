@@ -5,6 +5,7 @@
 #include <cmath>
 #include <ostream>
 
+#include "sconce/base/big_int.h"
 #include "sconce/base/error.h"
 
 namespace sconce {
@@ -39,7 +40,12 @@ std::string bytes_repr(const Value& value) {
   return cat(value.is_bytearray() ? "bytearray" : "bytes", " (", value.as_bytes().size(), " bytes)");
 }
 
-std::string big_int_repr(const Value& value) { return cat("int (", 8 * value.int_bytes().size(), " bits)"); }
+// In decimal, whose time is quadratic, as far as Python prints one.
+std::string big_int_repr(const Value& value) {
+  constexpr std::size_t kMostBytes = 1785;  // 4300 digits
+  const std::vector<std::byte> bytes = value.int_bytes();
+  return bytes.size() <= kMostBytes ? integer_to_decimal(bytes) : cat("int (", 8 * bytes.size(), " bits)");
+}
 
 std::string tensor_repr(const Value& value) {
   if (value.is_sparse()) return cat(value.as_sparse().layout, " tensor", value.as_sparse().size.str());

@@ -11,7 +11,7 @@ namespace {
 
 // Refuses writes that autograd could not see through; true when the write must be recorded.
 template <class... Others>
-bool prepare(const char* name, Tensor& x, const Others&... others) {
+bool is_recorded(const char* name, Tensor& x, const Others&... others) {
   if (!needs_grad(x, others...)) return false;
   require(!(x.requires_grad() && x.is_leaf()), ErrorCode::kState, name,
           "a leaf that requires grad is used in an in-place operation; write to it inside a NoGradGuard");
@@ -21,6 +21,15 @@ bool prepare(const char* name, Tensor& x, const Others&... others) {
       "the memory of this tensor is shared with a view, a detached tensor or a result kept for backward; use "
       "the operation that makes a new tensor");
   return true;
+}
+
+// The same for writes of more than one value.
+template <class... Others>
+bool prepare(const char* name, Tensor& x, const Others&... others) {
+  require(!x.array().geometry().repeats_elements(), ErrorCode::kInvalidArgument, name,
+          "several elements of the tensor, which is expanded, lie in one place of memory; clone() it before "
+          "writing into it");
+  return is_recorded(name, x, others...);
 }
 
 // `other` in x's dtype, if the result of both still fits x's dtype as PyTorch asks.
@@ -147,7 +156,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
 }
 
 Tensor& Tensor::fill_(Scalar value) {
-  const bool recorded = prepare("fill_", *this);
+  const bool recorded = is_recorded("fill_", *this);
   mutable_array().copy_from(value.to_array(dtype()));
   if (recorded) {
     record(*this, "fill_", {*this}, [](Backward& pass) { pass.set(0, zeros_like(pass.grad())); });

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "sconce/kernels/elementwise.h"
 #include "sconce/tensor/autograd.h"
 #include "tensor/origin.h"
 
@@ -10,7 +11,32 @@ namespace {
 
 thread_local std::uint64_t next_sequence = 0;
 
+template <class Inputs>
+void refuse_new_nan(std::span<const Tensor> outputs, const char* name, const Inputs& inputs) {
+  const auto has_nan = [](const Tensor& tensor) {
+    return tensor.defined() && is_floating(tensor.dtype()) && kernels::has_nan(tensor.array());
+  };
+  for (const Tensor& output : outputs) {
+    if (!has_nan(output)) continue;
+    for (const Tensor& input : inputs) {
+      // What an in-place operation found in its own memory is gone.
+      if (!input.is_same(output) && has_nan(input)) return;
+    }
+    const std::string origin = current_origin();
+    fail(ErrorCode::kNumeric, "anomaly", name, " made a NaN, shape ", output.shape().str(),
+         origin.empty() ? "" : cat(" (", origin, ")"));
+  }
+}
+
 }  // namespace
+
+void require_no_new_nan(std::span<const Tensor> outputs, const char* name, TensorRefs inputs) {
+  refuse_new_nan(outputs, name, inputs);
+}
+
+void require_no_new_nan(std::span<const Tensor> outputs, const char* name, std::span<const Tensor> inputs) {
+  refuse_new_nan(outputs, name, inputs);
+}
 
 // While one frame of this thread destroys nodes, nodes that lose their last link below it wait in that
 // frame's list instead of being destroyed by recursion.

@@ -1,3 +1,5 @@
+#include "sconce/core/print.h"
+
 #include <ostream>
 
 #include "sconce/tensor/tensor.h"
@@ -6,11 +8,12 @@ namespace sconce {
 
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   if (!tensor.defined()) return out << "tensor(undefined)";
-  std::string text = tensor.str();
-  if (!tensor.requires_grad()) return out << text;
-  text.pop_back();  // the closing parenthesis
-  if (tensor.is_leaf()) return out << text << ", requires_grad=True)";
-  return out << text << ", grad_fn=<" << tensor.grad_fn_name() << ">)";
+  std::vector<std::string> suffixes;
+  if (tensor.requires_grad()) {
+    suffixes.push_back(tensor.is_leaf() ? "requires_grad=True"
+                                        : cat("grad_fn=<", tensor.grad_fn_name(), ">"));
+  }
+  return out << repr(tensor.array(), suffixes);
 }
 
 }  // namespace sconce

@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "sconce/base/error.h"
+#include "sconce/base/glob.h"
 #include "sconce/base/interrupt.h"
 #include "sconce/checkpoint/named.h"
 #include "sconce/state/state_dict.h"
-#include "sconce/toolbox/glob.h"
 #include "sconce/toolbox/leaves.h"
 #include "toolbox/cast_tree.h"
 #include "toolbox/regrouped_tree.h"

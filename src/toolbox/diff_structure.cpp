@@ -4,8 +4,8 @@
 #include <map>
 #include <unordered_map>
 
+#include "sconce/base/glob.h"
 #include "sconce/state/repr.h"
-#include "sconce/toolbox/glob.h"
 #include "sconce/toolbox/leaves.h"
 #include "sconce/toolbox/same_value.h"
 

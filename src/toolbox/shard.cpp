@@ -1,11 +1,13 @@
 #include "sconce/toolbox/shard.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/recover.h"
 
 namespace sconce::toolbox {
 
@@ -13,12 +15,33 @@ using checkpoint::Format;
 
 namespace {
 
-ReshapeReport look_at(const std::string& input) {
-  const checkpoint::Listing listing = checkpoint::describe(input);
+struct Source {
+  Value value;
   ReshapeReport report;
-  report.input = listing.format;
-  report.tensors = listing.tensors.size();
-  report.notes = listing.notes;
+};
+
+// What merge and shard read: whole pickled modules become the state_dicts they would give.
+Source read_source(const std::string& input) {
+  Source out;
+  checkpoint::Recovery recovery = checkpoint::recover_modules(checkpoint::load(input, {.defer = true}));
+  out.value = std::move(recovery.value);
+  const checkpoint::Listing listing = checkpoint::describe(input);
+  out.report.input = listing.format;
+  out.report.notes = listing.notes;
+  for (std::string& note : recovery.notes) {
+    if (std::find(listing.notes.begin(), listing.notes.end(), note) == listing.notes.end()) {
+      out.report.notes.push_back(std::move(note));
+    }
+  }
+  return out;
+}
+
+// What was written, as a reader finds it.
+ReshapeReport finished(ReshapeReport report, const std::string& output, checkpoint::SaveReport saved) {
+  const checkpoint::Listing written = checkpoint::describe(output);
+  report.output = written.format;
+  report.tensors = written.tensors.size();
+  report.saved = std::move(saved);
   return report;
 }
 
@@ -54,21 +77,18 @@ ReshapeReport merge(const std::string& input, const std::string& output,
                            options.format != Format::kSafetensorsIndex &&
                            options.format != Format::kTorchIndex && !output.ends_with(".index.json");
   require(is_one_file, ErrorCode::kUnsupported, "merge", "the output must be one file");
-  ReshapeReport report = look_at(input);
-  report.saved = checkpoint::save(output, checkpoint::load(input, {.defer = true}), options);
-  report.output = checkpoint::describe(output).format;
-  return report;
+  Source source = read_source(input);
+  checkpoint::SaveReport saved = checkpoint::save(output, source.value, options);
+  return finished(std::move(source.report), output, std::move(saved));
 }
 
 ReshapeReport shard(const std::string& input, const std::string& folder, checkpoint::SaveOptions options) {
   require(options.shard_size > 0, ErrorCode::kInvalidArgument, "shard", "expected the size of a shard");
   if (!options.format) options.format = Format::kSafetensors;
-  ReshapeReport report = look_at(input);
-  const Value value = checkpoint::load(input, {.defer = true});
+  Source source = read_source(input);
   const NewFolder made(folder);
-  report.saved = checkpoint::save(folder + "/", value, options);
-  report.output = options.format == Format::kSafetensors ? Format::kSafetensorsIndex : Format::kTorchIndex;
-  return report;
+  checkpoint::SaveReport saved = checkpoint::save(folder + "/", source.value, options);
+  return finished(std::move(source.report), folder, std::move(saved));
 }
 
 }  // namespace sconce::toolbox

@@ -20,8 +20,12 @@ Value entry(const Value& state, const char* name) {
 }
 
 std::int64_t count_of(const Value& value, const char* name) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;  // sums and products with it do not overflow
+  require(value.is_int(), ErrorCode::kDTypeMismatch, kWhere, "expected an int as '", name, "', found ",
+          value_kind_name(value.kind()));
   const std::int64_t count = value.as_int();
-  require(count >= 0, ErrorCode::kCorrupt, kWhere, "expected '", name, "' of 0 or more, found ", count);
+  require(count >= 0 && count <= kMost, ErrorCode::kCorrupt, kWhere, "expected '", name, "' of 0 to ", kMost,
+          ", found ", count);
   return count;
 }
 

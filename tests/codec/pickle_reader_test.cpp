@@ -5,7 +5,7 @@
 #include <unordered_map>
 
 #include "codec/codec_test_util.h"
-#include "sconce/codec/big_int.h"
+#include "sconce/base/big_int.h"
 #include "sconce/codec/pickle.h"
 
 namespace sconce::pickle {

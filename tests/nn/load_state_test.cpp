@@ -259,6 +259,62 @@ TEST(LoadState, ExtraStateTravelsUnderItsName) {
                  "\tUnexpected key(s) in state_dict: \"_extra_state\". ");
 }
 
+struct Picky : Module {
+  Linear fc{1, 1};
+  std::int64_t limit = 1;
+  SCONCE_MODULE(fc)
+  std::optional<Value> extra_state() const override { return Value(limit); }
+  void set_extra_state(const Value& state) override {
+    require(state.as_int() < 10, ErrorCode::kInvalidArgument, "picky", "too much");
+    limit = state.as_int();
+  }
+};
+
+// What a module refuses of its own leaves everything as it was, also what others had taken.
+TEST(LoadState, RefusedExtraStateChangesNothing) {
+  struct Two : Module {
+    Picky a;
+    Picky b;
+    SCONCE_MODULE(a, b)
+  } module;
+  const StateDict before = module.state_dict();
+  const Array weight = before.at("a.fc.weight").array().clone();
+  StateDict state = before;
+  state.set("a.fc.weight", Array::full({1, 1}, 7));
+  state.set("a._extra_state", StateValue::extra(5));
+  state.set("b._extra_state", StateValue::extra(11));
+  EXPECT_ERROR(module.load_state_dict(state), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(module.a.limit, 1);
+  EXPECT_TRUE(module.a.fc.weight.array().same_bits(weight));
+}
+
+TEST(LoadState, AssignedIntegersCannotBeLearned) {
+  Linear module(2, 1);
+  StateDict state = module.state_dict();
+  state.set("bias", Array::full({1}, 7));
+  state.set("weight", Array::ones({1, 2}, kInt64));
+  const Array bias = module.bias.array().clone();
+  EXPECT_ERROR(module.load_state_dict(state, {.assign = true}), ErrorCode::kKeyMismatch);
+  EXPECT_EQ(module.weight.dtype(), kFloat32);
+  EXPECT_TRUE(module.weight.requires_grad());
+  EXPECT_TRUE(module.bias.array().same_bits(bias));
+  module.requires_grad(false);
+  module.load_state_dict(state, {.assign = true});
+  EXPECT_EQ(module.weight.dtype(), kInt64);
+}
+
+TEST(LoadState, MismatchedShapesCanBePassedOverByPattern) {
+  Linear module(2, 3);
+  StateDict state = Linear(2, 4).state_dict();
+  EXPECT_ERROR(module.load_state_dict(state, {.skip_mismatched = {"bias"}}), ErrorCode::kKeyMismatch);
+  const Array weight = module.weight.array().clone();
+  EXPECT_TRUE(module.load_state_dict(state, {.skip_mismatched = {"w*", "bias"}}).is_clean());
+  EXPECT_TRUE(module.weight.array().same_bits(weight));
+  state.set("bias", Array::full({3}, 7));
+  module.load_state_dict(state, {.skip_mismatched = {"*"}});
+  EXPECT_TRUE(module.bias.array().same_bits(Array::full({3}, 7))) << "what fits is taken";
+}
+
 TEST(LoadState, ExtraStateMustBeLoadable) {
   struct Half : Module {
     SCONCE_MODULE()

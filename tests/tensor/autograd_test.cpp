@@ -308,6 +308,29 @@ TEST(Autograd, AnomalyModeNamesTheOperation) {
   }
 }
 
+TEST(Autograd, AnomalyModeNamesTheOperationThatMadeANaNInTheForwardPass) {
+  const auto message = [](const std::function<void()>& f) {
+    try {
+      f();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kNumeric);
+      return error.text();
+    }
+    return std::string();
+  };
+  const Tensor x = leaf({0, -1});
+  const Tensor nan = log(x);  // nobody looks outside anomaly mode
+  const AnomalyGuard anomaly;
+  EXPECT_TRUE(message([&] { log(x); }).starts_with("log made a NaN")) << message([&] { log(x); });
+  EXPECT_TRUE(message([&] { x / x; }).starts_with("div made a NaN"));
+  EXPECT_TRUE(message([&] { stack({x, sqrt(x)}); }).starts_with("sqrt made a NaN"));
+  Tensor product = x * 1.0;
+  EXPECT_TRUE(message([&] { product.div_(x); }).starts_with("div_ made a NaN"));
+  // It is not the maker who passes one on.
+  EXPECT_EQ(message([&] { exp(nan); }), "");
+  EXPECT_EQ(message([&] { x* tensor(std::vector<double>{NAN, 1}); }), "");
+}
+
 TEST(Autograd, AnomalyModeNamesTheDerivativeThatRecordedAnOperation) {
   const AnomalyGuard anomaly;
   const Tensor x = leaf({0});

@@ -168,6 +168,19 @@ TEST(Ops, RandomTensorsFollowTheSeed) {
   EXPECT_EQ(bernoulli(tensor({0.0, 1.0}), first).to_vector<double>(), (std::vector<double>{0, 1}));
 }
 
+TEST(Ops, WritesIntoAnExpandedTensorAreRefused) {
+  Tensor wide = zeros({1, 3}).expand({4, 3});
+  EXPECT_EQ(code_of([&] { wide.add_(1); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { wide.mul_(ones({4, 3})); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { wide.copy_(rand({4, 3})); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(sum(wide).item(), 0);
+  wide.fill_(2);  // the same for all is no contradiction, as in PyTorch
+  EXPECT_EQ(sum(wide).item(), 24);
+  Tensor narrow = wide.narrow(0, 0, 1);
+  narrow.add_(1);
+  EXPECT_EQ(sum(wide).item(), 36);
+}
+
 TEST(Ops, PrintsLikePyTorch) {
   const auto text = [](const Tensor& x) {
     std::ostringstream out;
@@ -179,6 +192,13 @@ TEST(Ops, PrintsLikePyTorch) {
   EXPECT_EQ(text(x), "tensor([1.0000, 2.5000], requires_grad=True)");
   EXPECT_EQ(text(x + 1), "tensor([2.0000, 3.5000], grad_fn=<add>)");
   EXPECT_EQ(text({}), "tensor(undefined)");
+  // The suffix that would pass column 80 stands in a line of its own.
+  EXPECT_EQ(text(zeros({2, 6}, {.dtype = kFloat64, .requires_grad = true})),
+            "tensor([[0., 0., 0., 0., 0., 0.],\n"
+            "        [0., 0., 0., 0., 0., 0.]], dtype=torch.float64, requires_grad=True)");
+  EXPECT_EQ(text(zeros({12}, {.dtype = kFloat64, .requires_grad = true})),
+            "tensor([0., 0., 0., 0., 0., 0., 0., 0., 0., 0., 0., 0.], dtype=torch.float64,\n"
+            "       requires_grad=True)");
 }
 
 }  // namespace

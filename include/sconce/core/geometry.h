@@ -34,6 +34,8 @@ struct Geometry {
   std::int64_t numel() const { return shape.numel(); }
   // True when the elements lie densely in row-major order.
   bool is_contiguous() const;
+  // True when a stride of 0 puts several elements into one place: then a write to one is a write to others.
+  bool repeats_elements() const;
   // Elements the storage must have; 0 when empty. Errors: kInvalidArgument (negative size, stride or
   // offset, ranks differ), kOverflow.
   std::int64_t required_elements() const;

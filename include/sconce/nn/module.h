@@ -21,6 +21,8 @@ namespace sconce::nn {
 struct LoadStateOptions {
   bool strict = true;   // missing and unexpected keys are errors
   bool assign = false;  // take the checkpoint's arrays (and dtypes) instead of copying into the existing ones
+  // Patterns (base/glob.h) of names whose entry is passed over when its shape differs: "fc.*" for a new head.
+  std::vector<std::string> skip_mismatched = {};
 };
 
 // What load_state_dict asks a module before it compares keys: the version its part of the state_dict was

@@ -101,6 +101,10 @@ class FunctionNode final : public Node {
 
 using TensorRefs = std::initializer_list<std::reference_wrapper<const Tensor>>;
 
+// Error kNumeric naming the operation when an output has a NaN and no input has one.
+void require_no_new_nan(std::span<const Tensor> outputs, const char* name, TensorRefs inputs);
+void require_no_new_nan(std::span<const Tensor> outputs, const char* name, std::span<const Tensor> inputs);
+
 // Makes `output` the result of an operation with this derivative. `name` is a string literal; the derivative
 // numbers the inputs in this order. An input may be the output itself (an in-place operation).
 template <class Derivative>
@@ -109,6 +113,8 @@ void record(Tensor& output, const char* name, TensorRefs inputs, Derivative deri
   std::size_t i = 0;
   for (const Tensor& input : inputs) node->set_edge(i++, Graph::edge(input));
   Graph::set_edge(output, Edge(Ref<Node>(node.get()), 0));
+  if (is_anomaly_enabled()) [[unlikely]]
+    require_no_new_nan({&output, 1}, name, inputs);
 }
 
 // The same for operations with any number of inputs and outputs.
@@ -120,6 +126,8 @@ void record(std::span<Tensor> outputs, const char* name, std::span<const Tensor>
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     Graph::set_edge(outputs[i], Edge(Ref<Node>(node.get()), static_cast<std::uint32_t>(i)));
   }
+  if (is_anomaly_enabled()) [[unlikely]]
+    require_no_new_nan(outputs, name, inputs);
 }
 
 // For derivatives that are kernels of their own: throws Error kUnsupported when the backward pass is being

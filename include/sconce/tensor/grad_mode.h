@@ -29,8 +29,9 @@ struct EnableGradGuard : GradModeGuard {
   EnableGradGuard() : GradModeGuard(true) {}
 };
 
-// Anomaly mode for a scope: recorded operations remember where they came from, and a backward that yields a
-// NaN throws Error kNumeric naming the operation whose derivative made it. Slow.
+// Anomaly mode for a scope. Error kNumeric names the operation that made a NaN: in the forward pass a
+// recorded one that gives a NaN for inputs without any (PyTorch's mode looks at derivatives only), in the
+// backward pass the one whose derivative did. Slow.
 class AnomalyGuard {
  public:
   explicit AnomalyGuard(bool on = true);

@@ -77,6 +77,8 @@ class Trainer {
   std::int64_t steps_in_epoch() const { return loader_.size(); }
   // The best validation accuracy of a complete epoch, if there was one.
   std::optional<double> best_accuracy() const { return best_accuracy_; }
+  // The next complete epoch is the best again, whatever came before.
+  void forget_best() { best_accuracy_.reset(); }
 
   // {model, optimizer, scheduler (or None), epoch, step, rng_state, settings, batch, batches,
   // epoch_rng_state, best_accuracy}: plain values that torch.load(weights_only=True) takes. `epoch`, `step`

@@ -65,15 +65,32 @@ class Hollow(io.FileIO):
         return super().write(data)
 
 
+def pickled_text(text):
+    return b"X" + struct.pack("<I", len(text)) + text.encode()
+
+
+def pickled_tensor(key, count):
+    """Opcodes that make a float32 vector of the storage data/<key>."""
+    return (b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\n" + pickled_text(str(key)) +
+            b"X\x03\0\0\0cpuJ" + struct.pack("<i", count) + b"tQK\0J" + struct.pack("<i", count) +
+            b"\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtR")
+
+
+def torch_zip(path, opcodes, storages):
+    """A .pt whose pickle is these opcodes, with the storages' bytes in order."""
+    with zipfile.ZipFile(path, "w") as zipped:
+        zipped.writestr("net/data.pkl", b"\x80\x02" + opcodes + b".")
+        for key, content in enumerate(storages):
+            zipped.writestr(f"net/data/{key}", content)
+        zipped.writestr("net/version", b"3\n")
+    return path
+
+
 def hollow_torch(path, count, size):
     """The same as torch.save writes it."""
     pickle = bytearray(b"\x80\x02}(")
     for i in range(count):
-        name, key = f"t{i}".encode(), str(i).encode()
-        pickle += (b"X" + struct.pack("<I", len(name)) + name + b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storage"
-                   b"ctorch\nFloatStorage\nX" + struct.pack("<I", len(key)) + key + b"X\x03\0\0\0cpuJ" +
-                   struct.pack("<i", size // 4) + b"tQK\0J" + struct.pack("<i", size // 4) +
-                   b"\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtR")
+        pickle += pickled_text(f"t{i}") + pickled_tensor(i, size // 4)
     with Hollow(path, "w") as file, zipfile.ZipFile(file, "w") as zipped:
         zipped.writestr("net/data.pkl", pickle + b"u.")
         for i in range(count):

@@ -13,7 +13,7 @@ import time
 import unittest
 import zipfile
 
-from checkpoint_files import hollow_safetensors, safetensors
+from checkpoint_files import hollow_safetensors, pickled_tensor, pickled_text, safetensors, torch_zip
 from command import BIN, CommandTest, fixture, peak_memory, sconce
 
 
@@ -78,6 +78,34 @@ class ConvertTest(CommandTest):
         self.converted(source, self.folder / "b.bin", "--to", "safetensors")
         self.assertEqual(list(read_safetensors(self.folder / "b.bin")[0]), ["w"])
         self.refused(sconce("convert", source, self.folder / "c", "--to", "onnx"), "--to")
+
+    def test_npy_holds_one_array(self):
+        out = self.folder / "w.npy"
+        self.converted(fixture("w_26.pt"), out)
+        self.assertEqual(out.read_bytes()[:6], b"\x93NUMPY")
+        self.assertEqual(list(self.digests(out).values()), list(self.digests(fixture("w_26.pt")).values()))
+        self.refused(sconce("convert", fixture("sd_26.pt"), self.folder / "many.npy"), "one array")
+
+    def test_several_files_by_size(self):
+        source = fixture("sd_26.pt")
+        for name, format in (("x.safetensors", "safetensors-index"), ("x.bin", "torch-index")):
+            report = json.loads(self.converted("--json", "--shard-size", "24B", source, self.folder / name).stdout)
+            self.assertEqual(report["format"], format)
+            self.assertGreater(len(report["files"]), 2)
+            self.assertFalse((self.folder / name).exists())
+            self.assertEqual(self.digests(source), self.digests(self.folder / f"{name}.index.json"))
+        self.refused(sconce("convert", source, self.folder / "y.pt", "--shard-size", "0"), "is not a size")
+        self.refused(sconce("convert", source, self.folder / "y.npz", "--shard-size", "1GB"), "several files")
+
+    def test_tensors_within_objects_that_are_left_out_are_named(self):
+        # {"a": D(t=tensor), "b": tensor} with a class D that derives from dict.
+        inner = b"c__main__\nD\n)\x81(" + pickled_text("t") + pickled_tensor(0, 2) + b"u"
+        outer = b"}(" + pickled_text("a") + inner + pickled_text("b") + pickled_tensor(1, 2) + b"u"
+        source = torch_zip(self.folder / "in.pt", outer, [bytes(8), bytes(8)])
+        report = json.loads(self.converted("--json", source, self.folder / "out.pt").stdout)
+        self.assertEqual(report["tensors"], 1)
+        self.assertEqual([entry["name"] for entry in report["left_out"]], ["a.t"])
+        self.assertEqual(self.names(self.folder / "out.pt"), ["b"])
 
     def test_names(self):
         values = {name: ("F32", [1], struct.pack("<f", i)) for i, name in enumerate(

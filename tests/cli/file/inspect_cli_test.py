@@ -91,6 +91,18 @@ class InspectTest(CommandTest):
         text = sconce("inspect", "--json", path).stdout
         self.assertEqual(text.count('"1":'), 1)
         self.assertEqual(json.loads(text)["values"], {"1": "7", "a": "6"})
+        # Each stands in the list, under its exact path.
+        self.assertEqual(json.loads(text)["leaves"], [{"name": "1", "path": ["1"], "value": "5"},
+                                                      {"name": "a", "path": ["a"], "value": "6"},
+                                                      {"name": "1", "path": [1], "value": "7"}])
+
+    def test_keys_of_other_kinds_are_told_from_their_text(self):
+        keys = [1.5, "1.5", None, "None", (1, 2), "(1, 2)", 2**70, -(2**70), str(2**70)]
+        path = self.path("x.pkl", pickle.dumps({key: place for place, key in enumerate(keys)}, 2))
+        leaves = json.loads(sconce("inspect", "--json", path).stdout)["leaves"]
+        self.assertEqual([leaf["value"] for leaf in leaves], [str(place) for place in range(len(keys))])
+        self.assertEqual([leaf["path"] for leaf in leaves],
+                         [[key] if isinstance(key, str) else [{"repr": str(key)}] for key in keys])
 
     def test_deep_keys_of_the_tree_share_a_line(self):
         value = 7

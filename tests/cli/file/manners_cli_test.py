@@ -158,7 +158,7 @@ class MannersTest(CommandTest):
         committed = (SOURCE / "docs/man/sconce.1").read_text()
         self.assertEqual(page, committed, "the options have changed: sconce __man > docs/man/sconce.1")
         plain = page.replace("\\-", "-").replace("\\e", "\\")
-        for command in file_commands():
+        for command in commands():
             self.assertIn(f'.SS "sconce {command} [OPTIONS]', plain)
             section = plain.split(f'.SS "sconce {command} [OPTIONS]')[1].split(".SS ")[0].split(".SH ")[0]
             for option in options_in(sconce(command, "--help").stdout):

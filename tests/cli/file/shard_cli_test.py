@@ -8,7 +8,7 @@ import time
 import unittest
 
 from checkpoint_files import hollow_safetensors, safetensors
-from command import BIN, FORMATS, CommandTest, sconce
+from command import BIN, FORMATS, SOURCE, CommandTest, sconce
 
 
 def digests(path):
@@ -51,6 +51,19 @@ class ShardTest(CommandTest):
         self.assertTrue((out / "pytorch_model.bin.index.json").exists())
         self.assertEqual(json.loads(sconce("inspect", "--json", out).stdout)["format"], "torch-index")
         self.assertEqual(digests(out), digests(self.model))
+
+    def test_whole_modules_become_state_dicts(self):
+        golden = SOURCE / "tests/golden/recover"
+        for name in ("module_213.pt", "within_213.pt"):
+            report = json.loads(sconce("merge", "--json", golden / name, self.folder / name).stdout)
+            clean = self.folder / f"clean_{name}"
+            self.assertEqual(sconce("convert", golden / name, clean).returncode, 0)
+            self.assertEqual(digests(self.folder / name), digests(clean))
+            self.assertEqual(report["tensors"], len(json.loads(sconce("inspect", "--json", clean).stdout)["tensors"]))
+        out = self.folder / "out"
+        result = sconce("shard", golden / "module_213.pt", out, "--size", "1KB")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(digests(out), digests(self.folder / "clean_module_213.pt"))
 
     def test_an_output_is_replaced_only_by_force(self):
         out = self.folder / "out"

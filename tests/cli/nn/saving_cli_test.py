@@ -86,6 +86,12 @@ class SavingCase(Case):
         self.assertRegex(result.stderr, r"\Asconce: [^\n]+\n\Z")
         self.assertIn(name, result.stderr)
 
+    @staticmethod
+    def plain(path):
+        """What a checkpoint holds besides tensors."""
+        with zipfile.ZipFile(path) as archive:
+            return Plain(archive.open(f"{path.stem}/data.pkl")).load()
+
     def epochs_of(self, run):
         return sum("val_loss" in record for record in self.lines(run / "metrics.jsonl"))
 
@@ -179,17 +185,12 @@ class Killed(SavingCase):
             self.assertEqual(process.returncode, -signal.SIGKILL)
             for name in ("last.pt", "best.pt"):
                 self.assert_whole(run / name)
-            epochs = self.saved_epochs(run / "last.pt")
+            epochs = self.plain(run / "last.pt")["epoch"]
             self.assertGreater(epochs, done, f"kill {i}, seed {SEED}")
             done = epochs
         whole = self.whole_run("--epochs", done + 2)
         self.run_sconce("train", "--resume", run, "--epochs", done + 2)
         self.assert_same_run(whole, run)
-
-    @staticmethod
-    def saved_epochs(path):
-        with zipfile.ZipFile(path) as archive:
-            return Plain(archive.open("last/data.pkl")).load()["epoch"]
 
 
 class Interrupted(SavingCase):
@@ -214,6 +215,26 @@ class Interrupted(SavingCase):
         whole = self.whole_run("--epochs", epochs)
         self.run_sconce("train", "--resume", run, "--epochs", epochs)
         self.assert_same_run(whole, run)
+
+    def test_the_first_epochs(self):
+        """The best epoch is kept wherever the interrupt comes, and the records say what the checkpoint has."""
+        draw = random.Random(SEED)
+        whole = self.whole_run("--epochs", 2)
+        for i in range(INTERRUPTS):
+            run = self.folder / f"run{i}"
+            with self.start("--data", self.small, "--epochs", 2, "--save", run, "--json") as process:
+                time.sleep(draw.uniform(0.02, 0.25))
+                process.send_signal(signal.SIGINT)
+                records = [json.loads(line) for line in process.stdout.read().splitlines()]
+            self.assertIn(process.returncode, (0, 130))
+            if not (run / "last.pt").exists():
+                continue  # it came before there was anything to save
+            self.assertEqual(records, self.lines(run / "metrics.jsonl"), f"interrupt {i}, seed {SEED}")
+            last = self.plain(run / "last.pt")
+            self.assertEqual(last["best_accuracy"] is not None, (run / "best.pt").exists(), f"interrupt {i}, seed {SEED}")
+            self.run_sconce("train", "--resume", run, "--epochs", 2)
+            self.assert_same_run(whole, run)
+            self.assertEqual(self.plain(whole / "best.pt")["epoch"], self.plain(run / "best.pt")["epoch"])
 
     def test_twice_in_a_row_does_not_wait(self):
         draw = random.Random(SEED)

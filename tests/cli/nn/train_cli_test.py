@@ -268,6 +268,15 @@ class Resume(Case):
         self.run_sconce("train", "--resume", run, "--steps", "30")
         self.assert_same_run(whole, run, ["last.pt", "metrics.jsonl"])
 
+    def test_another_folder_gets_a_best_of_its_own(self):
+        first, second = self.folder / "first", self.folder / "second"
+        # Without learning no epoch is better than the one before.
+        self.train("--epochs", "1", "--lr", "0", "--save", first)
+        self.run_sconce("train", "--resume", first, "--epochs", "2", "--save", second)
+        self.assert_whole(second / "best.pt")
+        self.run_sconce("train", "--resume", first, "--epochs", "2")
+        self.assert_same_run(first, second, ["last.pt"])
+
     def interrupted(self, signal_number, status):
         options = ["--epochs", "20", "--log-every", "1"]
         whole = self.whole_run(*options)
@@ -403,6 +412,52 @@ class Save(Case):
         self.assertNotEqual((run / "last.pt").read_bytes(), before)
 
 
+class HostileSettings(Case):
+    """A checkpoint whose settings no option would have taken."""
+
+    # By name: what stands in the pickle, and what is put there. Equal lengths keep the rest in its place.
+    CHANGES = {
+        "log_every": (b"Kd", b"K\0"),
+        "batch_size": (b"K\x04", b"K\0"),
+        "step_size": (b"K\x1e", b"K\0"),
+        "optimizer": (b"X\3\0\0\0sgd", b"X\3\0\0\0mad"),
+        "scheduler": (b"X\4\0\0\0none", b"X\4\0\0\0done"),
+        "arch": (b"X\5\0\0\0lenet", b"X\5\0\0\0le\x1bet"),
+        "gamma": (b"G" + struct.pack(">d", 0.1), b"X\4\0\0\0fast"),
+    }
+
+    def changed(self, source, name, old, new):
+        target = self.folder / f"{name}.pt"
+        with zipfile.ZipFile(source) as before, zipfile.ZipFile(target, "w") as after:
+            for entry in before.infolist():
+                data = before.read(entry)
+                if entry.filename.endswith("data.pkl"):
+                    if old.startswith(b"X"):
+                        self.assertEqual(data.count(old), 1)
+                        begin = data.index(old)
+                    else:
+                        key = b"X" + struct.pack("<I", len(name)) + name.encode()
+                        begin = data.index(old, data.rindex(key) + len(key))
+                        self.assertLess(begin - data.rindex(key) - len(key), 6)  # memoizing takes no more
+                    data = data[:begin] + new + data[begin + len(old):]
+                after.writestr(entry.filename, data)
+        return target
+
+    def test_each_is_refused_by_name(self):
+        run = self.folder / "run"
+        self.train("--epochs", "1", "--save", run)
+        for name, (old, new) in self.CHANGES.items():
+            with self.subTest(name=name):
+                path = self.changed(run / "last.pt", name, old, new)
+                result = self.run_sconce("train", "--resume", path, "--data", self.cifar, status=2)
+                self.assertRegex(result.stderr, rf"\Asconce: [^\n]*{name}\.pt[^\n]*\n\Z")
+                self.assertNotIn("\x1b", result.stderr)
+                self.assertIn("--" + name.replace("_", "-"), result.stderr)
+        # The change itself harms nothing.
+        path = self.changed(run / "last.pt", "log_every", b"Kd", b"Kc")
+        self.run_sconce("train", "--resume", path, "--data", self.cifar, "--steps", "60")
+
+
 class Weights(Case):
     def test_init_from_another_format(self):
         path = self.folder / "net.safetensors"
@@ -419,7 +474,16 @@ class Weights(Case):
         result = self.train("--init", path, status=2)
         self.assertIn("Missing key(s)", result.stderr)
         self.assertIn("hint", result.stderr)
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
         self.assert_refused("nowhere", "train", "--data", self.cifar, "--init", self.folder / "nowhere.pt")
+        # Names from the file stay on the line and do not drive the terminal; there may be many of them.
+        odd = {"x\x1b[31mred": [1], "two\nlines": [1], **{f"layer{i}.weight": [1] for i in range(40)}}
+        write_safetensors(path, {**LENET, **odd})
+        result = self.train("--init", path, status=2)
+        self.assertIn('Unexpected key(s) in state_dict: "x\\x1b[31mred", "two\\nlines", "layer0.weight"', result.stderr)
+        self.assertIn("and 34 more", result.stderr)
+        self.assertNotIn("\x1b", result.stderr)
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
 
     def test_a_prefix_of_every_name_is_taken_off(self):
         path = self.folder / "net.safetensors"

@@ -1,8 +1,8 @@
-#include "sconce/toolbox/glob.h"
+#include "sconce/base/glob.h"
 
 #include <cstddef>
 
-namespace sconce::toolbox {
+namespace sconce {
 namespace {
 
 // Does the set at pattern[i] == '[' hold `c`? Moves i behind the set; an unclosed '[' is an ordinary
@@ -67,4 +67,4 @@ bool glob_match(std::string_view pattern, std::string_view text) {
   return p == pattern.size();
 }
 
-}  // namespace sconce::toolbox
+}  // namespace sconce

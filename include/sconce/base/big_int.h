@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace sconce::pickle {
+namespace sconce {
 
 // `value` without the bytes that only repeat its sign; empty for 0.
 std::span<const std::byte> shortest_integer(std::span<const std::byte> value);
@@ -26,4 +26,4 @@ std::optional<std::vector<std::byte>> integer_from_decimal(std::string_view text
 // The integral `value` (finite, no fraction) exactly.
 std::vector<std::byte> integer_from_double(double value);
 
-}  // namespace sconce::pickle
+}  // namespace sconce

@@ -3,9 +3,9 @@
 
 #include <string_view>
 
-namespace sconce::toolbox {
+namespace sconce {
 
 // True when `text` matches `pattern`: * any run, ? any one character, [abc] [a-z] [!x] one of a set.
 bool glob_match(std::string_view pattern, std::string_view text);
 
-}  // namespace sconce::toolbox
+}  // namespace sconce

@@ -1,9 +1,9 @@
-#include "sconce/codec/big_int.h"
+#include "sconce/base/big_int.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace sconce::pickle {
+namespace sconce {
 namespace {
 
 std::uint8_t u8(std::byte b) { return static_cast<std::uint8_t>(b); }
@@ -117,4 +117,4 @@ std::vector<std::byte> integer_from_double(double value) {
   return shortest_copy(value < 0 ? negated(magnitude) : magnitude);
 }
 
-}  // namespace sconce::pickle
+}  // namespace sconce

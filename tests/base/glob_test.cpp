@@ -1,10 +1,10 @@
-#include "sconce/toolbox/glob.h"
+#include "sconce/base/glob.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace sconce::toolbox {
+namespace sconce {
 namespace {
 
 TEST(Glob, Patterns) {
@@ -31,4 +31,4 @@ TEST(Glob, NeedsNoExponentialTime) {
 }
 
 }  // namespace
-}  // namespace sconce::toolbox
+}  // namespace sconce
