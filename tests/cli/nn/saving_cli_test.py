@@ -219,11 +219,13 @@ class Interrupted(SavingCase):
     def test_the_first_epochs(self):
         """The best epoch is kept wherever the interrupt comes, and the records say what the checkpoint has."""
         draw = random.Random(SEED)
-        whole = self.whole_run("--epochs", 2)
-        for i in range(INTERRUPTS):
+        begin = time.monotonic()
+        whole = self.whole_run("--epochs", 1)
+        duration = time.monotonic() - begin
+        for i in range(3 * INTERRUPTS):
             run = self.folder / f"run{i}"
-            with self.start("--data", self.small, "--epochs", 2, "--save", run, "--json") as process:
-                time.sleep(draw.uniform(0.02, 0.25))
+            with self.start("--data", self.small, "--epochs", 1, "--save", run, "--json") as process:
+                time.sleep(draw.uniform(0.3, 1) * duration)  # from somewhere in the first step to the end
                 process.send_signal(signal.SIGINT)
                 records = [json.loads(line) for line in process.stdout.read().splitlines()]
             self.assertIn(process.returncode, (0, 130))
@@ -232,9 +234,10 @@ class Interrupted(SavingCase):
             self.assertEqual(records, self.lines(run / "metrics.jsonl"), f"interrupt {i}, seed {SEED}")
             last = self.plain(run / "last.pt")
             self.assertEqual(last["best_accuracy"] is not None, (run / "best.pt").exists(), f"interrupt {i}, seed {SEED}")
-            self.run_sconce("train", "--resume", run, "--epochs", 2)
-            self.assert_same_run(whole, run)
-            self.assertEqual(self.plain(whole / "best.pt")["epoch"], self.plain(run / "best.pt")["epoch"])
+            if i % 5 == 0:
+                self.run_sconce("train", "--resume", run, "--epochs", 1)
+                self.assert_same_run(whole, run)
+                self.assertEqual(self.plain(whole / "best.pt")["epoch"], self.plain(run / "best.pt")["epoch"])
 
     def test_twice_in_a_row_does_not_wait(self):
         draw = random.Random(SEED)
