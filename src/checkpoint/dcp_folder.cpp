@@ -95,7 +95,8 @@ Folder::Folder(const std::string& path, Metadata metadata, Storing storing, cons
 }
 
 Source Folder::source(const Place& place) const {
-  return {std::make_shared<SliceSource>(files_.at(place.file), place.offset, place.length), nullptr, {}};
+  return {std::make_shared<SliceSource>(files_.at(place.file), place.offset, place.length), nullptr,
+          file_in_folder(path_, place.file)};
 }
 
 Array Folder::chunk(const Item& item, const Chunk& part) const {

@@ -71,12 +71,31 @@ std::optional<Format> file_format(const SaveOptions& options) {
   return options.format;
 }
 
+// What a safetensors file says about itself beyond "format" is lost in every other format.
+void warn_of_metadata(Format format, const Value& value, SaveReport& report) {
+  if (format == Format::kSafetensors || !value.is_dict()) return;
+  const std::optional<Value> metadata = value.attribute("__metadata__");
+  if (!metadata || !metadata->is_dict()) return;
+  constexpr std::size_t kMost = 5;
+  std::size_t count = 0;
+  std::string names;
+  for (const auto& [key, text] : metadata->items()) {
+    if (!key.is_string() || key.as_string() == "format" || ++count > kMost) continue;
+    names += cat(names.empty() ? "'" : ", '", escaped(key.as_string()), "'");
+  }
+  if (count == 0) return;
+  if (count > kMost) names += cat(" and ", count - kMost, " more");
+  report.warnings.push_back(
+      cat("left out the file's metadata (", names, "): ", format_name(format), " has no place for it"));
+}
+
 void save_set(const std::string& path, const Value& value, SaveOptions options, SaveReport& report) {
   const std::string name =
       path.ends_with(kIndexSuffix) ? path.substr(0, path.size() - kIndexSuffix.size()) : path;
   const Row& row = row_for(name, file_format(options));
   require(row.shards.plan != nullptr, ErrorCode::kUnsupported, "save", "a checkpoint of format ",
           format_name(row.format), " cannot be split into several files");
+  warn_of_metadata(row.format, value, report);
   if (options.shard_size == 0) options.shard_size = std::numeric_limits<std::uint64_t>::max();
   save_shards(path, value, row.shards, options, report);
 }
@@ -100,6 +119,7 @@ SaveReport save(const std::string& path, const Value& value, const SaveOptions& 
       return report;
     }
     const Row& row = row_for(path, options.format);
+    warn_of_metadata(row.format, value, report);
     if (row.save_folder != nullptr) {
       row.save_folder(path, value, options, report);
       return report;
@@ -120,7 +140,9 @@ SaveReport save(const std::string& path, const Value& value, const SaveOptions& 
 SaveReport save(ByteSink& sink, const Value& value, const SaveOptions& options,
                 const std::string& archive_name) {
   SaveReport report;
-  plan(row_for("", options.format), value, options, archive_name, report)->write(sink);
+  const Row& row = row_for("", options.format);
+  warn_of_metadata(row.format, value, report);
+  plan(row, value, options, archive_name, report)->write(sink);
   return report;
 }
 

@@ -425,6 +425,14 @@ TEST_F(DcpTest, AFlippedBitIsFound) {
   put("out/__0_0.distcp", data);
   EXPECT_ERROR(load(path("out")), ErrorCode::kChecksum);
   EXPECT_ERROR(describe(path("out")).read(0), ErrorCode::kChecksum);
+  // The damaged file is named, not the one that is being written.
+  try {
+    save(path("other.pt"), load(path("out"), {.defer = true}));
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kChecksum);
+    EXPECT_EQ(error.path(), path("out/__0_0.distcp"));
+  }
 }
 
 // ---- parts of tensors in safetensors files: formats.md G.4

@@ -42,6 +42,21 @@ TEST(Save, EveryDTypeComesBack) {
   }
 }
 
+TEST(Save, MetadataOfSafetensorsIsMissedAloud) {
+  Value value = Value::dict({{"a", Array::ones({2})}});
+  const auto warnings = [&](Format format) {
+    MemorySink sink;
+    return save(sink, value, {.format = format}).warnings;
+  };
+  value.set_attribute("__metadata__", Value::dict({{"format", "pt"}}));
+  EXPECT_THAT(warnings(Format::kTorchZip), ElementsAre());
+  value.set_attribute("__metadata__", Value::dict({{"format", "pt"}, {"author", "me"}}));
+  EXPECT_THAT(warnings(Format::kSafetensors), ElementsAre());
+  for (const Format format : {Format::kTorchZip, Format::kTorchLegacy, Format::kNpz}) {
+    EXPECT_THAT(warnings(format), ElementsAre(HasSubstr("'author'"))) << format_name(format);
+  }
+}
+
 TEST(Save, ViewsShareAndKeepStrides) {
   const Array base = Array::from<float>({0, 1, 2, 3, 4, 5}, {2, 3});
   const Value back = load(saved(Value::list({base, base.transpose(0, 1), base.select(0, 1)})));
