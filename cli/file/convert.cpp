@@ -117,7 +117,9 @@ Result convert(Options options) {
   } else if (!result.saved.files.empty() && result.format == checkpoint::Format::kTorchZip) {
     result.format = checkpoint::Format::kTorchIndex;
   }
-  if (!result.saved.warnings.empty()) note_lost_tensors(options.output, converted.value, result.converted);
+  // A flattened value has no objects any more.
+  if (!result.is_flat && !result.saved.warnings.empty())
+    note_lost_tensors(options.output, converted.value, result.converted);
   result.warnings = std::move(recovery.notes);
   result.warnings.insert(result.warnings.end(), result.converted.warnings.begin(),
                          result.converted.warnings.end());

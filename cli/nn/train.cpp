@@ -197,7 +197,8 @@ std::int64_t samples_left(const TrainSettings& settings, const train::Position& 
   const std::int64_t done = position.epoch * pictures + position.batch * settings.batch_size;
   const std::int64_t left = settings.epochs * pictures - done;
   if (!settings.steps || loader.size() == 0) return left;
-  return std::min(left, (*settings.steps - position.step) * settings.batch_size);
+  const std::int64_t steps = std::max<std::int64_t>(0, *settings.steps - position.step);
+  return std::min(left, steps * settings.batch_size);
 }
 
 int run_train(Arguments& args, TrainSettingsOptions& options) {
