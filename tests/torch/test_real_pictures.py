@@ -73,7 +73,8 @@ class RealPictures(OneThreadCase):
         result = run_sconce("train", "--arch", "lenet", "--data", self.data, "--batch-size", BATCH, "--lr",
                             OPTIONS["lr"], "--momentum", OPTIONS["momentum"], "--steps", STEPS, "--seed", seed,
                             "--threads", 1, "--log-every", 1, "--json", "--save", run)
-        losses = [json.loads(line)["loss"] for line in result.stdout.splitlines()]
+        records = [json.loads(line) for line in result.stdout.splitlines()]
+        losses = [record["loss"] for record in records if "loss" in record]  # the others are epochs
         found = run_sconce("eval", "--weights", run / "last.pt", "--threads", 1, "--json")
         return losses, json.loads(found.stdout)["correct"]
 
