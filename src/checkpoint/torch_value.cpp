@@ -248,9 +248,12 @@ Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
   const std::vector<NamedLeaf> leaves = named_arrays(listing.tree);
   listing.tensors.reserve(leaves.size());
   for (const NamedLeaf& leaf : leaves) {
+    const auto sparse =
+        leaf.value.is_sparse() ? std::make_shared<const SparseLeaf>(leaf.value.as_sparse()) : nullptr;
     for (const StoredPart& part : reader.parts_of(leaf.value)) {
       const auto [at, fresh] = first_use.try_emplace(part.tensor.storage, listing.tensors.size());
       TensorInfo info = tensor_info(leaf, part, reader.storages()[part.tensor.storage], *file);
+      info.sparse = sparse;
       if (!fresh) info.alias_of = at->second;
       listing.tensors.push_back(std::move(info));
     }

@@ -1,6 +1,7 @@
 // How tensors of every kind are spelled (formats.md B.4).
 #include <algorithm>
 
+#include "checkpoint/sparse_check.h"
 #include "checkpoint/value_writer.h"
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/objects.h"
@@ -153,6 +154,11 @@ void ValueWriter::sparse_arguments(const SparseLeaf& leaf) {
     if (!part.defined()) {
       fail(ErrorCode::kInvalidArgument, "save", "a sparse tensor without its parts, at ", path());
     }
+  }
+  const std::string fault = sparse_fault(leaf);
+  require(fault.empty(), ErrorCode::kCorrupt, "save", "the sparse tensor at ", path(),
+          " points outside itself: ", fault);
+  for (const Array& part : parts) {
     dense({part, false, false, leaf.device, std::nullopt}, false);
     out_.memoize();
   }
