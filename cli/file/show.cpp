@@ -12,6 +12,7 @@
 #include "sconce/core/print.h"
 #include "sconce/state/repr.h"
 #include "sconce/toolbox/find.h"
+#include "sconce/toolbox/packed.h"
 #include "sconce/toolbox/slicing.h"
 
 namespace sconce::cli {
@@ -98,9 +99,9 @@ class Shower {
  private:
   void show_tensor(const Chosen& chosen) const {
     const TensorLeaf& leaf = chosen.leaf.value.as_tensor();
-    const Array array = chosen.slice.empty()
-                            ? leaf.array
-                            : toolbox::apply_slice(leaf.array, toolbox::parse_slice(chosen.slice));
+    const Array whole = toolbox::unpacked(leaf);
+    const Array array =
+        chosen.slice.empty() ? whole : toolbox::apply_slice(whole, toolbox::parse_slice(chosen.slice));
     if (!options_.json) {
       out().print(repr(array, suffixes_of(leaf), print_) + "\n");
       return;

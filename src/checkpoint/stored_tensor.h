@@ -32,6 +32,11 @@ struct StoredTensor {
   bool is_neg = false;
 };
 
+// The bytes of a tensor of quint4x2 or quint2x4 with these sizes and strides, contiguous from its offset on,
+// which PyTorch counts in bytes: with the tensor's dimensions where rows are whole bytes, else in one.
+// Errors: those of Geometry::required_elements().
+Geometry packed_bytes(const Geometry& values, DType dtype);
+
 // A tensor or one part of a sparse or quantized one.
 struct StoredPart {
   std::string role;  // "" for the tensor itself, else "indices", "values", "scales", ...

@@ -2,7 +2,9 @@
 #include <algorithm>
 
 #include "checkpoint/sparse_check.h"
+#include "checkpoint/stored_tensor.h"
 #include "checkpoint/value_writer.h"
+#include "sconce/base/checked.h"
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/objects.h"
 
@@ -20,6 +22,25 @@ bool is_copied_device(std::string_view device) {
 std::string_view strided_function(DType dtype) {
   if (is_quantized(dtype)) return "_rebuild_qtensor";
   return dtype_info(dtype).storage.empty() ? "_rebuild_tensor_v3" : "_rebuild_tensor_v2";
+}
+
+// The sizes and strides that PyTorch has for a leaf. Where several values share a byte, an array without more
+// of it counts its bytes.
+std::optional<Geometry> value_geometry(const TensorLeaf& leaf) {
+  const Array& array = leaf.array;
+  const std::int64_t per_byte = values_per_byte(array.dtype());
+  if (per_byte == 1) return array.geometry();
+  if (!array.is_contiguous()) return std::nullopt;
+  if (leaf.quantization && leaf.quantization->packed) {
+    Geometry values = *leaf.quantization->packed;
+    values.offset = array.offset();
+    if (packed_bytes(values, array.dtype()).numel() != array.numel()) return std::nullopt;
+    return values;
+  }
+  if (array.rank() == 0) return std::nullopt;
+  Shape shape = array.shape();
+  shape[shape.size() - 1] = checked_mul(shape.back(), per_byte, "save");
+  return Geometry::contiguous(std::move(shape));
 }
 
 }  // namespace
@@ -110,11 +131,14 @@ void ValueWriter::dense(const TensorLeaf& leaf, bool requires_grad) {
 
 void ValueWriter::dense_arguments(const TensorLeaf& leaf, bool requires_grad) {
   const Array& array = leaf.array;
+  const auto values = value_geometry(leaf);
+  require(values.has_value(), ErrorCode::kInvalidArgument, "save", "a tensor of ", array.dtype(),
+          " whose array is not its bytes, at ", path());
   out_.mark();
   storage_id(array, leaf.device);
   out_.integer(array.offset());
-  dims(array.shape());
-  dims(array.strides());
+  dims(values->shape);
+  dims(values->strides);
   if (is_quantized(array.dtype())) {
     require(leaf.quantization.has_value(), ErrorCode::kInvalidArgument, "save", "a tensor of ", array.dtype(),
             " without quantization parameters, at ", path());

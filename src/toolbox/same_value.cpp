@@ -24,7 +24,8 @@ bool same_array(const Array& a, const Array& b) {
 bool same_quantization(const std::optional<Quantization>& a, const std::optional<Quantization>& b) {
   if (!a || !b) return a.has_value() == b.has_value();
   return a->scheme == b->scheme && same_bits(a->scale, b->scale) && a->zero_point == b->zero_point &&
-         a->axis == b->axis && same_array(a->scales, b->scales) && same_array(a->zero_points, b->zero_points);
+         a->axis == b->axis && a->packed == b->packed && same_array(a->scales, b->scales) &&
+         same_array(a->zero_points, b->zero_points);
 }
 
 bool same_sparse(const SparseLeaf& a, const SparseLeaf& b) {

@@ -245,6 +245,33 @@ class Tensors(Case):
         self.assertEqual(digest(value["tensor"]), digests["tensor", ""])
         self.assertEqual(digest(value["floats"].q_per_channel_scales()), digests["floats", "scales"])
 
+    def test_values_that_share_bytes(self):
+        for dtype, count in (torch.quint4x2, 2), (torch.quint2x4, 4):
+            channels = lambda rows: (torch.rand(rows) + 0.1, torch.rand(rows), 0, dtype)  # noqa: E731
+            value = {"even": torch.quantize_per_channel(torch.randn(4, 8), *channels(4)),
+                     "odd": torch.quantize_per_channel(torch.randn(3, 5), *channels(3)),
+                     "tensor": torch.quantize_per_tensor(torch.randn(2, 3, 4), 0.1, 1, dtype)}
+            if TORCH_VERSION >= (2, 0):
+                value["row"] = value["even"][0]
+            for options, saving in ((), {}), (("format=torch-legacy",), {"_use_new_zipfile_serialization": False}):
+                path, _ = self.check(value, *options, **saving)
+            listing = json.loads(run_sconce("inspect", "--json", "--digest", path).stdout)["tensors"]
+            for item in listing:
+                if "part" not in item:
+                    tensor = value[item["name"]]
+                    self.assertEqual((digest(tensor), list(tensor.shape)), (item["sha256"], item["shape"]))
+            shown = json.loads(run_sconce("show", "--json", path, "odd").stdout)
+            packed = value["odd"].int_repr().tolist()
+            integers = [packed[i // count] >> (8 // count * (i % count)) & (2 ** (8 // count) - 1) for i in range(15)]
+            self.assertEqual((torch.tensor(integers).view(3, 5).tolist(), str(dtype)), (shown["values"], f"torch.{shown['dtype']}"))
+            run_sconce("convert", path, self.folder / f"dcp{count}", "--to", "dcp")
+            run_sconce("convert", self.folder / f"dcp{count}", self.folder / "back.pt", "--force")
+            self.assertEqual(parts(load(path)), parts(load(self.folder / "back.pt")))
+            for extension in "safetensors", "npz":
+                refused = run_sconce("convert", path, self.folder / f"out.{extension}", check=False)
+                self.assertEqual(2, refused.returncode)
+                self.assertIn(str(dtype)[6:], refused.stderr)
+
     def test_sparse_that_points_outside_itself(self):
         sparse = torch.tensor([[0.0, 1.0], [2.0, 0.0]]).to_sparse()
         path = self.saved({"a": torch.ones(1), "s": sparse})

@@ -41,6 +41,10 @@ struct TensorInfo {
   std::uint64_t file_offset = 0;        // of the storage's bytes
   std::uint64_t storage_bytes = 0;      // of the whole storage
   bool has_checksum = false;            // the file records one for the storage, which read() compares
+  // As PyTorch sees the tensor; another one than `geometry` where several values share a byte.
+  const Geometry& value_geometry() const {
+    return quantization && quantization->packed ? *quantization->packed : geometry;
+  }
   std::uint64_t bytes() const { return static_cast<std::uint64_t>(geometry.numel()) * itemsize(dtype); }
 };
 

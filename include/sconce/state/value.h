@@ -55,6 +55,9 @@ struct Quantization {
   Array scales;       // per channel: one scale per channel; undefined per tensor
   Array zero_points;  // per channel, as scales
   std::int64_t axis = 0;
+  // Where several values share a byte (quint4x2, quint2x4): the tensor's sizes and strides, in values. The
+  // array is then its bytes, contiguous. The offset is the array's, which PyTorch counts in bytes here.
+  std::optional<Geometry> packed = std::nullopt;
 };
 
 // An array as it stands in a checkpoint.
