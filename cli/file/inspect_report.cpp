@@ -95,6 +95,7 @@ std::string remarks(const Inspection& inspection, const TensorInfo& info) {
   if (info.alias_of) add(cat("shares ", escaped(inspection.listing.tensors[*info.alias_of].name)));
   if (!info.value_geometry().is_contiguous())
     add(cat("strides ", Shape(info.value_geometry().strides).str()));
+  if (info.bare_storage != BareStorage::kNo) add("storage");
   if (info.is_parameter) add("parameter");
   if (info.requires_grad && !info.is_parameter) add("requires grad");
   if (info.is_conj) add("conjugated");

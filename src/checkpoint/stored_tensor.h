@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sconce/core/array.h"
+#include "sconce/state/value.h"
 
 namespace sconce::checkpoint {
 
@@ -42,6 +43,11 @@ struct StoredPart {
   std::string role;  // "" for the tensor itself, else "indices", "values", "scales", ...
   StoredTensor tensor;
 };
+
+// True for a dense tensor; a storage saved by itself is none.
+inline bool is_dense_tensor(const Value& value) {
+  return value.is_array() && value.as_tensor().bare_storage == BareStorage::kNo;
+}
 
 // Where a reader of pickles gets storages and arrays from.
 class TensorBackend {

@@ -164,6 +164,7 @@ TensorInfo tensor_info(const NamedLeaf& leaf, const StoredPart& part, const Stor
     const TensorLeaf& tensor = leaf.value.as_tensor();
     info.requires_grad = tensor.requires_grad;
     info.is_parameter = tensor.is_parameter;
+    info.bare_storage = tensor.bare_storage;
     if (part.role.empty() && tensor.quantization) {
       info.quantization = std::make_shared<const Quantization>(*tensor.quantization);
     }

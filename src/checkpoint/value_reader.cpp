@@ -224,7 +224,7 @@ std::optional<Value> ValueReader::make_inert(Node node, bool with_state) {
   return object;
 }
 
-// A storage saved by itself becomes the flat tensor of its elements.
+// A storage saved by itself becomes the flat array of its elements, which remembers that.
 Value ValueReader::make_referent(Node node) {
   const Referent referent = ids_.resolve(node);
   if (referent.global)
@@ -237,7 +237,11 @@ Value ValueReader::make_referent(Node node) {
   StoredTensor stored{index, storages_[index].dtype.value_or(kUInt8), {}, false, false};
   const auto elements = static_cast<std::int64_t>(storages_[index].bytes / itemsize(stored.dtype));
   stored.geometry = referent.tensor.value_or(Geometry::contiguous(Shape{elements}));
-  Value value = tensor(node, std::move(stored), {});
+  TensorLeaf leaf;
+  if (!referent.tensor) {
+    leaf.bare_storage = storages_[index].dtype ? BareStorage::kTyped : BareStorage::kUntyped;
+  }
+  Value value = tensor(node, std::move(stored), std::move(leaf));
   if (referent.tensor) tensors_.emplace(referent.tensor_key, value);
   return value;
 }

@@ -256,9 +256,9 @@ void ValueWriter::emit_dict(const Value& value) {
   push_dict(After::kAttributes, value, kept(value.items()), Source::kReduced);
 }
 
-void ValueWriter::storage_id(const Array& array, const std::string& device) {
+void ValueWriter::storage_id(const Array& array, const std::string& device, bool is_untyped) {
   const DTypeInfo& info = dtype_info(array.dtype());
-  const bool is_typed = !info.storage.empty();
+  const bool is_typed = !is_untyped && !info.storage.empty();
   const bool is_legacy = options_.format == Format::kTorchLegacy;
   if (is_legacy && !is_typed) {
     fail(ErrorCode::kUnsupported, "save", "the tensor at ", path(), " has dtype ", array.dtype(),

@@ -45,8 +45,29 @@ std::optional<Geometry> value_geometry(const TensorLeaf& leaf) {
 
 }  // namespace
 
+// A storage is named wherever it stands, never recalled: PyTorch knows by its key that it is the same. It
+// reads an untyped one as one of uint8, and in legacy streams not at all.
+void ValueWriter::bare_storage(const TensorLeaf& leaf) {
+  const Array& array = leaf.array;
+  const bool is_whole =
+      array.is_contiguous() && array.offset() == 0 && array.nbytes() == array.storage().size();
+  const bool is_untyped =
+      leaf.bare_storage == BareStorage::kUntyped && options_.format != Format::kTorchLegacy;
+  storage_id(is_whole ? array : array.clone(), leaf.device, is_untyped);
+}
+
 void ValueWriter::emit_tensor(const Value& value) {
   const bool is_array = value.is_array();
+  if (is_array && !is_dense_tensor(value)) {
+    const TensorLeaf& leaf = value.as_tensor();
+    require(leaf.array.defined(), ErrorCode::kInvalidArgument, "save", "an undefined array at ", path());
+    const bool has_class =
+        leaf.bare_storage == BareStorage::kUntyped || !dtype_info(leaf.array.dtype()).storage.empty();
+    if (has_class) return bare_storage(leaf);
+    report_.warnings.push_back(cat("the storage at ", path(),
+                                   " becomes a tensor: PyTorch has no storages of ",
+                                   dtype_name(leaf.array.dtype())));
+  }
   const bool requires_grad = is_array ? value.as_tensor().requires_grad : value.as_sparse().requires_grad;
   const bool is_parameter = is_array ? value.as_tensor().is_parameter : value.as_sparse().is_parameter;
   auto attributes = value.attributes();

@@ -92,6 +92,11 @@ def bits(tensor):
     return whole[begin:begin + tensor.numel() * size].numpy().tobytes()
 
 
+def untyped(storage):
+    """The bytes of a typed storage."""
+    return storage._untyped_storage if hasattr(storage, "_untyped_storage") else storage._storage
+
+
 def with_records(path, replace):
     """The zip at `path` with each record's bytes as replace(bytes) has them, and right checksums."""
     with zipfile.ZipFile(path) as archive:
@@ -116,6 +121,10 @@ def parts(value):
         return [type(value).__name__, value.dtype.str, value.tobytes()]
     if isinstance(value, torch.Generator):
         return ["generator", value.initial_seed(), value.device.type, parts(value.get_state())]
+    if isinstance(value, torch.UntypedStorage):
+        return ["untyped storage", bytes(value.tolist())]
+    if isinstance(value, torch.storage.TypedStorage):
+        return ["typed storage", str(value.dtype), bytes(untyped(value).tolist())]
     name = type(value).__name__
     if isinstance(value, collections.defaultdict):
         return [name, value.default_factory, [(parts(k), parts(v)) for k, v in value.items()]]
@@ -271,6 +280,22 @@ class Tensors(Case):
                 refused = run_sconce("convert", path, self.folder / f"out.{extension}", check=False)
                 self.assertEqual(2, refused.returncode)
                 self.assertIn(str(dtype)[6:], refused.stderr)
+
+    def test_storages(self):
+        base = torch.arange(4.0)
+        value = {"floats": torch.FloatStorage([1, 2, 3]), "bools": torch.BoolStorage([True, False]), "of": base.storage(),
+                 "tensor": base, "none": torch.LongStorage(), "untyped": untyped(torch.ShortStorage([1, 2]))}
+        value["again"] = value["floats"]
+        for options in (), ("format=torch-legacy",):
+            path, out = self.check(value, *options)
+            actual = load(out)
+            self.assertEqual(actual["of"].data_ptr(), actual["tensor"].data_ptr())
+            self.assertEqual(actual["floats"].data_ptr(), actual["again"].data_ptr())
+        run_sconce("convert", path, self.folder / "dcp", "--to", "dcp")
+        run_sconce("convert", self.folder / "dcp", self.folder / "back.pt")
+        self.assertEqual(parts(load(path)), parts(load(self.folder / "back.pt")))
+        said = run_sconce("convert", self.saved({"s": torch.FloatStorage([1, 2])}), self.folder / "out.safetensors").stderr
+        self.assertIn("the storage s becomes a tensor", said)
 
     def test_sparse_that_points_outside_itself(self):
         sparse = torch.tensor([[0.0, 1.0], [2.0, 0.0]]).to_sparse()

@@ -34,7 +34,8 @@ struct TensorInfo {
   std::shared_ptr<const Quantization> quantization;
   // Of a part of a sparse tensor what it is a part of, without the arrays; one for all its parts.
   std::shared_ptr<const SparseLeaf> sparse;
-  std::size_t storage = 0;              // tensors with equal numbers share memory
+  BareStorage bare_storage = BareStorage::kNo;  // a storage saved by itself
+  std::size_t storage = 0;                      // tensors with equal numbers share memory
   std::optional<std::size_t> alias_of;  // the first tensor of the listing in the same storage, if another
   std::string file;                     // its name, of a checkpoint in several files; else empty
   std::string record;                   // where the storage lies: the zip record; empty for safetensors

@@ -60,6 +60,10 @@ struct Quantization {
   std::optional<Geometry> packed = std::nullopt;
 };
 
+// A storage that was saved by itself, torch.FloatStorage or torch.UntypedStorage rather than a tensor over
+// it.
+enum class BareStorage : std::uint8_t { kNo, kTyped, kUntyped };
+
 // An array as it stands in a checkpoint.
 struct TensorLeaf {
   Array array;
@@ -67,6 +71,7 @@ struct TensorLeaf {
   bool is_parameter = false;                 // nn.Parameter rather than Tensor
   std::string device = "cpu";                // as written ("cuda:0"); the data is in memory whatever it says
   std::optional<Quantization> quantization;  // for quantized dtypes
+  BareStorage bare_storage = BareStorage::kNo;  // not kNo: `array` is all elements of the storage
 };
 
 // A sparse tensor, kept as its parts.
