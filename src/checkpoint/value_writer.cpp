@@ -292,6 +292,13 @@ void ValueWriter::emit_object(const Value& value) {
   if (value.object_kind() == ObjectKind::kGlobal) {
     return out_.global(value.global_module(), value.global_name());
   }
+  // Those that are kept; others were left out before.
+  const bool is_nested =
+      value.global_module() == "torch._utils" && value.global_name() == "_rebuild_nested_tensor";
+  if (is_nested && options_.format == Format::kTorchLegacy) {
+    fail(ErrorCode::kUnsupported, "save", "the tensor at ", path(),
+         " is nested, which PyTorch cannot read in torch-legacy files: leave it out, or write torch (zip)");
+  }
   push(After::kObjectCall, value, {value.object_callable(), value.object_args()});
 }
 

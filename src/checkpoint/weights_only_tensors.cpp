@@ -344,7 +344,9 @@ Id Calls::rebuild_quantized(Args args) {
   return values_.tensor(Kind::kTensor, std::move(facts));
 }
 
+// PyTorch looks at the sizes at once, whatever then stands in the memory of their storage.
 Id Calls::rebuild_nested(Args args) {
+  require(!has_late_storages_, "it makes a nested tensor of sizes that a legacy stream holds further on");
   for (std::size_t i = 0; i < args.size(); ++i) {
     require(values_.is_tensor(args[i]),
             cat("a nested tensor has ", values_.describe(args[i]), " for one of its parts"));
