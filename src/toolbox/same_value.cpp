@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <set>
 #include <utility>
@@ -108,8 +109,9 @@ class Comparison {
   bool add_entries(const Value& a, const Value& b) {
     if (a.size() != b.size()) return false;
     for (const auto& [key, value] : a.items()) {
-      // An object as a key is equal to no other one: such dicts are compared in their order.
-      if (key.is_object()) return add_pairs(a.items(), b.items());
+      // An object or NaN as a key is equal to no other one: such dicts are compared in their order.
+      if (key.is_object() || (key.is_float() && std::isnan(key.as_float())))
+        return add_pairs(a.items(), b.items());
       const auto other = b.find(key);
       if (!other) return false;
       open_.emplace_back(value, *other);
