@@ -6,6 +6,7 @@
 #include <map>
 
 #include "checkpoint/examiners.h"
+#include "checkpoint/sparse_check.h"
 #include "checkpoint/torch_archive.h"
 #include "checkpoint/weights_only.h"
 #include "sconce/base/byte_reader.h"
@@ -75,6 +76,46 @@ void read_storages(Examination& out) {
     }
     out.records.push_back(std::move(record));
   }
+}
+
+// The indices of sparse tensors: torch.load believes them, and what works on the tensor follows them. Parts
+// that cannot be read are said of their records.
+void check_sparse_tensors(Examination& out) {
+  const Listing& listing = *out.listing;
+  for (std::size_t i = 0; i < listing.tensors.size();) {
+    const TensorInfo& first = listing.tensors[i];
+    if (!first.sparse) {
+      ++i;
+      continue;
+    }
+    SparseLeaf leaf = *first.sparse;
+    Shape values;
+    bool is_read = true;
+    for (; i < listing.tensors.size() && listing.tensors[i].sparse == first.sparse; ++i) {
+      const TensorInfo& part = listing.tensors[i];
+      try {
+        if (part.role == "values") values = part.geometry.shape;
+        if (part.role == "plain_indices") leaf.plain_indices = listing.read(i);
+        if (part.role == "indices" || part.role == "compressed_indices") leaf.indices = listing.read(i);
+      } catch (const Error&) {
+        is_read = false;
+      }
+    }
+    if (!is_read) continue;
+    Problem problem;
+    try {
+      const std::string fault = sparse_fault(leaf, values);
+      if (fault.empty()) continue;
+      problem = problem_of(
+          Error(ErrorCode::kCorrupt, "sparse",
+                cat("the sparse tensor '", escaped(first.name), "' points outside itself: ", fault)),
+          first.record);
+    } catch (const Error& error) {
+      problem = problem_of(error, first.record);
+    }
+    out.problems.push_back(std::move(problem));
+  }
+  listing.release();
 }
 
 void refuse_other_formats(const std::string& path, Examination& out) {
@@ -198,6 +239,7 @@ Examination examine(const std::string& path, const LoadOptions& options) {
     const bool is_known = is_zip || is_stream || is_tar;
     if (is_zip || out.problems.empty()) list(path, options, out);
     if (out.listing && !is_zip) read_storages(out);
+    if (out.listing) check_sparse_tensors(out);
     if (out.listing && out.file_size == 0) out.file_size = out.listing->file_size;
     if (out.pickles.empty() && out.listing) out.pickles = out.listing->pickles;
     if (!file && (!out.listing || out.format == Format::kDcp)) examine_metadata(path, options, out);
