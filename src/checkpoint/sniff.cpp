@@ -93,7 +93,7 @@ bool is_json_object(std::string_view head) {
 
 constexpr Reader kTorchZipReader = {Format::kTorchZip, load_torch_zip,        list_torch_zip,
                                     salvage_torch_zip, can_salvage_torch_zip, examine_zip};
-constexpr Reader kNpzReader = {Format::kNpz, load_npz, list_npz, nullptr, nullptr, examine_zip};
+constexpr Reader kNpzReader = {Format::kNpz, load_npz, list_npz, salvage_npz, can_salvage_npz, examine_zip};
 constexpr Reader kPlainPickle = {Format::kTorchLegacy, load_plain_pickle, list_plain_pickle, nullptr, nullptr,
                                  examine_stream};
 
