@@ -52,8 +52,9 @@ Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : 
 // ---- JSON
 
 Json tensor_json(const TensorInfo& info) {
-  Json out = {
-      {"name", info.name}, {"dtype", dtype_name(info.dtype)}, {"shape", info.geometry.shape.to_vector()}};
+  Json out = {{"name", info.name},
+              {"dtype", dtype_name(info.dtype)},
+              {"shape", info.value_geometry().shape.to_vector()}};
   if (!info.role.empty()) out["part"] = info.role;
   return out;
 }
@@ -88,7 +89,8 @@ Json pair_json(const Comparison& comparison, const TensorPair& pair) {
   }
   out["status"] = status_of(pair);
   if (a.dtype != b.dtype) out["dtype_b"] = dtype_name(b.dtype);
-  if (a.geometry.shape != b.geometry.shape) out["shape_b"] = b.geometry.shape.to_vector();
+  if (a.value_geometry().shape != b.value_geometry().shape)
+    out["shape_b"] = b.value_geometry().shape.to_vector();
   out["changes"] = pair.changes;
   if (pair.numbers) out["difference"] = numbers_json(*pair.numbers, a.geometry.shape);
   return out;
@@ -122,7 +124,7 @@ std::string name_text(const std::string& name) { return name.empty() ? "(the ten
 
 std::string tensor_text(const TensorInfo& info) {
   return fmt::format("{}{}  {} {}", name_text(info.name), info.role.empty() ? "" : cat(" [", info.role, "]"),
-                     dtype_name(info.dtype), info.geometry.shape.str());
+                     dtype_name(info.dtype), info.value_geometry().shape.str());
 }
 
 std::string number(double value) { return fmt::format("{:.6g}", value); }
@@ -151,7 +153,7 @@ std::string status_text(const TensorPair& pair) {
 std::vector<std::string> pair_row(const Comparison& comparison, const TensorPair& pair) {
   const TensorInfo& a = comparison.a->tensors[pair.a];
   std::vector<std::string> row = {pair_name(comparison, pair), std::string(dtype_name(a.dtype)),
-                                  a.geometry.shape.str(), status_text(pair)};
+                                  a.value_geometry().shape.str(), status_text(pair)};
   std::vector<std::string> remarks = pair.changes;
   if (pair.numbers && !pair.numbers->is_equal()) {
     const TensorDifference& numbers = *pair.numbers;

@@ -66,11 +66,11 @@ Json tensor_json(const Inspection& inspection, const InspectedTensor& tensor) {
   Json out;
   out["name"] = info.name;
   out["dtype"] = dtype_name(info.dtype);
-  out["shape"] = info.geometry.shape.to_vector();
-  out["stride"] = info.geometry.strides.to_vector();
+  out["shape"] = info.value_geometry().shape.to_vector();
+  out["stride"] = info.value_geometry().strides.to_vector();
   out["bytes"] = info.bytes();
   out["storage"] = info.storage;
-  out["offset"] = info.geometry.offset;
+  out["offset"] = info.value_geometry().offset;
   out["alias_of"] = info.alias_of ? Json(inspection.listing.tensors[*info.alias_of].name) : Json(nullptr);
   out["requires_grad"] = info.requires_grad;
   out["path"] = path_json(info.path);
@@ -92,7 +92,9 @@ std::string remarks(const Inspection& inspection, const TensorInfo& info) {
   const auto add = [&out](const std::string& text) { out += cat(out.empty() ? "" : ", ", text); };
   if (!info.role.empty()) add(info.role);
   if (info.alias_of) add(cat("shares ", escaped(inspection.listing.tensors[*info.alias_of].name)));
-  if (!info.geometry.is_contiguous()) add(cat("strides ", Shape(info.geometry.strides).str()));
+  if (!info.value_geometry().is_contiguous())
+    add(cat("strides ", Shape(info.value_geometry().strides).str()));
+  if (info.bare_storage != BareStorage::kNo) add("storage");
   if (info.is_parameter) add("parameter");
   if (info.requires_grad && !info.is_parameter) add("requires grad");
   if (info.is_conj) add("conjugated");
@@ -127,7 +129,7 @@ std::string tensor_table(const Inspection& inspection) {
   for (const InspectedTensor& tensor : inspection.tensors) {
     const TensorInfo& info = inspection.listing.tensors[tensor.index];
     std::vector<std::string> row = {info.name.empty() ? "(the tensor)" : escaped(info.name),
-                                    std::string(dtype_name(info.dtype)), info.geometry.shape.str(),
+                                    std::string(dtype_name(info.dtype)), info.value_geometry().shape.str(),
                                     human_bytes(info.bytes())};
     if (has_stats && tensor.stats) {
       const auto& stats = *tensor.stats;
@@ -149,7 +151,7 @@ std::string headline(const Inspection& inspection) {
   std::uint64_t bytes = 0;
   for (const InspectedTensor& tensor : inspection.tensors) {
     const TensorInfo& info = inspection.listing.tensors[tensor.index];
-    elements += static_cast<std::uint64_t>(info.geometry.numel());
+    elements += static_cast<std::uint64_t>(info.value_geometry().numel());
     bytes += info.bytes();
   }
   const std::size_t all = inspection.listing.tensors.size();
@@ -254,7 +256,7 @@ std::string inspection_tree(const Inspection& inspection) {
     if (tensors == chosen.end()) return;
     for (const TensorInfo* info : tensors->second) {
       const std::string remark = remarks(inspection, *info);
-      line(leaf.path, fmt::format("{} {}{}{}", dtype_name(info->dtype), info->geometry.shape.str(),
+      line(leaf.path, fmt::format("{} {}{}{}", dtype_name(info->dtype), info->value_geometry().shape.str(),
                                   remark.empty() ? "" : "  ", remark));
     }
   });

@@ -8,10 +8,12 @@
 #include "file/show_json.h"
 #include "sconce/base/text.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/objects.h"
 #include "sconce/checkpoint/recover.h"
 #include "sconce/core/print.h"
 #include "sconce/state/repr.h"
 #include "sconce/toolbox/find.h"
+#include "sconce/toolbox/packed.h"
 #include "sconce/toolbox/slicing.h"
 
 namespace sconce::cli {
@@ -78,16 +80,19 @@ class Shower {
   void show(const Chosen& chosen) const {
     const Value& value = chosen.leaf.value;
     if (value.is_array()) return show_tensor(chosen);
+    if (const auto array = checkpoint::numpy_array(value); array && array->rank() > 0)
+      return show_numpy(chosen, *array);
     require(
         chosen.slice.empty(), ErrorCode::kInvalidArgument, "show", "'", escaped(chosen.leaf.name), "' is a ",
         value.is_sparse() ? value.as_sparse().layout + " tensor" : std::string(value_kind_name(value.kind())),
         ", which has no slices");
     if (value.is_sparse()) return show_sparse(chosen.leaf);
     if (options_.json) {
-      out().print_json({{"name", chosen.leaf.name},
-                        {"type", value.is_object() ? cat(value.global_module(), ".", value.global_name())
-                                                   : std::string(value_kind_name(value.kind()))},
-                        {"value", value_json(value)}});
+      out().print_json({{"name", chosen.leaf.name}, {"type", type_of(value)}, {"value", value_json(value)}});
+      return;
+    }
+    if (checkpoint::is_understood(value)) {
+      out().print(checkpoint::value_text(value) + "\n");
       return;
     }
     ReprLimits limits{.elements = 1000, .depth = 100, .characters = 10'000};
@@ -96,19 +101,48 @@ class Shower {
   }
 
  private:
+  static std::string type_of(const Value& value) {
+    return value.is_object() ? checkpoint::object_class(value) : std::string(value_kind_name(value.kind()));
+  }
+
+  static Array part_of(const Array& whole, const std::string& slice) {
+    return slice.empty() ? whole : toolbox::apply_slice(whole, toolbox::parse_slice(slice));
+  }
+
+  void show_numpy(const Chosen& chosen, const Array& whole) const {
+    const Array array = part_of(whole, chosen.slice);
+    if (!options_.json) {
+      out().print(cat(checkpoint::value_text(chosen.leaf.value), "\n", elements_repr(array, print_), "\n"));
+      return;
+    }
+    print_numbers(head_of(chosen, array, type_of(chosen.leaf.value)), array);
+  }
+
+  static Json head_of(const Chosen& chosen, const Array& array, const std::string& type = {}) {
+    Json out = {{"name", chosen.leaf.name},
+                {"slice", chosen.slice.empty() ? Json(nullptr) : Json(chosen.slice)},
+                {"dtype", dtype_name(array.dtype())},
+                {"shape", array.shape().to_vector()}};
+    if (!type.empty()) out["type"] = type;
+    return out;
+  }
+
+  static void print_numbers(const Json& head, const Array& array) {
+    print_open(head);
+    out().print(", \"values\": ");
+    const NotFinite count = print_elements(array);
+    out().print(cat(", \"nan\": ", count.nan, ", \"inf\": ", count.infinite, "}\n"));
+  }
+
   void show_tensor(const Chosen& chosen) const {
     const TensorLeaf& leaf = chosen.leaf.value.as_tensor();
-    const Array array = chosen.slice.empty()
-                            ? leaf.array
-                            : toolbox::apply_slice(leaf.array, toolbox::parse_slice(chosen.slice));
+    const Array whole = toolbox::unpacked(leaf);
+    const Array array = part_of(whole, chosen.slice);
     if (!options_.json) {
       out().print(repr(array, suffixes_of(leaf), print_) + "\n");
       return;
     }
-    Json head = {{"name", chosen.leaf.name},
-                 {"slice", chosen.slice.empty() ? Json(nullptr) : Json(chosen.slice)},
-                 {"dtype", dtype_name(array.dtype())},
-                 {"shape", array.shape().to_vector()}};
+    Json head = head_of(chosen, array);
     if (leaf.quantization) {
       head["quantization"] = {{"scheme", leaf.quantization->scheme}};
       if (!leaf.quantization->scales.defined()) {
@@ -116,10 +150,7 @@ class Shower {
         head["quantization"]["zero_point"] = leaf.quantization->zero_point;
       }
     }
-    print_open(head);
-    out().print(", \"values\": ");
-    const NotFinite count = print_elements(array);
-    out().print(cat(", \"nan\": ", count.nan, ", \"inf\": ", count.infinite, "}\n"));
+    print_numbers(head, array);
   }
 
   void show_sparse(const NamedLeaf& named) const {

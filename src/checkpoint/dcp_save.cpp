@@ -8,6 +8,7 @@
 #include "checkpoint/dcp_metadata.h"
 #include "checkpoint/dcp_tree.h"
 #include "checkpoint/flat_tensors.h"
+#include "checkpoint/stored_tensor.h"
 #include "checkpoint/writers.h"
 #include "sconce/base/error.h"
 #include "sconce/base/file.h"
@@ -47,8 +48,9 @@ void check_replaceable(const fs::path& target, bool replace) {
   }
 }
 
+// Everything else is pickled, as PyTorch does.
 bool is_plain_tensor(const Value& value) {
-  return value.is_array() && !is_quantized(value.as_array().dtype());
+  return is_dense_tensor(value) && !is_quantized(value.as_array().dtype());
 }
 
 // Contiguous, alone in a storage of its size.

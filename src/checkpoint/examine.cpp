@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <map>
+#include <set>
 
 #include "checkpoint/examiners.h"
+#include "checkpoint/listing_join.h"
+#include "checkpoint/sniff.h"
+#include "checkpoint/sparse_check.h"
 #include "checkpoint/torch_archive.h"
 #include "checkpoint/weights_only.h"
-#include "sconce/base/byte_reader.h"
 #include "sconce/base/file.h"
+#include "sconce/checkpoint/salvage.h"
 #include "sconce/codec/tar.h"
 
 namespace sconce::checkpoint {
@@ -17,13 +20,16 @@ namespace {
 
 constexpr std::uint64_t kFirstWindow = std::uint64_t{1} << 20;
 
-std::string advice_for(ErrorCode code) {
+constexpr std::string_view kSalvage = "'sconce salvage' writes the tensors that can be proven whole";
+
+std::string advice_for(ErrorCode code, bool can_salvage) {
   switch (code) {
     case ErrorCode::kTruncated:
-      return "copy or download the file again; 'sconce salvage' writes the tensors that are still whole";
+      return cat("copy or download the file again", can_salvage ? "; " : "", can_salvage ? kSalvage : "");
     case ErrorCode::kChecksum:
     case ErrorCode::kCorrupt:
-      return "'sconce salvage' writes the tensors that can be proven whole";
+    case ErrorCode::kNotFound:
+      return can_salvage ? std::string(kSalvage) : "";
     case ErrorCode::kUnsafe:
       return "do not load it in Python";
     case ErrorCode::kLimit:
@@ -33,48 +39,58 @@ std::string advice_for(ErrorCode code) {
   }
 }
 
-bool has_prefix(const ByteSource& source, std::string_view prefix) {
-  if (source.size() < prefix.size()) return false;
-  std::vector<std::byte> head(prefix.size());
-  source.read_at(head, 0);
-  return as_chars(head) == prefix;
+bool is_set(Format format) {
+  return format == Format::kTorchIndex || format == Format::kSafetensorsIndex || format == Format::kDcp;
 }
 
-// A zip whose first bytes are wrong still ends as one.
-bool ends_like_zip(const ByteSource& source) {
-  constexpr std::size_t kEnd = 22;
-  if (source.size() < kEnd) return false;
-  std::array<std::byte, 4> tail{};
-  source.read_at(tail, source.size() - kEnd);
-  return as_chars(tail) == std::string_view("PK\5\6", 4);
-}
-
-bool begins_like_stream(const ByteSource& source) {
-  std::array<std::byte, 2> head{};
-  if (source.size() < head.size()) return false;
-  source.read_at(head, 0);
-  return looks_like_pickle(head) || has_prefix(source, "L119547037146038801333356L");
-}
-
-// Formats whose readers know where each storage lies. What has a checksum is read; of the rest the listing
-// has proven all that can be.
-void read_storages(Examination& out) {
-  const Listing& listing = *out.listing;
-  std::map<std::size_t, bool> seen;
-  for (std::size_t i = 0; i < listing.tensors.size(); ++i) {
-    const TensorInfo& info = listing.tensors[i];
-    if (!seen.emplace(info.storage, true).second) continue;
-    RecordFacts record{
-        info.record.empty() ? info.name : info.record, info.file_offset, info.storage_bytes,
-        info.has_checksum || info.storage_bytes == 0 ? Integrity::kChecked : Integrity::kUnchecked};
-    try {
-      if (info.has_checksum) listing.read(i);
-    } catch (const Error& error) {
-      record.integrity = Integrity::kDamaged;
-      out.problems.push_back(problem_of(error, record.name));
-    }
-    out.records.push_back(std::move(record));
+// Of formats without records the storages, which have no checksums: the listing has proven all that can be.
+void list_storages(Examination& out) {
+  std::set<std::size_t> seen;
+  for (const TensorInfo& info : out.listing->tensors) {
+    if (!seen.insert(info.storage).second) continue;
+    out.records.push_back({info.name, info.file_offset, info.storage_bytes,
+                           info.storage_bytes == 0 ? Integrity::kChecked : Integrity::kUnchecked});
   }
+}
+
+// The indices of sparse tensors: torch.load believes them, and what works on the tensor follows them. Parts
+// that cannot be read are said of their records.
+void check_sparse_tensors(Examination& out) {
+  const Listing& listing = *out.listing;
+  for (std::size_t i = 0; i < listing.tensors.size();) {
+    const TensorInfo& first = listing.tensors[i];
+    if (!first.sparse) {
+      ++i;
+      continue;
+    }
+    SparseLeaf leaf = *first.sparse;
+    Shape values;
+    bool is_read = true;
+    for (; i < listing.tensors.size() && listing.tensors[i].sparse == first.sparse; ++i) {
+      const TensorInfo& part = listing.tensors[i];
+      try {
+        if (part.role == "values") values = part.geometry.shape;
+        if (part.role == "plain_indices") leaf.plain_indices = listing.read(i);
+        if (part.role == "indices" || part.role == "compressed_indices") leaf.indices = listing.read(i);
+      } catch (const Error&) {
+        is_read = false;
+      }
+    }
+    if (!is_read) continue;
+    Problem problem;
+    try {
+      const std::string fault = sparse_fault(leaf, values);
+      if (fault.empty()) continue;
+      problem = problem_of(
+          Error(ErrorCode::kCorrupt, "sparse",
+                cat("the sparse tensor '", escaped(first.name), "' points outside itself: ", fault)),
+          first.record);
+    } catch (const Error& error) {
+      problem = problem_of(error, first.record);
+    }
+    out.problems.push_back(std::move(problem));
+  }
+  listing.release();
 }
 
 void refuse_other_formats(const std::string& path, Examination& out) {
@@ -89,18 +105,6 @@ void refuse_other_formats(const std::string& path, Examination& out) {
     verdicts.refuse(kEvery, cat("torch.load does not read ", format_name(out.format)));
   }
   out.weights_only = verdicts.answers();
-}
-
-// Of a folder of torch.distributed.checkpoint the pickle that says what everything is: it has no checksum.
-void examine_metadata(const std::string& folder, const LoadOptions& options, Examination& out) {
-  const auto path = std::filesystem::path(folder) / ".metadata";
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) return;
-  const File file = File::open(path.string());
-  out.format = Format::kDcp;
-  out.records.push_back({".metadata", 0, file.size(), Integrity::kUnchecked});
-  if (!out.pickles.empty()) return;
-  out.pickles.push_back(pickle_facts(".metadata", parse_in_window(file, 0, file.size(), options, 0).parsed));
 }
 
 // The listing of a plain pickle holds the pickles inside its tensors, too, each a whole stream of one
@@ -123,24 +127,78 @@ bool has_unknown_global(const Examination& out) {
   });
 }
 
-// The listing proves that every tensor lies within its storage. Checksums are compared elsewhere.
-void list(const std::string& path, LoadOptions options, Examination& out) {
+// Whether it is known already what a listing stopped at. Of sets, every file was looked at by itself; a file
+// with faults in its structure cannot be listed, whatever words the set has for it.
+bool is_known(const Problem& problem, const Examination& out) {
+  return std::any_of(out.problems.begin(), out.problems.end(), [&](const Problem& known) {
+    if (known.text == problem.text) return true;
+    if (problem.record.empty() || known.code == ErrorCode::kChecksum) return false;
+    const std::string_view record = known.record;
+    if (!record.starts_with(problem.record)) return false;
+    return record.size() == problem.record.size() || record[problem.record.size()] == ':' ||
+           record[problem.record.size()] == ' ';
+  });
+}
+
+// The listing proves that every tensor lies within its storage. Checksums are compared elsewhere. `unknown`
+// is why no reader would list it.
+void list(const Input& input, LoadOptions options, const std::optional<Error>& unknown, Examination& out) {
   options.check_crc = false;
   options.map = false;
   try {
-    out.listing = describe(path, options);
+    if (unknown) throw *unknown;
+    out.listing = input.reader.list(input.source, options);
+    out.listing->path = input.source.path;
     out.format = out.listing->format;
-    for (const std::string& note : out.listing->notes) out.notes.push_back(note);
+    for (const std::string& note : out.listing->notes) {
+      if (std::find(out.notes.begin(), out.notes.end(), note) == out.notes.end()) out.notes.push_back(note);
+    }
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kPermission) throw;
-    const bool is_suspect = !out.problems.empty() || has_unknown_global(out);
+    if (is_trouble(error)) throw;
+    const bool is_suspect = !out.problems.empty() || has_unknown_global(out) || is_set(out.format);
     if (error.code() == ErrorCode::kUnsupported && !is_suspect) throw;
-    // It stops at the first fault, which may be known.
-    Problem problem = problem_of(error);
-    const bool is_known = std::any_of(out.problems.begin(), out.problems.end(),
-                                      [&](const Problem& known) { return known.text == problem.text; });
-    if (!is_known) out.problems.push_back(std::move(problem));
+    const bool names_part = !error.path().empty() && error.path() != input.source.path;
+    Problem problem =
+        problem_of(error, names_part ? std::filesystem::path(error.path()).filename().string() : "");
+    if (!is_known(problem, out)) out.problems.push_back(std::move(problem));
   }
+}
+
+Examination examine_known(const Input& input, const LoadOptions& options,
+                          const std::optional<Error>& unknown) {
+  const auto examine = input.reader.examine;
+  const bool is_stream = examine == examine_stream;
+  Examination out;
+  out.format = input.reader.format;
+  if (input.source.bytes) out.file_size = input.source.bytes->size();
+  if (examine != nullptr) examine(input.source, options, out);
+  // torch.load of 1.13 tries tar first, whatever the file begins with.
+  if (is_stream && tar::is_tar(*input.source.bytes)) examine_tar(input.source, options, out);
+  // Of streams and tar files a listing says no more than the first fault.
+  if (out.problems.empty() || (!is_stream && examine != examine_tar)) list(input, options, unknown, out);
+  if (out.listing && out.records.empty()) list_storages(out);
+  // The files of an index have been looked at one by one.
+  const bool is_index = out.format == Format::kTorchIndex || out.format == Format::kSafetensorsIndex;
+  if (out.listing && !is_index) check_sparse_tensors(out);
+  if (out.pickles.empty() && out.listing) out.pickles = out.listing->pickles;
+  const bool is_plain = is_stream && out.pickles.size() == 1;
+  if (is_plain && out.listing && out.problems.empty()) add_inner_pickles(out);
+  if (out.weights_only.empty() || out.format == Format::kNpz) refuse_other_formats(input.source.path, out);
+  return out;
+}
+
+// What was found in the one file of a folder, by the file's name.
+Examination of_folder(Examination file, const std::string& name) {
+  Examination out;
+  out.format = file.format;
+  out.file_size = file.file_size;
+  out.listing = std::move(file.listing);
+  out.weights_only = std::move(file.weights_only);
+  for (WeightsOnly& answer : out.weights_only) {
+    if (!answer.accepted) answer.record = record_of_part(name, answer.record);
+  }
+  add_part(std::move(file), name, out);
+  return out;
 }
 
 }  // namespace
@@ -151,8 +209,12 @@ std::string_view integrity_name(Integrity integrity) {
 }
 
 Problem problem_of(const Error& error, const std::string& record) {
-  return {error.code(), cat("[", error.where(), "] ", error.text()), record, error.offset(),
-          advice_for(error.code())};
+  return {error.code(), cat("[", error.where(), "] ", error.text()), record, error.offset(), {}};
+}
+
+bool is_trouble(const Error& error) {
+  return error.code() == ErrorCode::kIo || error.code() == ErrorCode::kPermission ||
+         error.code() == ErrorCode::kInterrupted;
 }
 
 bool looks_like_pickle(std::span<const std::byte> head) {
@@ -176,34 +238,38 @@ WindowedPickle parse_in_window(const ByteSource& source, std::uint64_t begin, st
   }
 }
 
+Examination examine_input(const Input& input, const LoadOptions& options) {
+  return examine_known(input, options, std::nullopt);
+}
+
+Examination examine_opened(const std::function<Input()>& open, const std::string& path,
+                           const LoadOptions& options) {
+  Input input;
+  std::optional<Error> unknown;
+  try {
+    input = open();
+  } catch (const Error& error) {
+    std::error_code ignored;
+    if (error.code() != ErrorCode::kUnsupported || !std::filesystem::is_regular_file(path, ignored)) throw;
+    const auto file = std::make_shared<const File>(File::open(path));
+    const std::optional<Reader> reader = guess_reader(*file);
+    if (!reader) throw;
+    input = {*reader, {file, nullptr, path}};
+    unknown = error;
+  }
+  return examine_known(input, options, unknown);
+}
+
 Examination examine(const std::string& path, const LoadOptions& options) {
   try {
-    Examination out;
-    std::shared_ptr<const File> file;
-    bool is_zip = false;
-    bool is_stream = false;
-    bool is_tar = false;
-    try {
-      file = std::make_shared<const File>(File::open(path));
-      is_zip = has_prefix(*file, std::string_view("PK\3\4", 4)) || ends_like_zip(*file);
-      is_stream = !is_zip && begins_like_stream(*file);
-      is_tar = tar::is_tar(*file);
-      out.file_size = file->size();
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::kInvalidArgument) throw;  // that is a folder
+    const std::string file = file_at(path);
+    const std::string& opened = file.empty() ? path : file;
+    Examination out = examine_opened([&] { return open_input(opened, false); }, opened, options);
+    if (opened != path && !is_set(out.format)) {
+      out = of_folder(std::move(out), std::filesystem::path(file).filename().string());
     }
-    if (is_zip) examine_zip(file, options, out);
-    if (is_stream) examine_stream(file, options, out);
-    if (is_tar) examine_tar(file, options, out);
-    const bool is_known = is_zip || is_stream || is_tar;
-    if (is_zip || out.problems.empty()) list(path, options, out);
-    if (out.listing && !is_zip) read_storages(out);
-    if (out.listing && out.file_size == 0) out.file_size = out.listing->file_size;
-    if (out.pickles.empty() && out.listing) out.pickles = out.listing->pickles;
-    if (!file && (!out.listing || out.format == Format::kDcp)) examine_metadata(path, options, out);
-    const bool is_plain = is_stream && out.pickles.size() == 1;
-    if (is_plain && out.listing && out.problems.empty()) add_inner_pickles(out);
-    if (!is_known || out.format == Format::kNpz) refuse_other_formats(path, out);
+    const bool salvages = !out.problems.empty() && can_salvage(path, options);
+    for (Problem& problem : out.problems) problem.advice = advice_for(problem.code, salvages);
     return out;
   } catch (const Error& error) {
     throw error.in_file(path);

@@ -22,12 +22,13 @@ bool is_magic(const pickle::Node& node) {
 }  // namespace
 
 // formats.md D.1.
-void examine_stream(const SourcePtr& source, const LoadOptions& options, Examination& out) {
+void examine_stream(const Source& source, const LoadOptions& options, Examination& out) {
   weights_only::Verdicts verdicts;
+  const ByteSource& bytes = *source.bytes;
   std::uint64_t at = 0;
   std::size_t count = 1;  // of a plain pickle; more once the magic number is seen
   for (std::size_t i = 0; i < count; ++i) {
-    const WindowedPickle pickle = parse_in_window(*source, at, source->size() - at, options, at);
+    const WindowedPickle pickle = parse_in_window(bytes, at, bytes.size() - at, options, at);
     if (i == 0 && !pickle.parsed.error && is_magic(pickle.parsed.graph.root())) count = kLegacyPickles;
     const std::string name = count == 1 ? "" : cat("pickle ", i + 1);
     out.pickles.push_back(pickle_facts(name, pickle.parsed));
@@ -39,7 +40,6 @@ void examine_stream(const SourcePtr& source, const LoadOptions& options, Examina
     }
     at = pickle.end;
   }
-  out.format = Format::kTorchLegacy;
   if (count == 1) {
     verdicts.refuse(weights_only::kEvery, "it is a plain pickle, which torch.load does not read");
   }

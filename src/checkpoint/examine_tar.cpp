@@ -6,19 +6,19 @@ namespace sconce::checkpoint {
 
 // formats.md D.2. Storages and tensors are pickles with raw bytes between them: only the object's own pickle
 // may hold anything but a few ints, strings and classes, but whatever begins like a pickle is looked at.
-void examine_tar(const SourcePtr& source, const LoadOptions& options, Examination& out) {
+void examine_tar(const Source& source, const LoadOptions& options, Examination& out) {
   weights_only::Verdicts verdicts;
   verdicts.refuse(weights_only::kTorch2, "it is a tar file, which this version refuses");
-  out.format = Format::kTorchTar;
+  const ByteSource& bytes = *source.bytes;
   try {
-    for (const tar::Member& member : tar::list(*source)) {
+    for (const tar::Member& member : tar::list(bytes)) {
       const std::uint64_t end = member.offset + member.size;
       for (std::uint64_t at = member.offset; at + 2 <= end;) {
         std::array<std::byte, 2> head{};
-        source->read_at(head, at);
+        bytes.read_at(head, at);
         if (!looks_like_pickle(head)) break;
         const std::uint64_t begin = at - member.offset;
-        const WindowedPickle pickle = parse_in_window(*source, at, end - at, options, begin);
+        const WindowedPickle pickle = parse_in_window(bytes, at, end - at, options, begin);
         out.pickles.push_back(pickle_facts(member.name, pickle.parsed));
         const bool is_object = member.name == "pickle";
         follow({member.name,
@@ -35,7 +35,7 @@ void examine_tar(const SourcePtr& source, const LoadOptions& options, Examinatio
       }
     }
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::kIo) throw;
+    if (is_trouble(error)) throw;
     out.problems.push_back(problem_of(error));
     verdicts.refuse(weights_only::kEvery, "the archive cannot be opened");
   }

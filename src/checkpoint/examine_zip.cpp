@@ -283,17 +283,19 @@ void examine_first_record(const ByteSource& source, const LoadOptions& options, 
 
 }  // namespace
 
-void examine_zip(const SourcePtr& source, const LoadOptions& options, Examination& out) {
+void examine_zip(const Source& source, const LoadOptions& options, Examination& out) {
   std::vector<Error> faults;
   try {
-    const zip::Reader reader(source, {.inflated_bytes = options.inflated_bytes}, &faults);
+    const zip::ReaderLimits limits{.inflated_bytes = options.inflated_bytes,
+                                   .case_sensitive = out.format == Format::kNpz};
+    const zip::Reader reader(source.bytes, limits, &faults);
     for (const Error& fault : faults) out.problems.push_back(problem_of(fault));
     ZipExamination(reader, options, out).run();
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::kIo) throw;
+    if (is_trouble(error)) throw;
     for (const Error& fault : faults) out.problems.push_back(problem_of(fault));
     out.problems.push_back(problem_of(error));
-    examine_first_record(*source, options, out);
+    examine_first_record(*source.bytes, options, out);
     weights_only::Verdicts verdicts;
     verdicts.refuse(weights_only::kEvery, "the archive cannot be opened");
     out.weights_only = verdicts.answers();

@@ -5,6 +5,7 @@
 #include <set>
 #include <tuple>
 
+#include "checkpoint/stored_tensor.h"
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/named.h"
 
@@ -27,6 +28,11 @@ std::vector<FlatTensor> flat_tensors(const Value& value, std::string_view format
 }
 
 void note_other_leaves(const Value& value, std::string_view format, SaveReport& report) {
+  for (const NamedLeaf& leaf : named_arrays(value)) {
+    if (!leaf.value.is_array() || is_dense_tensor(leaf.value)) continue;
+    report.warnings.push_back(
+        cat("the storage ", escaped(leaf.name), " becomes a tensor: ", format, " holds tensors only"));
+  }
   for (const NamedLeaf& leaf : named_scalars(value)) {
     report.warnings.push_back(cat("left out ", escaped(leaf.name), " (", value_kind_name(leaf.value.kind()),
                                   "): ", format, " holds tensors only"));

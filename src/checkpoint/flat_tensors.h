@@ -22,7 +22,7 @@ struct FlatTensor {
 // kInvalidArgument for an undefined one. `format` is for messages.
 std::vector<FlatTensor> flat_tensors(const Value& value, std::string_view format);
 
-// A warning for every leaf that is not a tensor.
+// A warning for every leaf that is not a tensor, and for every storage, which becomes one.
 void note_other_leaves(const Value& value, std::string_view format, SaveReport& report);
 
 // Of every tensor that is the same elements of the same memory as an earlier one, both positions.

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "checkpoint/sniff.h"
 #include "checkpoint/source.h"
 #include "sconce/checkpoint/load.h"
 
@@ -19,5 +20,9 @@ struct Index {
 // Errors: kUnsupported (another JSON file, or one in memory), kUnsafe (names that are not plain file names),
 // kLimit, those of JSON.
 Index read_index(const Source& source, const LoadOptions& options);
+
+// A file of the set, in `folder`. Errors: those of file_in_folder() and open_input(); kUnsafe when it is an
+// index, this one perhaps, or a folder.
+Input open_shard(const std::string& folder, const std::string& name, bool map);
 
 }  // namespace sconce::checkpoint

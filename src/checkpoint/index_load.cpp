@@ -6,7 +6,6 @@
 #include "checkpoint/index_file.h"
 #include "checkpoint/listing_join.h"
 #include "checkpoint/readers.h"
-#include "checkpoint/sniff.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/checked.h"
 #include "sconce/checkpoint/named.h"
@@ -14,7 +13,11 @@
 
 namespace sconce::checkpoint {
 
+namespace {
+
 constexpr std::size_t kMaxDepth = 16;
+
+}  // namespace
 
 Index read_index(const Source& source, const LoadOptions& options) {
   require(!source.path.empty(), ErrorCode::kUnsupported, "index",
@@ -40,6 +43,18 @@ Index read_index(const Source& source, const LoadOptions& options) {
   return index;
 }
 
+Input open_shard(const std::string& folder, const std::string& name, bool map) {
+  const std::string path = file_in_folder(folder, name);
+  try {
+    Input input = open_input(path, map);
+    require(input.reader.load != load_index && input.source.bytes != nullptr, ErrorCode::kUnsafe, "index",
+            "a shard is an index or a folder itself");
+    return input;
+  } catch (const Error& error) {
+    throw error.in_file(path);
+  }
+}
+
 namespace {
 
 // Calls `read` with every shard, one after the other; its errors name the file.
@@ -48,14 +63,11 @@ std::vector<Part> read_shards(const Index& index, const Source& source, bool map
   const std::string folder = folder_of(source.path);
   std::vector<Part> out;
   for (const std::string& name : index.shards) {
-    const std::string path = file_in_folder(folder, name);
+    const Input input = open_shard(folder, name, map);
     try {
-      const Input input = open_input(path, map);
-      require(input.reader.load != load_index && input.source.bytes != nullptr, ErrorCode::kUnsafe, "index",
-              "a shard is an index or a folder itself");
       out.push_back(read(input));
     } catch (const Error& error) {
-      throw error.in_file(path);
+      throw error.in_file(input.source.path);
     }
   }
   return out;

@@ -5,9 +5,7 @@
 
 #include "checkpoint/folder_file.h"
 #include "checkpoint/index_file.h"
-#include "checkpoint/readers.h"
 #include "checkpoint/salvagers.h"
-#include "checkpoint/sniff.h"
 #include "sconce/checkpoint/named.h"
 
 namespace sconce::checkpoint {
@@ -21,18 +19,10 @@ struct Shard {
   std::map<std::string, std::string> lost;
 };
 
-// A shard's file; Error kUnsafe when it is an index, this one perhaps.
-Input open_shard(const std::string& folder, const std::string& name) {
-  Input input = open_input(file_in_folder(folder, name), false);
-  require(input.reader.load != load_index && input.source.bytes != nullptr, ErrorCode::kUnsafe, "index",
-          "it is an index or a folder itself");
-  return input;
-}
-
 Shard read_shard(const std::string& folder, const std::string& name, const LoadOptions& options) {
   Shard out;
   try {
-    Input input = open_shard(folder, name);
+    Input input = open_shard(folder, name, false);
     out.salvage = input.reader.salvage != nullptr ? input.reader.salvage(input.source, options)
                                                   : salvage(file_in_folder(folder, name), options);
     require(out.salvage->value.is_dict(), ErrorCode::kCorrupt, "index", "it holds a ",
@@ -93,7 +83,7 @@ bool can_salvage_index(const Source& source, const LoadOptions& options) {
   const std::string folder = folder_of(source.path);
   return std::any_of(index.shards.begin(), index.shards.end(), [&](const std::string& name) {
     try {
-      Input input = open_shard(folder, name);
+      Input input = open_shard(folder, name, false);
       return input.reader.can_salvage != nullptr && input.reader.can_salvage(input.source, options);
     } catch (const Error&) {
       return false;

@@ -47,6 +47,10 @@ class JoinedStore : public detail::TensorStore {
   std::size_t storages_ = 0;
 };
 
+std::string record_of_part(const std::string& file, const std::string& record) {
+  return record.empty() ? file : cat(file, ":", record);
+}
+
 ListingJoin::ListingJoin(const LoadOptions& options) : store_(std::make_shared<JoinedStore>(options)) {}
 
 std::size_t ListingJoin::add_part(const Listing& part, const std::string& name, const std::string& file) {
@@ -54,7 +58,7 @@ std::size_t ListingJoin::add_part(const Listing& part, const std::string& name, 
     whole_.objects.emplace_back(cat(name, name.empty() || object.empty() ? "" : ".", object), type);
   }
   for (PickleFacts facts : part.pickles) {
-    if (!file.empty()) facts.record = facts.record.empty() ? file : cat(file, ":", facts.record);
+    if (!file.empty()) facts.record = record_of_part(file, facts.record);
     whole_.pickles.push_back(std::move(facts));
   }
   for (const std::string& note : part.notes) whole_.notes.push_back(cat(escaped(file), ": ", note));

@@ -15,6 +15,9 @@ namespace sconce::checkpoint {
 
 class JoinedStore;
 
+// How a record (which may be "", the file itself) of one file of a set is called: "file:record".
+std::string record_of_part(const std::string& file, const std::string& record);
+
 class ListingJoin {
  public:
   explicit ListingJoin(const LoadOptions& options);

@@ -1,7 +1,7 @@
 // numpy's .npy, one array, and .npz, a zip archive of them.
 #include <algorithm>
 
-#include "checkpoint/npy_header.h"
+#include "checkpoint/npy_array.h"
 #include "checkpoint/readers.h"
 #include "checkpoint/tensor_store.h"
 #include "sconce/base/parallel.h"
@@ -10,34 +10,11 @@
 namespace sconce::checkpoint {
 namespace {
 
-constexpr std::string_view kSuffix = ".npy";
-
-void check_size(const npy::Header& header, std::uint64_t size) {
-  const std::uint64_t present = size - header.size;
-  require(header.data_bytes <= present, ErrorCode::kTruncated, "npy", "the array of shape ",
-          header.geometry.shape.str(), " needs ", header.data_bytes, " bytes, ", present, " are there");
-  require(header.data_bytes == present, ErrorCode::kCorrupt, "npy", "the array of shape ",
-          header.geometry.shape.str(), " has ", header.data_bytes, " bytes, ", present, " are there");
-}
-
-// read(n) gives the first n bytes, or all when there are fewer.
-template <class Read>
-npy::Header header_from(const Read& read) {
-  std::vector<std::byte> head = read(npy::kFirstBytes);
-  const std::size_t size = npy::header_size(head);
-  if (size > head.size()) head = read(size);
-  return npy::parse_header(head);
-}
-
-void fix_order(const npy::Header& header, Storage& storage) {
-  if (header.needs_swap) {
-    swap_words({storage.mutable_data(), storage.size()}, dtype_info(header.dtype).word);
-  }
-}
-
-Value value_of(const npy::Header& header, Storage storage) {
-  return Value(Array(std::move(storage), header.dtype, header.geometry));
-}
+using npy::check_size;
+using npy::fix_order;
+using npy::header_from;
+using npy::kSuffix;
+using npy::value_of;
 
 TensorInfo info_of(const npy::Header& header) {
   TensorInfo info;

@@ -1,5 +1,6 @@
 #include "sconce/checkpoint/objects.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "checkpoint/numpy_value.h"
@@ -93,6 +94,12 @@ std::optional<std::string> torch_text(const Value& value) {
     return is_dtype ? std::optional(cat("torch.", value.global_name())) : std::nullopt;
   }
   if (!is_untouched(value)) return std::nullopt;
+  if (is_call(value, "torch._utils", "_rebuild_nested_tensor")) {
+    const auto parts = value.object_args().elements();
+    const bool are_arrays =
+        std::all_of(parts.begin(), parts.end(), [](const Value& part) { return part.is_array(); });
+    return parts.size() == 4 && are_arrays ? std::optional<std::string>("nested tensor") : std::nullopt;
+  }
   if (is_call(value, "torch", "Size")) {
     const auto dims = dims_of(value);
     return dims ? std::optional(cat("torch.Size ", Shape(*dims).str())) : std::nullopt;

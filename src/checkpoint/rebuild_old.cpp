@@ -82,7 +82,7 @@ Rebuilt variable(ValueReader& reader, const Call& call) {
     auto out = parameter_of(reader, *data, requires_grad);
     return out ? out : reader.inert(call.node);
   }
-  if (!data->is_array()) return reader.inert(call.node);
+  if (!is_dense_tensor(*data)) return reader.inert(call.node);
   TensorLeaf leaf = data->as_tensor();
   leaf.requires_grad = requires_grad;
   Value out = reader.arena().array(std::move(leaf));

@@ -13,7 +13,7 @@ Rebuilt parameter_of(ValueReader& reader, const Value& inner, bool requires_grad
     leaf.is_parameter = true;
     return leaf;
   };
-  if (!inner.is_array() && !inner.is_sparse()) return std::nullopt;
+  if (!is_dense_tensor(inner) && !inner.is_sparse()) return std::nullopt;
   Value out = inner.is_array() ? reader.arena().array(as_parameter(inner.as_tensor()))
                                : reader.arena().sparse(as_parameter(inner.as_sparse()));
   reader.copy_parts(out, "", inner);

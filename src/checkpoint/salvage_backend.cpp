@@ -1,9 +1,11 @@
 #include "checkpoint/salvage_backend.h"
 
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "checkpoint/sparse_check.h"
 #include "sconce/checkpoint/named.h"
 #include "sconce/checkpoint/recover.h"
 
@@ -57,13 +59,28 @@ void for_each_value(const Value& root, Visit visit) {
 
 }  // namespace
 
+// A checksum proves the bytes, not that what was written was right.
+std::string sparse_loss(const SparseLeaf& leaf) {
+  try {
+    const std::string fault = sparse_fault(leaf);
+    return fault.empty() ? fault : cat("it points outside itself: ", fault);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kInterrupted) throw;
+    return error.text();
+  }
+}
+
 void sort_out(Salvage& out, const Value& root, const ValueReader& reader, const SalvageBackend& backend,
               bool is_description_checked) {
+  std::unordered_map<const void*, std::string> sparse_faults;  // empty: sound
   const auto loss_of = [&](const Value& value) -> const std::string* {
     for (const StoredPart& part : reader.parts_of(value)) {
       if (const std::string* loss = backend.loss_of(part.tensor.storage)) return loss;
     }
-    return nullptr;
+    if (!value.is_sparse()) return nullptr;
+    const auto [known, fresh] = sparse_faults.try_emplace(value.id());
+    if (fresh) known->second = sparse_loss(value.as_sparse());
+    return known->second.empty() ? nullptr : &known->second;
   };
   std::unordered_set<const void*> named;
   for (const NamedLeaf& leaf : named_arrays(root)) {

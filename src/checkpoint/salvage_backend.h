@@ -52,6 +52,10 @@ class SalvageBackend : public TensorBackend {
   std::map<std::size_t, Place> places_;
 };
 
+// Why a sparse tensor whose parts are all there is lost nevertheless: its indices point outside it. Empty
+// when it is not.
+std::string sparse_loss(const SparseLeaf& leaf);
+
 // Sorts the tensors of `root` into `out`, whose tree becomes `root` without the lost ones.
 void sort_out(Salvage& out, const Value& root, const ValueReader& reader, const SalvageBackend& backend,
               bool is_description_checked);

@@ -12,6 +12,9 @@ bool can_salvage_torch_zip(const Source& source, const LoadOptions& options);
 Salvage salvage_safetensors(const Source& source, const LoadOptions& options);
 bool can_salvage_safetensors(const Source& source, const LoadOptions& options);
 
+Salvage salvage_npz(const Source& source, const LoadOptions& options);
+bool can_salvage_npz(const Source& source, const LoadOptions& options);
+
 // These formats have no checksum, or their description has none: what is there is unchecked.
 Salvage salvage_torch_legacy(const Source& source, const LoadOptions& options);
 bool can_salvage_torch_legacy(const Source& source, const LoadOptions& options);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "checkpoint/examiners.h"
 #include "checkpoint/folder_file.h"
 #include "checkpoint/readers.h"
 #include "checkpoint/salvagers.h"
@@ -46,13 +47,15 @@ bool is_old_pickle(std::string_view head) {
 }
 bool is_tar(std::string_view head) { return head.size() >= 262 && head.substr(257, 5) == "ustar"; }
 // numpy writes no folder, and every record is an array.
-bool is_npz(std::string_view head) {
+bool names_array(std::string_view local_header) {
   constexpr std::size_t kLocalHeader = 30;
   constexpr std::size_t kNameLength = 26;
-  if (!head.starts_with("PK\3\4"sv) || head.size() < kLocalHeader) return false;
-  const auto length = ByteReader(as_byte_span(head.substr(kNameLength)), "zip").little<std::uint16_t>();
-  return head.substr(kLocalHeader, length).ends_with(".npy");
+  if (local_header.size() < kLocalHeader) return false;
+  const auto length =
+      ByteReader(as_byte_span(local_header.substr(kNameLength)), "zip").little<std::uint16_t>();
+  return local_header.substr(kLocalHeader, length).ends_with(".npy");
 }
+bool is_npz(std::string_view head) { return head.starts_with("PK\3\4"sv) && names_array(head); }
 bool is_safetensors(std::string_view head) {
   if (head.size() < 9 || head[8] != '{') return false;
   const auto size = ByteReader(as_byte_span(head), "safetensors").little<std::uint64_t>();
@@ -88,6 +91,12 @@ bool is_json_object(std::string_view head) {
   return begin != std::string_view::npos && head[begin] == '{' && is_text(head);
 }
 
+constexpr Reader kTorchZipReader = {Format::kTorchZip, load_torch_zip,        list_torch_zip,
+                                    salvage_torch_zip, can_salvage_torch_zip, examine_zip};
+constexpr Reader kNpzReader = {Format::kNpz, load_npz, list_npz, salvage_npz, can_salvage_npz, examine_zip};
+constexpr Reader kPlainPickle = {Format::kTorchLegacy, load_plain_pickle, list_plain_pickle, nullptr, nullptr,
+                                 examine_stream};
+
 struct Row {
   std::string_view prefix;                 // matches when the file begins with it ...
   bool (*matches)(std::string_view head);  // ... or when this says so
@@ -97,26 +106,28 @@ struct Row {
 
 // Files: the first row that matches decides. A new format is a reader in its row.
 constexpr Row kRows[] = {
-    {""sv, is_npz, "", {load_npz, list_npz}},
-    {"PK\3\4"sv, nullptr, "", {load_torch_zip, list_torch_zip, salvage_torch_zip, can_salvage_torch_zip}},
+    {""sv, is_npz, "", kNpzReader},
+    {"PK\3\4"sv, nullptr, "", kTorchZipReader},
     {"PK\5\6"sv, nullptr, "an empty zip archive", {}},
     {""sv,
      is_legacy_stream,
      "",
-     {load_torch_legacy, list_torch_legacy, salvage_torch_legacy, can_salvage_torch_legacy}},
-    {""sv, is_tar, "", {load_torch_tar, list_torch_tar}},
+     {Format::kTorchLegacy, load_torch_legacy, list_torch_legacy, salvage_torch_legacy,
+      can_salvage_torch_legacy, examine_stream}},
+    {""sv, is_tar, "", {Format::kTorchTar, load_torch_tar, list_torch_tar, nullptr, nullptr, examine_tar}},
     {""sv,
      is_safetensors,
      "",
-     {load_safetensors, list_safetensors, salvage_safetensors, can_salvage_safetensors}},
+     {Format::kSafetensors, load_safetensors, list_safetensors, salvage_safetensors,
+      can_salvage_safetensors}},
     {"PYTORCH1"sv, nullptr, "a TorchScript preview file, which is not supported", {}},
     {""sv,
      is_mobile_script,
      "a TorchScript module for mobile devices (flatbuffer), which is not supported",
      {}},
-    {""sv, is_pickle, "", {load_plain_pickle, list_plain_pickle}},
+    {""sv, is_pickle, "", kPlainPickle},
     {"\x89HDF"sv, nullptr, "an HDF5 file (Keras?), not a PyTorch checkpoint", {}},
-    {"\x93NUMPY"sv, nullptr, "", {load_npy, list_npy}},
+    {"\x93NUMPY"sv, nullptr, "", {Format::kNpz, load_npy, list_npy}},
     {""sv, is_onnx, "an ONNX model, not a PyTorch checkpoint", {}},
     {"GGUF"sv, nullptr, "a GGUF file, not a PyTorch checkpoint", {}},
     {"\x1F\x8B"sv, nullptr, "gzip-compressed; unpack it first", {}},
@@ -133,18 +144,24 @@ constexpr Row kRows[] = {
      "a Git LFS pointer, not the file itself; run 'git lfs pull'",
      {}},
     {""sv, is_html, "an HTML page: the download gave a web page instead of the file", {}},
-    {""sv, is_old_pickle, "", {load_plain_pickle, list_plain_pickle}},
+    {""sv, is_old_pickle, "", kPlainPickle},
     {""sv, is_zeros, "zero bytes at its beginning: an incomplete download or copy?", {}},
-    {""sv, is_json_object, "", {load_index, list_index, salvage_index, can_salvage_index}},
+    {""sv,
+     is_json_object,
+     "",
+     {Format::kSafetensorsIndex, load_index, list_index, salvage_index, can_salvage_index, examine_index}},
     {""sv, is_text, "a text file, not a checkpoint", {}},
 };
 
+std::string head_of(const ByteSource& source) {
+  std::string head(static_cast<std::size_t>(std::min<std::uint64_t>(kHeadBytes, source.size())), '\0');
+  source.read_at(std::as_writable_bytes(std::span(head)), 0);
+  return head;
+}
+
 Reader reader_for(const ByteSource& source) {
   require(source.size() > 0, ErrorCode::kUnsupported, "checkpoint", "the file is empty");
-  std::array<std::byte, kHeadBytes> buffer{};
-  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kHeadBytes, source.size()));
-  source.read_at({buffer.data(), size}, 0);
-  const std::string_view head = as_chars({buffer.data(), size});
+  const std::string head = head_of(source);
   for (const Row& row : kRows) {
     const bool matches = row.matches ? row.matches(head) : head.starts_with(row.prefix);
     if (!matches) continue;
@@ -177,8 +194,10 @@ struct FolderRow {
 };
 
 constexpr FolderRow kFolderRows[] = {
-    {is_dcp, {load_dcp, list_dcp, salvage_dcp, can_salvage_dcp}},
-    {is_sharded_safetensors, {load_sharded_safetensors, list_sharded_safetensors}},
+    {is_dcp, {Format::kDcp, load_dcp, list_dcp, salvage_dcp, can_salvage_dcp, examine_dcp}},
+    {is_sharded_safetensors,
+     {Format::kDcp, load_sharded_safetensors, list_sharded_safetensors, nullptr, nullptr,
+      examine_sharded_safetensors}},
 };
 
 // Names under which libraries keep the one checkpoint of a folder.
@@ -218,20 +237,58 @@ Input open_file(const std::string& path, bool map) {
   return {reader_for(*file), std::move(source)};
 }
 
-}  // namespace
+// What a folder is read by as a whole; null when one file stands for it.
+const Reader* reader_for_folder(const fs::path& folder) {
+  const auto row = std::find_if(std::begin(kFolderRows), std::end(kFolderRows),
+                                [&](const FolderRow& candidate) { return candidate.matches(folder); });
+  return row == std::end(kFolderRows) ? nullptr : &row->reader;
+}
 
-Input open_input(const std::string& path, bool map) {
-  std::error_code error;
-  if (!fs::is_directory(path, error)) return open_file(path, map);
+// Calls look(); what the file system throws becomes an Error.
+template <class Look>
+auto in_file_system(const Look& look) {
   try {
-    for (const FolderRow& row : kFolderRows) {
-      if (row.matches(path)) return {row.reader, {nullptr, nullptr, path}};
-    }
-    return open_file(file_standing_for(path), map);
+    return look();
   } catch (const fs::filesystem_error& failed) {
     fail(failed.code() == std::errc::permission_denied ? ErrorCode::kPermission : ErrorCode::kIo,
          "checkpoint", "cannot read the folder: ", failed.code().message());
   }
+}
+
+bool is_folder(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+// A zip whose first bytes are wrong still ends as one.
+bool ends_like_zip(const ByteSource& source) {
+  constexpr std::size_t kEnd = 22;
+  if (source.size() < kEnd) return false;
+  std::array<std::byte, 4> tail{};
+  source.read_at(tail, source.size() - kEnd);
+  return as_chars(tail) == "PK\5\6"sv;
+}
+
+}  // namespace
+
+Input open_input(const std::string& path, bool map) {
+  if (!is_folder(path)) return open_file(path, map);
+  return in_file_system([&]() -> Input {
+    if (const Reader* reader = reader_for_folder(path)) return {*reader, {nullptr, nullptr, path}};
+    return open_file(file_standing_for(path), map);
+  });
+}
+
+std::string file_at(const std::string& path) {
+  if (!is_folder(path)) return path;
+  return in_file_system(
+      [&] { return reader_for_folder(path) != nullptr ? std::string() : file_standing_for(path); });
+}
+
+std::optional<Reader> guess_reader(const ByteSource& source) {
+  const std::string head = head_of(source);
+  if (ends_like_zip(source)) return names_array(head) ? kNpzReader : kTorchZipReader;
+  return looks_like_pickle(as_byte_span(head)) ? std::optional(kPlainPickle) : std::nullopt;
 }
 
 Input open_input(std::span<const std::byte> bytes) {

@@ -15,6 +15,21 @@ void flip_signs(std::span<std::byte> bytes, std::size_t word, std::size_t first,
 
 }  // namespace
 
+Geometry packed_bytes(const Geometry& values, DType dtype) {
+  const std::int64_t per_byte = values_per_byte(dtype);
+  Geometry first = values;
+  first.offset = 0;
+  const std::int64_t count = first.required_elements();
+  Shape shape{count / per_byte + (count % per_byte == 0 ? 0 : 1)};
+  if (values.rank() > 0 && values.is_contiguous() && values.shape.back() % per_byte == 0) {
+    shape = values.shape;
+    shape[shape.size() - 1] /= per_byte;
+  }
+  Geometry out = Geometry::contiguous(std::move(shape));
+  out.offset = values.offset;
+  return out;
+}
+
 Array resolve_lazy_bits(const Array& array, bool conj, bool neg, std::uint64_t limit) {
   if (!conj && !neg) return array;
   require(array.nbytes() <= limit, ErrorCode::kLimit, "torch", "a conjugate or negative view has ",

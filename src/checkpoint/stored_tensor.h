@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sconce/core/array.h"
+#include "sconce/state/value.h"
 
 namespace sconce::checkpoint {
 
@@ -32,11 +33,21 @@ struct StoredTensor {
   bool is_neg = false;
 };
 
+// The bytes of a tensor of quint4x2 or quint2x4 with these sizes and strides, contiguous from its offset on,
+// which PyTorch counts in bytes: with the tensor's dimensions where rows are whole bytes, else in one.
+// Errors: those of Geometry::required_elements().
+Geometry packed_bytes(const Geometry& values, DType dtype);
+
 // A tensor or one part of a sparse or quantized one.
 struct StoredPart {
   std::string role;  // "" for the tensor itself, else "indices", "values", "scales", ...
   StoredTensor tensor;
 };
+
+// True for a dense tensor; a storage saved by itself is none.
+inline bool is_dense_tensor(const Value& value) {
+  return value.is_array() && value.as_tensor().bare_storage == BareStorage::kNo;
+}
 
 // Where a reader of pickles gets storages and arrays from.
 class TensorBackend {

@@ -164,6 +164,7 @@ TensorInfo tensor_info(const NamedLeaf& leaf, const StoredPart& part, const Stor
     const TensorLeaf& tensor = leaf.value.as_tensor();
     info.requires_grad = tensor.requires_grad;
     info.is_parameter = tensor.is_parameter;
+    info.bare_storage = tensor.bare_storage;
     if (part.role.empty() && tensor.quantization) {
       info.quantization = std::make_shared<const Quantization>(*tensor.quantization);
     }
@@ -248,9 +249,12 @@ Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
   const std::vector<NamedLeaf> leaves = named_arrays(listing.tree);
   listing.tensors.reserve(leaves.size());
   for (const NamedLeaf& leaf : leaves) {
+    const auto sparse =
+        leaf.value.is_sparse() ? std::make_shared<const SparseLeaf>(leaf.value.as_sparse()) : nullptr;
     for (const StoredPart& part : reader.parts_of(leaf.value)) {
       const auto [at, fresh] = first_use.try_emplace(part.tensor.storage, listing.tensors.size());
       TensorInfo info = tensor_info(leaf, part, reader.storages()[part.tensor.storage], *file);
+      info.sparse = sparse;
       if (!fresh) info.alias_of = at->second;
       listing.tensors.push_back(std::move(info));
     }

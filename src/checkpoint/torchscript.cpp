@@ -96,7 +96,7 @@ class ScriptWalk {
     if (states.size() == 1 && states[0].is_dict()) {
       add_attributes(states[0].items(), module, prefix);
     } else {
-      notes_.add(cat("class ", class_name(module), " has custom state; result may be incomplete"), place);
+      note_custom_state(module, place);
     }
   }
 
@@ -124,10 +124,22 @@ class ScriptWalk {
     }
     for (const auto& attribute : attributes) {
       budget_.visit();
-      if (is_script_object(attribute.second) && is_submodule(attribute.second)) {
+      if (!is_script_object(attribute.second)) continue;
+      if (is_native(attribute.second)) {
+        note_custom_state(attribute.second, prefix + key_name(attribute.first));
+      } else if (is_submodule(attribute.second)) {
         stack_.add_child(attribute);
       }
     }
+  }
+
+  // Of a class in C++ (packed weights of quantized layers): no module, so not in the state_dict at all.
+  static bool is_native(const Value& value) {
+    return value.global_module().starts_with("__torch__.torch.classes.");
+  }
+
+  void note_custom_state(const Value& object, const std::string& place) {
+    notes_.add(cat("class ", class_name(object), " has custom state; result may be incomplete"), place);
   }
 
   // Classes that are no modules (named tuples, plain classes) have no state_dict.

@@ -21,8 +21,16 @@ constexpr std::size_t kMaxRank = 64;
   throw Error(code, "torch", text).at_offset(at.offset());
 }
 
+// The elements, or bytes where several values share one, that a tensor needs of its storage.
+std::int64_t end_of(const Geometry& geometry, bool is_packed, DType dtype) {
+  if (!is_packed) return geometry.required_elements();
+  const std::int64_t bytes = packed_bytes(geometry, dtype).numel();
+  return bytes == 0 ? 0 : checked_add(geometry.offset, bytes, "torch");
+}
+
 // formats.md B.4, "tensor validity".
-void check_tensor(const Node& at, const Geometry& geometry, std::uint64_t storage_bytes, DType dtype) {
+void check_tensor(const Node& at, const Geometry& geometry, std::uint64_t storage_bytes, DType dtype,
+                  bool is_packed) {
   if (geometry.shape.size() != geometry.strides.size()) {
     refuse(ErrorCode::kCorrupt, at,
            cat("a tensor has ", geometry.shape.size(), " sizes but ", geometry.strides.size(), " strides"));
@@ -38,10 +46,10 @@ void check_tensor(const Node& at, const Geometry& geometry, std::uint64_t storag
   const auto size = static_cast<std::int64_t>(itemsize(dtype));
   checked_mul(geometry.numel(), size, "torch");
   const auto elements = static_cast<std::int64_t>(storage_bytes) / size;
-  const std::int64_t needed = geometry.required_elements();
+  const std::int64_t needed = end_of(geometry, is_packed, dtype);
   if (needed > elements || geometry.offset > elements) {
     refuse(ErrorCode::kCorrupt, at,
-           cat("a tensor of shape ", geometry.shape.str(), " reaches to element ",
+           cat("a tensor of shape ", geometry.shape.str(), " reaches to ", is_packed ? "byte " : "element ",
                std::max(needed, geometry.offset), ", its storage has ", elements));
   }
 }
@@ -216,7 +224,7 @@ std::optional<Value> ValueReader::make_inert(Node node, bool with_state) {
   return object;
 }
 
-// A storage saved by itself becomes the flat tensor of its elements.
+// A storage saved by itself becomes the flat array of its elements, which remembers that.
 Value ValueReader::make_referent(Node node) {
   const Referent referent = ids_.resolve(node);
   if (referent.global)
@@ -229,7 +237,11 @@ Value ValueReader::make_referent(Node node) {
   StoredTensor stored{index, storages_[index].dtype.value_or(kUInt8), {}, false, false};
   const auto elements = static_cast<std::int64_t>(storages_[index].bytes / itemsize(stored.dtype));
   stored.geometry = referent.tensor.value_or(Geometry::contiguous(Shape{elements}));
-  Value value = tensor(node, std::move(stored), {});
+  TensorLeaf leaf;
+  if (!referent.tensor) {
+    leaf.bare_storage = storages_[index].dtype ? BareStorage::kTyped : BareStorage::kUntyped;
+  }
+  Value value = tensor(node, std::move(stored), std::move(leaf));
   if (referent.tensor) tensors_.emplace(referent.tensor_key, value);
   return value;
 }
@@ -286,7 +298,8 @@ std::size_t ValueReader::add_storage(const Node& at, StorageInfo info, std::opti
 
 Value ValueReader::tensor(const Node& at, StoredTensor stored, TensorLeaf leaf) {
   const StorageInfo& info = storages_[stored.storage];
-  check_tensor(at, stored.geometry, info.bytes, stored.dtype);
+  const bool is_packed = leaf.quantization && values_per_byte(stored.dtype) > 1;
+  check_tensor(at, stored.geometry, info.bytes, stored.dtype, is_packed);
   const DTypeKind kind = dtype_info(stored.dtype).kind;
   if ((stored.is_conj && kind != DTypeKind::kComplex) ||
       (stored.is_neg && kind != DTypeKind::kComplex && kind != DTypeKind::kFloating)) {
@@ -297,6 +310,10 @@ Value ValueReader::tensor(const Node& at, StoredTensor stored, TensorLeaf leaf) 
   if (const auto view = views_.find(stored.storage); view != views_.end()) {
     stored.storage = view->second.storage;
     stored.geometry.offset += view->second.first;  // both lie within the whole storage
+  }
+  if (is_packed) {
+    leaf.quantization->packed = stored.geometry;
+    stored.geometry = packed_bytes(stored.geometry, stored.dtype);
   }
   leaf.array = backend_.make(stored, storages_[stored.storage]);
   Value value = arena_.array(std::move(leaf));

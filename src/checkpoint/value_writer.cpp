@@ -256,9 +256,9 @@ void ValueWriter::emit_dict(const Value& value) {
   push_dict(After::kAttributes, value, kept(value.items()), Source::kReduced);
 }
 
-void ValueWriter::storage_id(const Array& array, const std::string& device) {
+void ValueWriter::storage_id(const Array& array, const std::string& device, bool is_untyped) {
   const DTypeInfo& info = dtype_info(array.dtype());
-  const bool is_typed = !info.storage.empty();
+  const bool is_typed = !is_untyped && !info.storage.empty();
   const bool is_legacy = options_.format == Format::kTorchLegacy;
   if (is_legacy && !is_typed) {
     fail(ErrorCode::kUnsupported, "save", "the tensor at ", path(), " has dtype ", array.dtype(),
@@ -291,6 +291,13 @@ void ValueWriter::storage_id(const Array& array, const std::string& device) {
 void ValueWriter::emit_object(const Value& value) {
   if (value.object_kind() == ObjectKind::kGlobal) {
     return out_.global(value.global_module(), value.global_name());
+  }
+  // Those that are kept; others were left out before.
+  const bool is_nested =
+      value.global_module() == "torch._utils" && value.global_name() == "_rebuild_nested_tensor";
+  if (is_nested && options_.format == Format::kTorchLegacy) {
+    fail(ErrorCode::kUnsupported, "save", "the tensor at ", path(),
+         " is nested, which PyTorch cannot read in torch-legacy files: leave it out, or write torch (zip)");
   }
   push(After::kObjectCall, value, {value.object_callable(), value.object_args()});
 }

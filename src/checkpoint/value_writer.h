@@ -88,7 +88,8 @@ class ValueWriter {
   std::string_view function_of(const Value& value) const;
   bool is_copied(const Value& value) const;
   void quantization(const Quantization& parameters, const std::string& device);
-  void storage_id(const Array& array, const std::string& device);
+  void bare_storage(const TensorLeaf& leaf);
+  void storage_id(const Array& array, const std::string& device, bool is_untyped = false);
   void dims(const Dims& dims);
   void hooks();
 

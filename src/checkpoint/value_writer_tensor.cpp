@@ -1,7 +1,10 @@
 // How tensors of every kind are spelled (formats.md B.4).
 #include <algorithm>
 
+#include "checkpoint/sparse_check.h"
+#include "checkpoint/stored_tensor.h"
 #include "checkpoint/value_writer.h"
+#include "sconce/base/checked.h"
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/objects.h"
 
@@ -21,10 +24,50 @@ std::string_view strided_function(DType dtype) {
   return dtype_info(dtype).storage.empty() ? "_rebuild_tensor_v3" : "_rebuild_tensor_v2";
 }
 
+// The sizes and strides that PyTorch has for a leaf. Where several values share a byte, an array without more
+// of it counts its bytes.
+std::optional<Geometry> value_geometry(const TensorLeaf& leaf) {
+  const Array& array = leaf.array;
+  const std::int64_t per_byte = values_per_byte(array.dtype());
+  if (per_byte == 1) return array.geometry();
+  if (!array.is_contiguous()) return std::nullopt;
+  if (leaf.quantization && leaf.quantization->packed) {
+    Geometry values = *leaf.quantization->packed;
+    values.offset = array.offset();
+    if (packed_bytes(values, array.dtype()).numel() != array.numel()) return std::nullopt;
+    return values;
+  }
+  if (array.rank() == 0) return std::nullopt;
+  Shape shape = array.shape();
+  shape[shape.size() - 1] = checked_mul(shape.back(), per_byte, "save");
+  return Geometry::contiguous(std::move(shape));
+}
+
 }  // namespace
+
+// A storage is named wherever it stands, never recalled: PyTorch knows by its key that it is the same. It
+// reads an untyped one as one of uint8, and in legacy streams not at all.
+void ValueWriter::bare_storage(const TensorLeaf& leaf) {
+  const Array& array = leaf.array;
+  const bool is_whole =
+      array.is_contiguous() && array.offset() == 0 && array.nbytes() == array.storage().size();
+  const bool is_untyped =
+      leaf.bare_storage == BareStorage::kUntyped && options_.format != Format::kTorchLegacy;
+  storage_id(is_whole ? array : array.clone(), leaf.device, is_untyped);
+}
 
 void ValueWriter::emit_tensor(const Value& value) {
   const bool is_array = value.is_array();
+  if (is_array && !is_dense_tensor(value)) {
+    const TensorLeaf& leaf = value.as_tensor();
+    require(leaf.array.defined(), ErrorCode::kInvalidArgument, "save", "an undefined array at ", path());
+    const bool has_class =
+        leaf.bare_storage == BareStorage::kUntyped || !dtype_info(leaf.array.dtype()).storage.empty();
+    if (has_class) return bare_storage(leaf);
+    report_.warnings.push_back(cat("the storage at ", path(),
+                                   " becomes a tensor: PyTorch has no storages of ",
+                                   dtype_name(leaf.array.dtype())));
+  }
   const bool requires_grad = is_array ? value.as_tensor().requires_grad : value.as_sparse().requires_grad;
   const bool is_parameter = is_array ? value.as_tensor().is_parameter : value.as_sparse().is_parameter;
   auto attributes = value.attributes();
@@ -109,11 +152,14 @@ void ValueWriter::dense(const TensorLeaf& leaf, bool requires_grad) {
 
 void ValueWriter::dense_arguments(const TensorLeaf& leaf, bool requires_grad) {
   const Array& array = leaf.array;
+  const auto values = value_geometry(leaf);
+  require(values.has_value(), ErrorCode::kInvalidArgument, "save", "a tensor of ", array.dtype(),
+          " whose array is not its bytes, at ", path());
   out_.mark();
   storage_id(array, leaf.device);
   out_.integer(array.offset());
-  dims(array.shape());
-  dims(array.strides());
+  dims(values->shape);
+  dims(values->strides);
   if (is_quantized(array.dtype())) {
     require(leaf.quantization.has_value(), ErrorCode::kInvalidArgument, "save", "a tensor of ", array.dtype(),
             " without quantization parameters, at ", path());
@@ -153,6 +199,11 @@ void ValueWriter::sparse_arguments(const SparseLeaf& leaf) {
     if (!part.defined()) {
       fail(ErrorCode::kInvalidArgument, "save", "a sparse tensor without its parts, at ", path());
     }
+  }
+  const std::string fault = sparse_fault(leaf);
+  require(fault.empty(), ErrorCode::kCorrupt, "save", "the sparse tensor at ", path(),
+          " points outside itself: ", fault);
+  for (const Array& part : parts) {
     dense({part, false, false, leaf.device, std::nullopt}, false);
     out_.memoize();
   }

@@ -45,7 +45,9 @@ class Machine {
         verdicts_(verdicts),
         in_(pickle.bytes, "pickle", pickle.base_offset),
         values_(4 * pickle.bytes.size()),
-        calls_(values_, [this](Versions versions, const std::string& reason) { refuse(versions, reason); }) {}
+        calls_(
+            values_, [this](Versions versions, const std::string& reason) { refuse(versions, reason); },
+            pickle.pids == PidForm::kLegacy) {}
 
   void run() {
     try {

@@ -15,7 +15,9 @@ using Refuse = std::function<void(Versions, const std::string&)>;
 
 class Calls {
  public:
-  Calls(Values& values, Refuse refuse) : values_(values), refuse_(std::move(refuse)) {}
+  // `has_late_storages`: storages are filled after the pickle was read, as in legacy streams.
+  Calls(Values& values, Refuse refuse, bool has_late_storages)
+      : values_(values), refuse_(std::move(refuse)), has_late_storages_(has_late_storages) {}
 
   Id reduce(Id callee, Id args);
   Id new_object(Id callee, Id args);
@@ -72,6 +74,7 @@ class Calls {
 
   Values& values_;
   Refuse refuse_;
+  bool has_late_storages_;
 };
 
 }  // namespace sconce::checkpoint::weights_only

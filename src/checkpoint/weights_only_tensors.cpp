@@ -318,8 +318,8 @@ Id Calls::rebuild_quantized(Args args) {
   TensorFacts facts;
   facts.dtype = storage.dtype;
   // Several values may share a byte; the storage counts bytes.
-  const std::int64_t per_byte = storage.dtype == kQUInt4x2 ? 2 : storage.dtype == kQUInt2x4 ? 4 : 1;
-  facts.sizes = view(args[1], args[2], args[3], storage.bytes * per_byte, itemsize(*storage.dtype));
+  facts.sizes = view(args[1], args[2], args[3], storage.bytes * values_per_byte(*storage.dtype),
+                     itemsize(*storage.dtype));
   if (!values_.allowed(parameters[0]).per_channel) {
     require(parameters.size() == 3 && values_.is_number(parameters[1]) && values_.is_int(parameters[2]),
             "a quantized tensor has an odd scale or zero point");
@@ -344,7 +344,9 @@ Id Calls::rebuild_quantized(Args args) {
   return values_.tensor(Kind::kTensor, std::move(facts));
 }
 
+// PyTorch looks at the sizes at once, whatever then stands in the memory of their storage.
 Id Calls::rebuild_nested(Args args) {
+  require(!has_late_storages_, "it makes a nested tensor of sizes that a legacy stream holds further on");
   for (std::size_t i = 0; i < args.size(); ++i) {
     require(values_.is_tensor(args[i]),
             cat("a nested tensor has ", values_.describe(args[i]), " for one of its parts"));

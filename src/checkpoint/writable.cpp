@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "checkpoint/numpy_value.h"
+#include "checkpoint/stored_tensor.h"
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/objects.h"
 
@@ -126,7 +127,7 @@ bool meta(const Value& object, const Arguments& args) {
 bool nested(const Value&, const Arguments& args) {
   if (args.size() != 4) return false;
   for (const Value& arg : args) {
-    if (!arg.is_array() || !arg.as_array().defined()) return false;
+    if (!is_dense_tensor(arg) || !arg.as_array().defined()) return false;
   }
   const Array& buffer = args[0].as_array();
   const Array& shapes = args[1].as_array();

@@ -144,7 +144,8 @@ class Layout {
   Layout(const Shape& shape, std::int64_t edge_items, Cells cells)
       : shape_(shape), edge_items_(edge_items), cells_(std::move(cells)) {}
 
-  std::string text() { return list(0, kPrefix.size()); }
+  // Continued lines are moved to the right by `indent`.
+  std::string text(std::size_t indent) { return list(0, indent); }
 
  private:
   bool is_cut(std::size_t dim) const { return edge_items_ > 0 && shape_[dim] > 2 * edge_items_; }
@@ -201,20 +202,21 @@ void append_suffix(std::string& text, std::size_t& line_length, const std::strin
 
 }  // namespace
 
+std::string elements_repr(const Array& array, const PrintOptions& options, std::size_t indent) {
+  if (!array.defined()) return "None";
+  if (array.numel() == 0) return "[]";
+  const bool is_summary = array.numel() > options.threshold;
+  const std::int64_t edge_items = std::max<std::int64_t>(1, options.edge_items);
+  const int precision = std::clamp(options.precision, 0, PrintOptions::kMostPrecision);
+  const Array shown = is_summary ? edges_of(array, edge_items) : array.contiguous();
+  return Layout(array.shape(), is_summary ? edge_items : 0, make_cells(shown, precision)).text(indent);
+}
+
 std::string repr(const Array& array, std::span<const std::string> suffixes, const PrintOptions& options) {
   if (!array.defined()) return "None";
   const DType dtype = array.dtype();
   const bool is_empty = array.numel() == 0;
-  const bool is_summary = array.numel() > options.threshold;
-  const std::int64_t edge_items = std::max<std::int64_t>(1, options.edge_items);
-  const int precision = std::clamp(options.precision, 0, PrintOptions::kMostPrecision);
-  std::string text(kPrefix);
-  if (is_empty) {
-    text += "[]";
-  } else {
-    const Array shown = is_summary ? edges_of(array, edge_items) : array.contiguous();
-    text += Layout(array.shape(), is_summary ? edge_items : 0, make_cells(shown, precision)).text();
-  }
+  std::string text = cat(kPrefix, elements_repr(array, options, kPrefix.size()));
 
   const std::size_t newline = text.rfind('\n');
   std::size_t line_length = newline == std::string::npos ? text.size() + 2 : text.size() - newline + 1;

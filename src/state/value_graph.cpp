@@ -40,7 +40,12 @@ void append_key(std::string& out, const ValueNode& key, int depth) {
       }
       return;
     case ValueKind::kFloat:
-      out += number_text(std::get<double>(key.payload));
+      // NaN is equal to nothing; Python finds such a key by what it is, not by its value.
+      if (std::isnan(std::get<double>(key.payload))) {
+        out += cat("@", static_cast<const void*>(&key));
+      } else {
+        out += number_text(std::get<double>(key.payload));
+      }
       return;
     case ValueKind::kString:
       out += 's';

@@ -346,6 +346,7 @@ class Averaging {
     leaf.requires_grad = info.requires_grad;
     leaf.is_parameter = info.is_parameter;
     leaf.device = info.device;
+    leaf.bare_storage = info.bare_storage;
     return leaf;
   }
 

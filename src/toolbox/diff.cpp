@@ -32,8 +32,8 @@ std::string quantization_text(const TensorInfo& info) {
 
 // Equal texts: nothing but the elements can differ.
 std::string description_of(const TensorInfo& info) {
-  return cat(dtype_name(info.dtype), " ", info.geometry.shape.str(), " ", info.role, " ",
-             quantization_text(info));
+  return cat(dtype_name(info.dtype), " ", info.geometry.shape.str(), " ", info.value_geometry().shape.str(),
+             " ", info.role, " ", quantization_text(info));
 }
 
 bool same_path(const std::vector<Value>& a, const std::vector<Value>& b) {
@@ -170,8 +170,13 @@ class Comparison {
     const TensorInfo& b = b_.tensors[pair.b];
     if (a.dtype != b.dtype)
       pair.changes.push_back(cat("dtype ", dtype_name(a.dtype), " -> ", dtype_name(b.dtype)));
-    if (a.geometry.shape != b.geometry.shape)
-      pair.changes.push_back(cat("shape ", a.geometry.shape.str(), " -> ", b.geometry.shape.str()));
+    const Shape& shape_a = a.value_geometry().shape;
+    const Shape& shape_b = b.value_geometry().shape;
+    if (shape_a != shape_b) {
+      pair.changes.push_back(cat("shape ", shape_a.str(), " -> ", shape_b.str()));
+    } else if (a.geometry.shape != b.geometry.shape) {  // values that share bytes, in another order
+      pair.changes.push_back(cat("bytes ", a.geometry.shape.str(), " -> ", b.geometry.shape.str()));
+    }
     if (quantization_text(a) != quantization_text(b))
       pair.changes.push_back(cat("quantization ", quantization_text(a), " -> ", quantization_text(b)));
     if (a.geometry.shape != b.geometry.shape || !is_comparable(a.dtype, b.dtype)) return;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <set>
 #include <utility>
@@ -24,7 +25,8 @@ bool same_array(const Array& a, const Array& b) {
 bool same_quantization(const std::optional<Quantization>& a, const std::optional<Quantization>& b) {
   if (!a || !b) return a.has_value() == b.has_value();
   return a->scheme == b->scheme && same_bits(a->scale, b->scale) && a->zero_point == b->zero_point &&
-         a->axis == b->axis && same_array(a->scales, b->scales) && same_array(a->zero_points, b->zero_points);
+         a->axis == b->axis && a->packed == b->packed && same_array(a->scales, b->scales) &&
+         same_array(a->zero_points, b->zero_points);
 }
 
 bool same_sparse(const SparseLeaf& a, const SparseLeaf& b) {
@@ -107,8 +109,9 @@ class Comparison {
   bool add_entries(const Value& a, const Value& b) {
     if (a.size() != b.size()) return false;
     for (const auto& [key, value] : a.items()) {
-      // An object as a key is equal to no other one: such dicts are compared in their order.
-      if (key.is_object()) return add_pairs(a.items(), b.items());
+      // An object or NaN as a key is equal to no other one: such dicts are compared in their order.
+      if (key.is_object() || (key.is_float() && std::isnan(key.as_float())))
+        return add_pairs(a.items(), b.items());
       const auto other = b.find(key);
       if (!other) return false;
       open_.emplace_back(value, *other);

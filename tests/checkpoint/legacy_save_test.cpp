@@ -65,6 +65,17 @@ TEST(LegacySave, EveryDTypeThatHasAStorageClass) {
   }
 }
 
+// PyTorch makes a nested tensor of sizes that such a file holds further on.
+TEST(LegacySave, NestedTensorsAreRefused) {
+  const auto table = [](std::int64_t number) { return Array::from<std::int64_t>({number}, {1, 1}); };
+  const Value nested = Value::object(
+      ObjectKind::kReduce, Value::global("torch._utils", "_rebuild_nested_tensor"),
+      Value::tuple({Array::ones({6}), table(6), table(1), Array::from<std::int64_t>({0}, {1})}));
+  EXPECT_ERROR(saved(Value::dict({{"n", nested}})), ErrorCode::kUnsupported);
+  MemorySink sink;
+  EXPECT_EQ(save(sink, Value::dict({{"n", nested}})).warnings.size(), 0u);  // a zip holds it
+}
+
 TEST(LegacySave, ViewsShareAndKeepStrides) {
   const Array base = Array::from<float>({0, 1, 2, 3, 4, 5}, {2, 3});
   const Bytes bytes = saved(Value::list({base.transpose(0, 1), base, base.select(0, 1)}));

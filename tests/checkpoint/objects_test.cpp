@@ -133,6 +133,9 @@ TEST(ValueText, SaysWhatIsInside) {
   EXPECT_EQ(value_text(numpy_dtype_of("f8")), "numpy.dtype float64");
   EXPECT_EQ(value_text(meta_value({kFloat16, Geometry::contiguous({2}), false, false})),
             "meta tensor float16 (2,)");
+  EXPECT_EQ(value_text(call("torch._utils", "_rebuild_nested_tensor", {Array(), Array(), Array(), Array()})),
+            "nested tensor");
+  EXPECT_FALSE(is_understood(call("torch._utils", "_rebuild_nested_tensor", {1, 2, 3, 4})));
   EXPECT_EQ(value_text(call("torch", "Size", {Value::tuple({2, 3})})), "torch.Size (2, 3)");
   EXPECT_EQ(value_text(call("torch", "device", {"cuda", 1})), "torch.device cuda:1");
   EXPECT_EQ(value_text(Value::global("torch", "bfloat16")), "torch.bfloat16");

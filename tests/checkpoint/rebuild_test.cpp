@@ -154,6 +154,79 @@ TEST(Rebuild, QuantizedPerChannel) {
   EXPECT_ERROR((Quantized{.scales = {0.5}}.load_it()), ErrorCode::kCorrupt);
 }
 
+// A tensor whose values share the 24 bytes of data/0.
+struct Packed {
+  std::vector<std::int64_t> sizes;
+  std::vector<std::int64_t> strides;
+  std::int64_t offset = 0;
+  const char* type = "QUInt4x2Storage";
+
+  Bytes file() const {
+    return file_with(
+        "torch._utils", "_rebuild_qtensor",
+        {[this](pickle::Writer& out) { Pid{.type = type, .numel = 24}.write(out); },
+         [this](pickle::Writer& out) { out.integer(offset); }, integers(sizes), integers(strides),
+         [](pickle::Writer& out) {
+           out.global("torch", "per_tensor_affine");
+           out.real(0.5);
+           out.integer(1);
+           out.tuple(3);
+         },
+         boolean(false), put_none});
+  }
+  TensorLeaf load_it() const { return load(file()).as_tensor(); }
+};
+
+TEST(Rebuild, ValuesThatShareBytes) {
+  const TensorLeaf rows = Packed{{4, 12}, {12, 1}}.load_it();
+  EXPECT_EQ(rows.array.shape(), (Shape{4, 6}));
+  EXPECT_EQ(rows.quantization->packed, (Geometry{{4, 12}, {12, 1}, 0}));
+  EXPECT_EQ((Packed{{3, 3}, {3, 1}}.load_it().array.shape()), (Shape{5}));    // nine values
+  EXPECT_EQ((Packed{{4, 12}, {1, 4}}.load_it().array.shape()), (Shape{24}));  // transposed
+  EXPECT_EQ((Packed{{}, {}}.load_it().array.shape()), (Shape{1}));
+  EXPECT_EQ((Packed{{0, 3}, {3, 1}}.load_it().array.numel()), 0);
+  EXPECT_EQ((Packed{{96}, {1}, 0, "QUInt2x4Storage"}.load_it().array.shape()), (Shape{24}));
+  const TensorLeaf behind = Packed{{46}, {1}, 1}.load_it();  // PyTorch counts its offset in bytes
+  EXPECT_EQ(behind.array.offset(), 1);
+  EXPECT_EQ(behind.array.shape(), (Shape{23}));
+
+  EXPECT_ERROR((Packed{{4, 13}, {13, 1}}.load_it()), ErrorCode::kCorrupt);
+  EXPECT_ERROR((Packed{{49}, {1}}.load_it()), ErrorCode::kCorrupt);
+  EXPECT_ERROR((Packed{{47}, {1}, 1}.load_it()), ErrorCode::kCorrupt);
+  EXPECT_ERROR((Packed{{1}, {1}, INT64_MAX}.load_it()), ErrorCode::kOverflow);
+  EXPECT_ERROR((Packed{{97}, {1}, 0, "QUInt2x4Storage"}.load_it()), ErrorCode::kCorrupt);
+  EXPECT_ERROR((Packed{{-2}, {1}}.load_it()), ErrorCode::kCorrupt);
+
+  const Listing listing = describe(Packed{{4, 12}, {12, 1}}.file());
+  EXPECT_EQ(listing.tensors.at(0).value_geometry().shape, (Shape{4, 12}));
+  EXPECT_EQ(listing.tensors.at(0).bytes(), 24u);
+  EXPECT_TRUE(listing.read(0).same_bits(rows.array));
+}
+
+TEST(Rebuild, ValuesThatShareBytesAreWrittenAsTheyWere) {
+  for (const Packed& made : {Packed{{4, 12}, {12, 1}}, Packed{{3, 3}, {3, 1}}, Packed{{4, 12}, {1, 4}},
+                             Packed{{46}, {1}, 1}, Packed{{96}, {1}, 0, "QUInt2x4Storage"}}) {
+    for (const Format format : {Format::kTorchZip, Format::kTorchLegacy}) {
+      const TensorLeaf leaf = made.load_it();
+      MemorySink sink;
+      SaveOptions options;
+      options.format = format;
+      save(sink, Value(leaf), options);
+      const TensorLeaf back = load(sink.bytes()).as_tensor();
+      EXPECT_EQ(back.quantization->packed, leaf.quantization->packed);
+      EXPECT_EQ(back.array.storage().size(), 24u);
+      EXPECT_TRUE(back.array.same_bits(leaf.array));
+    }
+  }
+  MemorySink sink;
+  TensorLeaf part = Packed{{4, 12}, {12, 1}}.load_it();
+  part.array = part.array.narrow(0, 1, 2);  // without telling its sizes
+  EXPECT_ERROR(save(sink, Value(part)), ErrorCode::kInvalidArgument);
+  part.quantization->packed.reset();
+  part.array = part.array.transpose(0, 1);
+  EXPECT_ERROR(save(sink, Value(part)), ErrorCode::kInvalidArgument);
+}
+
 TEST(Rebuild, TensorsOfOtherDevices) {
   const auto file = [](const char* dtype) {
     return file_with("torch._utils", "_rebuild_device_tensor_from_cpu_tensor",

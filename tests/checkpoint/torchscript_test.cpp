@@ -142,6 +142,24 @@ TEST(TorchScript, StatesOfTheirOwnAreSaid) {
   EXPECT_THAT(describe(script.bytes()).notes, ElementsAre(HasSubstr("custom state")));
 }
 
+// Packed weights of quantized layers: PyTorch has no entry for them, in the state_dict or in its _metadata.
+TEST(TorchScript, ObjectsOfClassesInCppAreNoModules) {
+  const Script script{.state = [](pickle::Writer& out) {
+    out.empty_dict();
+    out.text("q");
+    out.global("__torch__.torch.classes.quantized", "Packed");
+    out.empty_tuple();
+    out.newobj();
+    out.integer(5);
+    out.build();
+    out.setitem();
+  }};
+  const Value metadata = *load(script.bytes()).attribute("_metadata");
+  ASSERT_EQ(metadata.size(), 1u);
+  EXPECT_TRUE(metadata.contains(""));
+  EXPECT_THAT(describe(script.bytes()).notes, ElementsAre(HasSubstr("custom state")));
+}
+
 TEST(TorchScript, ConstantsHaveNoNames) {
   const Script script{.constants = [](pickle::Writer& out) {
     Tensor().write(out);

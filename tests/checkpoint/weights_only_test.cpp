@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "checkpoint/broken_files.h"
 #include "sconce/base/byte_reader.h"
 
 namespace sconce::checkpoint::weights_only {
@@ -117,6 +118,24 @@ TEST(WeightsOnly, CopiesAreLimited) {
     EXPECT_NE(answer.reason.find("followed"), answer.version == "1.13" ? 0u : std::string::npos)
         << answer.reason;
   }
+}
+
+// Its sizes are looked at while it is made, when a legacy stream's storages are still to be read.
+TEST(WeightsOnly, NestedTensorsOfLegacyStreams) {
+  const auto pickle = [](std::size_t pid_items) {
+    return pickle_of([&](pickle::Writer& out) {
+      out.global("torch._utils", "_rebuild_nested_tensor");
+      out.mark();
+      const Pid pid{.type = "LongStorage", .numel = 3, .items = pid_items};
+      Tensor{.pid = pid, .sizes = {3}, .strides = {1}}.write(out);
+      for (int i = 0; i < 2; ++i) Tensor{.pid = pid, .sizes = {1, 1}, .strides = {1, 1}}.write(out);
+      Tensor{.pid = pid, .sizes = {1}, .strides = {1}}.write(out);
+      out.tuple(4);
+      out.reduce();
+    });
+  };
+  EXPECT_EQ(accepting(pickle(5)), "2.6 2.13");
+  EXPECT_EQ(accepting(pickle(6), PidForm::kLegacy), "");
 }
 
 // Functions that call functions, nested in their arguments.

@@ -70,6 +70,13 @@ TEST(Print, SuffixesFollowTheDtypeAndWrap) {
 
 TEST(Print, UndefinedArrayIsNone) { EXPECT_EQ(Array().str(), "None"); }
 
+TEST(Print, ElementsAlone) {
+  EXPECT_EQ(elements_repr(Array::from<float>({1, 2, 3, 4}, {2, 2})), "[[1., 2.],\n [3., 4.]]");
+  EXPECT_EQ(elements_repr(Array::from<std::int64_t>({1, 2}, {2, 1}), {}, 2), "[[1],\n   [2]]");
+  EXPECT_EQ(elements_repr(Array::zeros({0, 3})), "[]");
+  EXPECT_EQ(elements_repr({}), "None");
+}
+
 TEST(Print, StreamsLikeStr) {
   std::ostringstream out;
   out << Array::from<std::int64_t>({4, 5}, {2});

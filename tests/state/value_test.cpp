@@ -204,6 +204,19 @@ TEST(Value, AttributesAndObjects) {
   EXPECT_ERROR(Value(3).object_args(), ErrorCode::kDTypeMismatch);
 }
 
+// As in Python, where NaN is equal to nothing and only the same object is the same key.
+TEST(Value, EveryNaNIsAKeyOfItsOwn) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Value first = nan;
+  Value dict = Value::dict({{first, 1}, {nan, 2}, {Value::tuple({nan}), 3}, {Value::tuple({nan}), 4}});
+  EXPECT_EQ(dict.size(), 4u);
+  dict.set_item(first, 5);
+  EXPECT_EQ(dict.size(), 4u);
+  EXPECT_EQ(dict.find(first)->as_int(), 5);
+  EXPECT_FALSE(dict.contains(nan));
+  EXPECT_EQ(Value::set({nan, nan}).size(), 2u);
+}
+
 TEST(Value, StateDictsGoInAndComeOut) {
   StateDict state;
   state.set("fc.weight", Array::from<float>({1, 2, 3, 4}, {2, 2}));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -56,9 +57,10 @@ class Damage : public TemporaryFolder {
   // bytes are under a checksum; without one, verify must not claim that they are right.
   void expect_noticed(const std::string& file, const Bytes& changed, const std::string& entry,
                       const Value& original, bool has_checksum) {
-    if (file != entry) write(file, changed);
+    const bool needs_path = file != entry || file.ends_with(".json");  // an index names other files
+    if (needs_path) write(file, changed);
     try {
-      const Value value = file == entry ? load(changed) : load(entry);
+      const Value value = needs_path ? load(entry) : load(changed);
       if (same_value(value, original)) return;
     } catch (const Error&) {
       return;
@@ -69,15 +71,28 @@ class Damage : public TemporaryFolder {
     ASSERT_TRUE(report.is_damaged() || report.integrity != Integrity::kChecked) << "verify calls it checked";
   }
 
-  // Everything that only reads lists.
-  static void list(const std::string& entry) {
+  // Everything that only reads. What load() refuses is damaged to verify, too, or refused for the same
+  // reason: it is no checkpoint. Of a part of a set (`file`) that is no reason.
+  static void list(const std::string& file, const std::string& entry) {
+    std::optional<ErrorCode> refused;
+    try {
+      load(entry);
+    } catch (const Error& error) {
+      refused = error.code();
+    }
     try {
       checkpoint::describe(entry);
     } catch (const Error&) {
     }
     try {
-      verify(entry);
-    } catch (const Error&) {
+      const bool is_damaged = verify(entry).is_damaged();
+      ASSERT_TRUE(is_damaged || !refused) << "verify passes what load() refuses";
+    } catch (const Error& error) {
+      ASSERT_EQ(error.code(), ErrorCode::kUnsupported) << error.what();
+      ASSERT_EQ(refused, error.code());
+      const bool is_set =
+          entry.ends_with(".json") || std::filesystem::exists(std::filesystem::path(entry) / ".metadata");
+      ASSERT_FALSE(is_set && file != entry) << "verify does not say which part is damaged";
     }
   }
 
@@ -89,7 +104,8 @@ class Damage : public TemporaryFolder {
       SCOPED_TRACE(cat(file, " cut at byte ", size));
       write(file, std::span(whole).first(size));
       ASSERT_THROW(load(entry), Error);
-      list(entry);
+      list(file, entry);
+      if (HasFatalFailure()) return;
     }
     write(file, whole);
   }
@@ -105,7 +121,8 @@ class Damage : public TemporaryFolder {
       if (HasFatalFailure()) return;
       if (bit % 8 == bit / 8 % 8) {
         write(file, changed);
-        list(entry);
+        list(file, entry);
+        if (HasFatalFailure()) return;
       }
       changed[bit / 8] = whole[bit / 8];
     }
@@ -178,6 +195,23 @@ TEST_F(Damage, Index) {
     damage(path(name), path("net.safetensors.index.json"), false);
     if (HasFatalFailure()) return;
   }
+}
+
+TEST_F(Damage, TorchIndex) {
+  std::mt19937_64 random(7);
+  const Value value =
+      Value::dict({{"a", random_array(random, {2, 3}, kFloat32)}, {"b", random_array(random, {5}, kUInt8)}});
+  checkpoint::save(path("net.pt"), value, {.durable = false, .shard_size = 24});
+  ASSERT_EQ(names().size(), 3u);
+  for (const std::string& name : names()) {
+    damage(path(name), path("net.pt.index.json"), true);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_F(Damage, OneFileOfAFolder) {
+  const std::string file = saved("pytorch_model.bin", Format::kTorchZip);
+  damage(file, path(""), true);
 }
 
 TEST_F(Damage, LargeFilesCutAtRandomPlaces) {

@@ -12,7 +12,7 @@ import tarfile
 import torch
 from torch import nn
 
-from sconce_torch import DTYPES, SEED, TORCH_VERSION, digest, has_memory, run_probe, tensor_bytes
+from sconce_torch import DTYPES, SEED, TORCH_VERSION, digest, has_memory, needs_torch, run_probe, run_sconce, tensor_bytes
 from test_checkpoint import Case, aligned, expected_tree, load, random_tensor, random_value
 
 STORAGES = ["Bool", "Byte", "Char", "Short", "Int", "Long", "Half", "BFloat16", "Float", "Double", "ComplexFloat",
@@ -177,6 +177,17 @@ class Streams(Legacy):
         self.assertEqual(result.returncode, 2)
         self.assertIn("model.w", result.stderr)
         self.assertFalse((self.folder / "out.pt").exists())
+
+    @needs_torch(2, 0)
+    def test_nested_tensors_are_refused(self):
+        """PyTorch itself makes them of memory that it has not read yet."""
+        path = self.save({"n": torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])})
+        result = run_probe("resave", path, self.folder / "out.pt", "format=torch-legacy", check=False)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("nested", result.stderr)
+        self.assertFalse((self.folder / "out.pt").exists())
+        report = json.loads(run_sconce("verify", "--json", self.stream(load(path))).stdout)
+        self.assertEqual([False], [answer["accepted"] for version, answer in report["weights_only"].items() if version == "2.13"])
 
     def test_cut_anywhere(self):
         path = self.stream({"w": torch.randn(50, 20), "v": torch.arange(40)})

@@ -33,6 +33,17 @@ class Numpy(Case):
         self.assertEqual("numpy.ndarray float64 (2, 3)", values["values"]["fortran"])
         self.assertEqual("numpy.ndarray", values["objects"]["fortran"])
 
+    def test_shown(self):
+        array = numpy.asfortranarray(numpy.arange(6.0).reshape(2, 3))
+        path = self.saved({"a": array, "s": numpy.int64(-3), "m": torch.empty(2, device="meta")})
+        self.assertEqual("numpy.ndarray float64 (2, 3)\n[[0., 1., 2.],\n [3., 4., 5.]]\n", run_sconce("show", path, "a").stdout)
+        self.assertEqual("numpy.ndarray float64 (2, 3)\n[5., 2.]\n", run_sconce("show", path, "a[::-1, 2]").stdout)
+        report = json.loads(run_sconce("show", "--json", path, "a").stdout)
+        self.assertEqual((array.tolist(), "float64", "numpy.ndarray", [2, 3]),
+                         tuple(report[key] for key in ("values", "dtype", "type", "shape")))
+        self.assertEqual("numpy.int64 -3\n", run_sconce("show", path, "s").stdout)
+        self.assertEqual("meta tensor float32 (2,)\n", run_sconce("show", path, "m").stdout)
+
     def test_other_dtypes(self):
         made = {"text": numpy.array(["a", "\u00e9\u4e2d"]), "bytes": numpy.array([b"a", b"bc"]), "void": numpy.zeros(2, "V3"),
                 "date": numpy.array(["2020-01-01"], "M8[ns]"), "delta": numpy.array([5], "m8[s]"),

@@ -32,13 +32,20 @@ struct TensorInfo {
   std::string device;    // as written
   // Null for what is not quantized; without the arrays of per-channel parameters.
   std::shared_ptr<const Quantization> quantization;
-  std::size_t storage = 0;              // tensors with equal numbers share memory
+  // Of a part of a sparse tensor what it is a part of, without the arrays; one for all its parts.
+  std::shared_ptr<const SparseLeaf> sparse;
+  BareStorage bare_storage = BareStorage::kNo;  // a storage saved by itself
+  std::size_t storage = 0;                      // tensors with equal numbers share memory
   std::optional<std::size_t> alias_of;  // the first tensor of the listing in the same storage, if another
   std::string file;                     // its name, of a checkpoint in several files; else empty
   std::string record;                   // where the storage lies: the zip record; empty for safetensors
   std::uint64_t file_offset = 0;        // of the storage's bytes
   std::uint64_t storage_bytes = 0;      // of the whole storage
   bool has_checksum = false;            // the file records one for the storage, which read() compares
+  // As PyTorch sees the tensor; another one than `geometry` where several values share a byte.
+  const Geometry& value_geometry() const {
+    return quantization && quantization->packed ? *quantization->packed : geometry;
+  }
   std::uint64_t bytes() const { return static_cast<std::uint64_t>(geometry.numel()) * itemsize(dtype); }
 };
 

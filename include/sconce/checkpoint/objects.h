@@ -33,8 +33,8 @@ std::string object_class(const Value& object);
 
 // True for the objects whose content value_text() tells.
 bool is_understood(const Value& value);
-// One line for any value: numpy arrays and scalars, meta tensors, sizes, devices and dtypes by their content,
-// everything else as value_repr().
+// One line for any value: numpy arrays and scalars, meta and nested tensors, sizes, devices and dtypes by
+// their content, everything else as value_repr().
 std::string value_text(const Value& value);
 
 }  // namespace sconce::checkpoint

@@ -76,6 +76,11 @@ inline bool is_integral(DType dtype) {
   return kind == DTypeKind::kInteger || kind == DTypeKind::kBoolean;
 }
 
+// How many values share a byte: two of quint4x2, four of quint2x4. An Array of these counts bytes.
+inline std::int64_t values_per_byte(DType dtype) {
+  return dtype == DType::kQUInt4x2 ? 2 : dtype == DType::kQUInt2x4 ? 4 : 1;
+}
+
 // Inverses of the table; nullopt for a name it does not hold.
 std::optional<DType> dtype_from_name(std::string_view name);  // torch's name or alias, without "torch."
 std::optional<DType> dtype_from_storage(std::string_view storage_class);

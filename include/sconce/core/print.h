@@ -23,4 +23,8 @@ struct PrintOptions {
 std::string repr(const Array& array, std::span<const std::string> suffixes = {},
                  const PrintOptions& options = {});
 
+// The elements alone, as nested lists: "[[1., 2.],\n [3., 4.]]". Lines that follow the first are moved to the
+// right by `indent`.
+std::string elements_repr(const Array& array, const PrintOptions& options = {}, std::size_t indent = 0);
+
 }  // namespace sconce

@@ -55,7 +55,14 @@ struct Quantization {
   Array scales;       // per channel: one scale per channel; undefined per tensor
   Array zero_points;  // per channel, as scales
   std::int64_t axis = 0;
+  // Where several values share a byte (quint4x2, quint2x4): the tensor's sizes and strides, in values. The
+  // array is then its bytes, contiguous. The offset is the array's, which PyTorch counts in bytes here.
+  std::optional<Geometry> packed = std::nullopt;
 };
+
+// A storage that was saved by itself, torch.FloatStorage or torch.UntypedStorage rather than a tensor over
+// it.
+enum class BareStorage : std::uint8_t { kNo, kTyped, kUntyped };
 
 // An array as it stands in a checkpoint.
 struct TensorLeaf {
@@ -64,6 +71,7 @@ struct TensorLeaf {
   bool is_parameter = false;                 // nn.Parameter rather than Tensor
   std::string device = "cpu";                // as written ("cuda:0"); the data is in memory whatever it says
   std::optional<Quantization> quantization;  // for quantized dtypes
+  BareStorage bare_storage = BareStorage::kNo;  // not kNo: `array` is all elements of the storage
 };
 
 // A sparse tensor, kept as its parts.

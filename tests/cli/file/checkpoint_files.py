@@ -28,6 +28,22 @@ def safetensors(tensors):
     return struct.pack("<Q", len(text)) + text + data
 
 
+def npy(numbers):
+    """A float32 vector as numpy.save writes it."""
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({len(numbers)},), }}".encode()
+    text += b" " * (-(10 + len(text) + 1) % 64) + b"\n"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + struct.pack(f"<{len(numbers)}f", *numbers)
+
+
+def npz(arrays, compression=zipfile.ZIP_STORED):
+    """Bytes of a file: {name: [numbers]}, all float32 vectors."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, numbers in arrays.items():
+            archive.writestr(f"{name}.npy", npy(numbers))
+    return out.getvalue()
+
+
 def read_safetensors(path):
     """{name: (dtype, shape, [numbers])} of a file."""
     content = path.read_bytes()

@@ -8,6 +8,7 @@ import struct
 import unittest
 import zipfile
 
+from checkpoint_files import npz
 from command import CommandTest, fixture, sconce
 
 
@@ -71,6 +72,33 @@ class SalvageTest(CommandTest):
         self.assertEqual(len(report["lost"]), 1)
         self.assertIn("CRC", report["lost"][0]["reason"])
         self.assertEqual(report["notes"], [])
+
+    def test_npz_record_by_record(self):
+        arrays = {"a": [1.0] * 50, "b": [2.0] * 60, "c": [3.0] * 70}
+        for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            with self.subTest(compression=compression):
+                whole = npz(arrays, compression)
+                result, report = self.salvage(whole, "--force")
+                self.assertEqual((result.returncode, report["format"]), (0, "npz"))
+                self.assertEqual((report["recovered"], report["unchecked"], report["lost"]), ([*arrays], [], []))
+                good = digests(self.folder / "out.pt")
+                begin, size = payload_of(whole, "b.npy")
+                flipped = bytearray(whole)
+                flipped[begin + size - 5] ^= 1
+                result, report = self.salvage(bytes(flipped), "--force")
+                self.assertEqual(result.returncode, 1, result.stderr)
+                self.assertEqual((report["recovered"], report["unchecked"]), (["a", "c"], []))
+                self.assertEqual([lost["name"] for lost in report["lost"]], ["b"])
+                self.assertEqual(digests(self.folder / "out.pt"), {name: good[name] for name in ("a", "c")})
+                # Without the directory nothing confirms the names.
+                result, report = self.salvage(whole[:begin + size], "--force")
+                self.assertEqual(result.returncode, 1, result.stderr)
+                self.assertEqual((report["recovered"], report["unchecked"]), (["a", "b"], ["a", "b"]))
+                self.assertEqual([lost["name"] for lost in report["lost"]], [""])
+        verified = json.loads(sconce("verify", "--json", self.folder / "bad.pt").stdout)
+        self.assertEqual((verified["format"], verified["structure"]), ("npz", "damaged"))
+        self.assertIn("salvage", verified["problems"][0]["advice"])
+        self.refused(sconce("inspect", self.folder / "bad.pt"), "try 'sconce salvage'")
 
     def test_nothing_can_be_named_without_the_pickle(self):
         begin, size = payload_of(self.good, "data.pkl")

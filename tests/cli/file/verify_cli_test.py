@@ -206,7 +206,22 @@ class VerifyTest(CommandTest):
         content = archive(b"\x80\x02" + SYSTEM + b".")
         report = self.report(content[:content.index(b"net/data/0")], 1)
         self.assertIn("os.system", self.unsafe(report))
-        self.assertIn("salvage", report["problems"][0]["advice"])
+
+    def test_salvage_is_advised_where_it_helps(self):
+        """The advice names it exactly when it writes something."""
+        content = archive(GOOD)
+        place = content.index(struct.pack("<6f", *range(6)))
+        evil = archive(b"\x80\x02" + SYSTEM + b".")
+        flipped = bytearray(archive(GOOD, **{"notes": b"some notes"}))
+        flipped[flipped.index(b"some notes")] ^= 1
+        for label, content, helps in (("behind the tensor", content[:-40], True), ("in the pickle", content[:60], False),
+                                      ("before the tensor", content[:place], False), ("elsewhere", bytes(flipped), True),
+                                      ("no tensor", evil[:-40], False)):
+            with self.subTest(label):
+                report = self.report(content, 1)
+                self.assertEqual(any("salvage" in problem["advice"] for problem in report["problems"]), helps)
+                result = sconce("salvage", "--force", self.folder / "net.pt", self.folder / "out.pt")
+                self.assertEqual(result.returncode < 2, helps, result.stderr)
 
     def test_trusted_globals_used_oddly(self):
         forged = (b"cnumpy\ndtype\n(X\x02\x00\x00\x00O8\x89\x88tR(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK%ctb")
@@ -271,6 +286,41 @@ class VerifyTest(CommandTest):
         (folder / ".metadata").unlink()
         self.assertEqual(sconce("verify", folder).returncode, 2)
 
+    def test_sets_are_looked_at_file_by_file(self):
+        for name, key in (("s1.bin", b"a"), ("s2.bin", b"b")):
+            self.path(name, archive(GOOD.replace(b"X\x01\x00\x00\x00w", b"X\x01\x00\x00\x00" + key), notes=b"some notes"))
+        index = self.path("pytorch_model.bin.index.json", json.dumps({"weight_map": {"a": "s1.bin", "b": "s2.bin"}}).encode())
+        names = (index, self.folder / "s1.bin", self.folder / "s2.bin")
+        for path in (index, self.folder):
+            report = self.report(path, 0)
+            self.assertEqual((report["format"], report["integrity"]), ("torch-index", "checked"))
+            self.assertEqual(report["bytes"], sum(name.stat().st_size for name in names))
+        self.assertIn("s2.bin:net/notes", [record["name"] for record in report["records"]])
+        shard = self.folder / "s2.bin"
+        whole = shard.read_bytes()
+        for part in (struct.pack("<6f", *range(6)), b"some notes"):
+            at = whole.index(part)
+            shard.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+            report = self.report(self.folder, 1)
+            self.assertEqual((report["integrity"], len(report["problems"])), ("damaged", 1))
+            self.assertTrue(report["problems"][0]["record"].startswith("s2.bin:net/"), report["problems"])
+        shard.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+        report = self.report(self.folder, 1)
+        self.assertEqual([(found["code"], found["record"]) for found in report["problems"]], [("unsupported", "s2.bin")])
+        self.assertEqual(report["format"], "torch-index")
+
+    def test_the_one_checkpoint_of_a_folder(self):
+        folder = self.folder / "model"
+        folder.mkdir()
+        (folder / "pytorch_model.bin").write_bytes(archive(GOOD))
+        report = self.report(folder, 0)
+        self.assertEqual(report["format"], "torch-zip")
+        self.assertTrue(all(answer["accepted"] for answer in report["weights_only"].values()))
+        bad = bytearray(archive(GOOD))
+        bad[bad.index(struct.pack("<6f", *range(6))) + 4] ^= 1
+        (folder / "pytorch_model.bin").write_bytes(bad)
+        self.assertEqual(self.report(folder, 1)["problems"][0]["record"], "pytorch_model.bin:net/data/0")
+
     # ---- damage
 
     def test_every_bad_checksum_is_reported(self):
@@ -317,6 +367,23 @@ class VerifyTest(CommandTest):
         self.assertTrue(report["weights_only"]["2.13"]["accepted"])
         self.assertFalse(report["weights_only"]["1.13"]["accepted"])
         self.report(self.path("w.safetensors", safetensors[:-1]), 1)
+
+    def test_formats_are_told_by_what_readers_tell_them_by(self):
+        """Header lengths of safetensors that begin like pickles, and tensors that are zip archives."""
+        for length in (384, 640, 896, 1152, 1408, 65536 + 384):
+            header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+            content = struct.pack("<Q", length) + header.ljust(length) + bytes(8)
+            report = self.report(content, 0)
+            self.assertEqual((report["format"], report["problems"], report["pickles"]), ("safetensors", [], []), length)
+        inner = archive(GOOD)
+        header = json.dumps({"w": {"dtype": "U8", "shape": [len(inner)], "data_offsets": [0, len(inner)]}}).encode()
+        report = self.report(struct.pack("<Q", len(header)) + header + inner, 0)
+        self.assertEqual(report["format"], "safetensors")
+        report = self.report(legacy(GOOD)[:-22] + b"PK\5\6" + bytes(18), 0)
+        self.assertEqual(report["format"], "torch-legacy")
+        # What has lost its first bytes is known by its end.
+        report = self.report(b"X" + archive(GOOD)[1:], 1)
+        self.assertEqual(report["format"], "torch-zip")
 
     def test_lying_descriptions(self):
         small = GOOD.replace(b"K\x06tQ", b"K\x07tQ")
