@@ -61,7 +61,11 @@ class ZipExamination {
     std::vector<Piece> pieces;
     for (std::size_t i = 0; i < entries().size(); ++i) plan(i, pieces);
     std::atomic<std::size_t> next = 0;
-    parallel_for(num_threads(), 1, [&](std::int64_t, std::int64_t) {
+    // Items of a distributed checkpoint are many small archives, where waking threads would be most of the
+    // work.
+    std::uint64_t bytes = 0;
+    for (const Piece& piece : pieces) bytes += piece.size;
+    parallel_for(bytes > kChunk ? num_threads() : 1, 1, [&](std::int64_t, std::int64_t) {
       for (std::size_t i = next++; i < pieces.size(); i = next++) read(pieces[i]);
     });
     judge(pieces);

@@ -13,6 +13,7 @@
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/folder.h"
 #include "sconce/codec/pickle.h"
+#include "sconce/codec/zip_reader.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -231,10 +232,25 @@ std::string file_standing_for(const fs::path& folder) {
   return file_in_folder(folder.string(), found.front());
 }
 
+bool is_whole_zip(const std::shared_ptr<const ByteSource>& source) {
+  try {
+    const zip::Reader reader(source);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kIo) throw;
+    return false;
+  }
+}
+
 Input open_file(const std::string& path, bool map) {
   auto file = std::make_shared<File>(File::open(path));
   Source source{file, map && file->size() > 0 ? std::make_shared<MappedFile>(*file) : nullptr, path};
-  return {reader_for(*file), std::move(source)};
+  const Reader reader = reader_for(*file);
+  // One item alone is a zip that can be read; of several only the name tells that they are no damaged one.
+  require(!path.ends_with(".distcp") || reader.load != load_torch_zip || is_whole_zip(file),
+          ErrorCode::kUnsupported, "checkpoint",
+          "the file is a part of a torch.distributed.checkpoint; name its folder, where .metadata is");
+  return {reader, std::move(source)};
 }
 
 // What a folder is read by as a whole; null when one file stands for it.
@@ -287,6 +303,7 @@ std::string file_at(const std::string& path) {
 
 std::optional<Reader> guess_reader(const ByteSource& source) {
   const std::string head = head_of(source);
+  if (head.starts_with("PK\3\4"sv)) return std::nullopt;  // known, and refused for what it is
   if (ends_like_zip(source)) return names_array(head) ? kNpzReader : kTorchZipReader;
   return looks_like_pickle(as_byte_span(head)) ? std::optional(kPlainPickle) : std::nullopt;
 }

@@ -11,6 +11,7 @@
 #include "base/temporary_folder.h"
 #include "checkpoint/broken_files.h"
 #include "sconce/base/file.h"
+#include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/save.h"
 
 namespace sconce::checkpoint {
@@ -226,6 +227,16 @@ TEST_F(Examine, DistributedCheckpointWithBadBytes) {
   flip("ck/__0_0.distcp", "3\n");  // of the record "version"
   found = examine(folder);
   EXPECT_THAT(codes(found), ElementsAre(ErrorCode::kChecksum, ErrorCode::kChecksum));
+}
+
+TEST_F(Examine, PartOfADistributedCheckpointIsNoFileOfItsOwn) {
+  save_dcp();
+  EXPECT_ERROR(load(path("ck/__0_0.distcp")), ErrorCode::kUnsupported);
+  EXPECT_ERROR(examine(path("ck/__0_0.distcp")), ErrorCode::kUnsupported);
+  // With one item it is.
+  save(path("one"), Value::dict({{"a", filled(8, kFloat32, 0x41)}}),
+       {.format = Format::kDcp, .durable = false});
+  EXPECT_THAT(examine(path("one/__0_0.distcp")).problems, IsEmpty());
 }
 
 TEST_F(Examine, DistributedCheckpointCutOff) {
