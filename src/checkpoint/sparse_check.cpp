@@ -114,7 +114,7 @@ std::string compressed_shape_fault(const SparseLeaf& leaf, const Shape& values, 
   const bool by_rows = leaf.layout == "sparse_csr" || leaf.layout == "sparse_bsr";
   out.rows = by_rows ? height : width;
   out.columns = by_rows ? width : height;
-  return compressed.size(-1) == out.rows + 1 ? std::string() : misfit;
+  return compressed.size(-1) - 1 == out.rows ? std::string() : misfit;  // sizes may be the largest there are
 }
 
 // One index of the batch; `place` is "1, " and so on.

@@ -177,17 +177,22 @@ class ZipSalvage : public SalvageBackend {
     is_in_order_ = is_in_order_ || is_kept();
   }
 
-  const zip::FoundRecord& locate(const StorageInfo& storage) const {
-    const zip::FoundRecord& record = records_.at(cat(top_, kStorageFolder, storage.key));
-    require(record.size == storage.bytes, ErrorCode::kCorrupt, "salvage", "record '", escaped(record.name),
-            "' has ", record.size, " bytes, data.pkl says ", storage.bytes);
-    return record;
+  bool is_whole(const StorageInfo& storage) {
+    try {
+      read(storage, 1);
+      return true;
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kInterrupted) throw;
+      return false;
+    }
   }
 
  protected:
   Bytes read(const StorageInfo& storage, std::size_t word) override {
     if (storage.bytes == 0) return {Storage::allocate(0), true};
-    const zip::FoundRecord& record = locate(storage);
+    const zip::FoundRecord& record = records_.at(cat(top_, kStorageFolder, storage.key));
+    require(record.size == storage.bytes, ErrorCode::kCorrupt, "salvage", "record '", escaped(record.name),
+            "' has ", record.size, " bytes, data.pkl says ", storage.bytes);
     require(swap_.has_value() || word == 1, ErrorCode::kCorrupt, "salvage",
             "the record 'byteorder' is damaged, so the order of its bytes is unknown");
     Bytes out{Storage::allocate(static_cast<std::size_t>(record.size)), false};
@@ -317,15 +322,13 @@ Salvage salvage_torch_zip(const Source& source, const LoadOptions& options) {
 
 bool can_salvage_torch_zip(const Source& source, const LoadOptions& options) {
   const DamagedArchive archive(*source.bytes, options);
-  const ZipSalvage backend(*source.bytes, archive.records, archive.top, options);
-  return std::any_of(archive.storages.begin(), archive.storages.end(), [&](const StorageInfo& storage) {
-    try {
-      backend.locate(storage);
-      return storage.bytes > 0;
-    } catch (const Error&) {
-      return false;
-    }
-  });
+  ZipSalvage backend(*source.bytes, archive.records, archive.top, options);
+  std::vector<StorageInfo> smallest_first = archive.storages;
+  std::sort(smallest_first.begin(), smallest_first.end(),
+            [](const StorageInfo& a, const StorageInfo& b) { return a.bytes < b.bytes; });
+  return std::any_of(
+      smallest_first.begin(), smallest_first.end(),
+      [&](const StorageInfo& storage) { return storage.bytes > 0 && backend.is_whole(storage); });
 }
 
 }  // namespace sconce::checkpoint

@@ -30,10 +30,20 @@ std::string quantization_text(const TensorInfo& info) {
   return info.quantization ? quantization_text(*info.quantization) : "none";
 }
 
+// What PyTorch makes of it.
+std::string_view kind_of(const TensorInfo& info) {
+  switch (info.bare_storage) {
+    case BareStorage::kNo: return "tensor";
+    case BareStorage::kTyped: return "storage";
+    case BareStorage::kUntyped: return "untyped storage";
+  }
+  return {};
+}
+
 // Equal texts: nothing but the elements can differ.
 std::string description_of(const TensorInfo& info) {
   return cat(dtype_name(info.dtype), " ", info.geometry.shape.str(), " ", info.value_geometry().shape.str(),
-             " ", info.role, " ", quantization_text(info));
+             " ", info.role, " ", kind_of(info), " ", quantization_text(info));
 }
 
 bool same_path(const std::vector<Value>& a, const std::vector<Value>& b) {
@@ -170,6 +180,7 @@ class Comparison {
     const TensorInfo& b = b_.tensors[pair.b];
     if (a.dtype != b.dtype)
       pair.changes.push_back(cat("dtype ", dtype_name(a.dtype), " -> ", dtype_name(b.dtype)));
+    if (kind_of(a) != kind_of(b)) pair.changes.push_back(cat(kind_of(a), " -> ", kind_of(b)));
     const Shape& shape_a = a.value_geometry().shape;
     const Shape& shape_b = b.value_geometry().shape;
     if (shape_a != shape_b) {

@@ -70,6 +70,7 @@ class Comparison {
         return a.is_bytearray() == b.is_bytearray() && std::ranges::equal(a.as_bytes(), b.as_bytes());
       case ValueKind::kArray:
         return same_array(a.as_array(), b.as_array()) &&
+               a.as_tensor().bare_storage == b.as_tensor().bare_storage &&
                same_quantization(a.as_tensor().quantization, b.as_tensor().quantization);
       case ValueKind::kSparse:
         return same_sparse(a.as_sparse(), b.as_sparse());

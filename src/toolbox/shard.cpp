@@ -23,15 +23,18 @@ struct Source {
 // What merge and shard read: whole pickled modules become the state_dicts they would give.
 Source read_source(const std::string& input) {
   Source out;
+  {
+    // Gone before the tree is read again: of a hostile file each takes much memory.
+    const checkpoint::Listing listing = checkpoint::describe(input);
+    out.report.input = listing.format;
+    out.report.notes = listing.notes;
+  }
   checkpoint::Recovery recovery = checkpoint::recover_modules(checkpoint::load(input, {.defer = true}));
   out.value = std::move(recovery.value);
-  const checkpoint::Listing listing = checkpoint::describe(input);
-  out.report.input = listing.format;
-  out.report.notes = listing.notes;
+  const std::size_t listed = out.report.notes.size();
   for (std::string& note : recovery.notes) {
-    if (std::find(listing.notes.begin(), listing.notes.end(), note) == listing.notes.end()) {
-      out.report.notes.push_back(std::move(note));
-    }
+    const auto end = out.report.notes.begin() + static_cast<std::ptrdiff_t>(listed);
+    if (std::find(out.report.notes.begin(), end, note) == end) out.report.notes.push_back(std::move(note));
   }
   return out;
 }

@@ -190,6 +190,20 @@ TEST(Diff, QuantizedByIntegersAndParameters) {
   EXPECT_DOUBLE_EQ(found.tensors[0].numbers->max_absolute, 8);
 }
 
+TEST(Diff, AStorageIsNoTensor) {
+  const auto leaf = [](BareStorage kind) {
+    TensorLeaf out;
+    out.array = Array::from<float>({1, 2}, {2});
+    out.bare_storage = kind;
+    return Value::dict({{"s", out}});
+  };
+  EXPECT_TRUE(compare(leaf(BareStorage::kTyped), leaf(BareStorage::kTyped)).is_same(true));
+  const Diff found = compare(leaf(BareStorage::kTyped), leaf(BareStorage::kNo));
+  EXPECT_FALSE(found.is_same());
+  EXPECT_THAT(found.tensors[0].changes, ElementsAre("storage -> tensor"));
+  EXPECT_TRUE(found.tensors[0].numbers->is_equal());
+}
+
 TEST(Diff, SparseByParts) {
   const auto sparse = [](float first, Shape size) {
     SparseLeaf leaf;
