@@ -43,6 +43,7 @@ class LegacyStream : public StorageFile {
   void read(const StorageInfo& storage, std::span<std::byte> out, std::size_t word) const override;
   std::optional<Storage> map(const StorageInfo& storage, std::size_t word) const override;
   bool needs_swap() const override;
+  std::string path() const override { return source_.path; }
 
  private:
   struct Place {

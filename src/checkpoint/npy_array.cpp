@@ -15,10 +15,8 @@ void check_size(const Header& header, std::uint64_t size) {
           header.geometry.shape.str(), " has ", header.data_bytes, " bytes, ", present, " are there");
 }
 
-void fix_order(const Header& header, Storage& storage) {
-  if (header.needs_swap) {
-    swap_words({storage.mutable_data(), storage.size()}, dtype_info(header.dtype).word);
-  }
+void fix_order(const Header& header, std::span<std::byte> data) {
+  if (header.needs_swap) swap_words(data, dtype_info(header.dtype).word);
 }
 
 Value value_of(const Header& header, Storage storage) {

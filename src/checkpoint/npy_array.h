@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -18,8 +19,8 @@ inline constexpr std::string_view kSuffix = ".npy";
 // Errors kTruncated and kCorrupt unless a file of `size` bytes holds the header and the data, and no more.
 void check_size(const Header& header, std::uint64_t size);
 
-// The machine's order of bytes.
-void fix_order(const Header& header, Storage& storage);
+// Turns `data` into the machine's order of bytes.
+void fix_order(const Header& header, std::span<std::byte> data);
 
 // `storage` has the data in the machine's order of bytes.
 Value value_of(const Header& header, Storage storage);

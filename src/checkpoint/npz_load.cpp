@@ -40,8 +40,9 @@ npy::Header read_npy_header(const ByteSource& source) {
 
 Storage read_npy(const ByteSource& source, const npy::Header& header) {
   Storage storage = Storage::allocate(static_cast<std::size_t>(header.data_bytes));
-  source.read_at({storage.mutable_data(), storage.size()}, header.size);
-  fix_order(header, storage);
+  const std::span<std::byte> bytes(storage.mutable_data(), storage.size());
+  source.read_at(bytes, header.size);
+  fix_order(header, bytes);
   return storage;
 }
 
@@ -90,30 +91,47 @@ class NpzArchive {
   const zip::Reader& reader() const { return reader_; }
   const std::vector<Member>& members() const { return members_; }
 
-  Storage read(const Member& member) const {
-    const npy::Header& header = member.header;
-    Storage storage = Storage::allocate(static_cast<std::size_t>(header.data_bytes));
-    std::byte* out = storage.mutable_data();
-    std::size_t left = header.size;  // bytes of the header still to pass over
+  // Whoever catches an error of read() may be writing another file.
+  template <class Read>
+  void named(const Read& read) const {
+    try {
+      read();
+    } catch (const Error& error) {
+      throw error.in_file(source_.path);
+    }
+  }
+
+  // The data in pieces, as they stand in the file. A wrong checksum is an Error after the last.
+  void read_pieces(const Member& member, const StorageSource::Piece& piece) const {
+    std::size_t left = member.header.size;  // bytes of the header still to pass over
     reader_.read_chunks(
         *member.entry,
         [&](std::span<const std::byte> bytes) {
           const std::size_t passed = std::min(left, bytes.size());
           left -= passed;
-          out = std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(passed), bytes.end(), out);
+          if (passed < bytes.size()) piece(bytes.subspan(passed));
         },
         check_);
-    fix_order(header, storage);
+  }
+
+  // `out` has the size of the data, which comes in the machine's order of bytes.
+  void read(const Member& member, std::span<std::byte> out) const {
+    auto to = out.begin();
+    read_pieces(member,
+                [&](std::span<const std::byte> bytes) { to = std::copy(bytes.begin(), bytes.end(), to); });
+    fix_order(member.header, out);
+  }
+
+  Storage read(const Member& member) const {
+    Storage storage = Storage::allocate(static_cast<std::size_t>(member.header.data_bytes));
+    read(member, {storage.mutable_data(), storage.size()});
     return storage;
   }
 
-  Storage map_or_read(const Member& member) const {
-    if (member.entry->method == zip::Method::kStored && !member.header.needs_swap) {
-      auto mapped = source_.mapped(reader_.payload_offset(*member.entry) + member.header.size,
-                                   member.header.data_bytes, dtype_info(member.header.dtype).word);
-      if (mapped) return *std::move(mapped);
-    }
-    return read(member);
+  std::optional<Storage> map(const Member& member) const {
+    if (member.entry->method != zip::Method::kStored || member.header.needs_swap) return std::nullopt;
+    return source_.mapped(reader_.payload_offset(*member.entry) + member.header.size,
+                          member.header.data_bytes, dtype_info(member.header.dtype).word);
   }
 
  private:
@@ -121,6 +139,30 @@ class NpzArchive {
   zip::Check check_;
   zip::Reader reader_;
   std::vector<Member> members_;
+};
+
+// An array that is read when someone looks at it.
+class MemberSource : public StorageSource {
+ public:
+  MemberSource(std::shared_ptr<const NpzArchive> archive, std::size_t index)
+      : archive_(std::move(archive)), index_(index) {}
+
+  void read(std::span<std::byte> out) const override {
+    archive_->named([&] { archive_->read(member(), out); });
+  }
+  void stream(const Piece& piece) const override {
+    archive_->named([&] {
+      if (!member().header.needs_swap) return archive_->read_pieces(member(), piece);
+      const Storage storage = archive_->read(member());  // pieces may end within a number
+      piece({storage.data(), storage.size()});
+    });
+  }
+
+ private:
+  const Member& member() const { return archive_->members()[index_]; }
+
+  std::shared_ptr<const NpzArchive> archive_;
+  std::size_t index_;
 };
 
 class NpzStore : public detail::TensorStore {
@@ -162,12 +204,19 @@ Listing list_npy(const Source& source, const LoadOptions& options) {
 }
 
 Value load_npz(const Source& source, const LoadOptions& options) {
-  const NpzArchive archive(source, options);
-  const auto& members = archive.members();
+  const auto archive = std::make_shared<const NpzArchive>(source, options);
+  const auto& members = archive->members();
   std::vector<Storage> storages(members.size());
   parallel_for(static_cast<std::int64_t>(members.size()), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      storages[i] = archive.map_or_read(members[i]);
+      if (auto mapped = archive->map(members[i])) {
+        storages[i] = *std::move(mapped);
+      } else if (options.defer) {
+        storages[i] = Storage::deferred(static_cast<std::size_t>(members[i].header.data_bytes),
+                                        std::make_shared<MemberSource>(archive, i));
+      } else {
+        storages[i] = archive->read(members[i]);
+      }
     }
   });
   Value out = Value::dict();

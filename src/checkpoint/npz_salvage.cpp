@@ -49,7 +49,7 @@ FoundArray read_array(const ByteSource& source, const FoundRecord& record) {
   npy::check_size(header, bytes.size());
   Storage storage = Storage::allocate(static_cast<std::size_t>(header.data_bytes));
   std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(header.size), bytes.end(), storage.mutable_data());
-  npy::fix_order(header, storage);
+  npy::fix_order(header, {storage.mutable_data(), storage.size()});
   out.value = npy::value_of(header, std::move(storage));
   return out;
 }

@@ -40,6 +40,7 @@ class TarArchive : public StorageFile, public PersistentIds {
   void read(const StorageInfo& storage, std::span<std::byte> out, std::size_t word) const override;
   std::optional<Storage> map(const StorageInfo& storage, std::size_t word) const override;
   bool needs_swap() const override;
+  std::string path() const override { return source_.path; }
 
  private:
   // A place in a member that moves on as it is read.

@@ -5,8 +5,8 @@
 namespace sconce::checkpoint {
 
 Value load_torch_legacy(const Source& source, const LoadOptions& options) {
-  const LegacyStream stream(source, options);
-  return load_torch_value(stream.graph(), legacy_ids(), stream, options);
+  const auto stream = std::make_shared<const LegacyStream>(source, options);
+  return load_torch_value(stream->graph(), legacy_ids(), std::shared_ptr<const StorageFile>(stream), options);
 }
 
 Listing list_torch_legacy(const Source& source, const LoadOptions& options) {

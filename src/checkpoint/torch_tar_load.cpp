@@ -5,8 +5,8 @@
 namespace sconce::checkpoint {
 
 Value load_torch_tar(const Source& source, const LoadOptions& options) {
-  const TarArchive archive(source, options);
-  return load_torch_value(archive.graph(), archive, archive, options);
+  const auto archive = std::make_shared<const TarArchive>(source, options);
+  return load_torch_value(archive->graph(), *archive, std::shared_ptr<const StorageFile>(archive), options);
 }
 
 Listing list_torch_tar(const Source& source, const LoadOptions& options) {

@@ -31,7 +31,8 @@ void add_checksum_note(const zip::Reader& reader, std::vector<std::string>& note
 
 Value load_torch_zip(const Source& source, const LoadOptions& options) {
   const auto zip = std::make_shared<const OpenZip>(source, options);
-  if (zip->archive.is_script()) return load_torchscript(zip->archive, options);
+  if (zip->archive.is_script())
+    return load_torchscript(std::shared_ptr<const TorchArchive>(zip, &zip->archive), options);
   return load_torch_value(zip->archive.parse_pickle(), zip_ids(),
                           std::shared_ptr<const StorageFile>(zip, &zip->storages), options);
 }

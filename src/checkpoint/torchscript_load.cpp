@@ -41,6 +41,17 @@ ModuleState state_of(const TorchArchive& archive, const Value& root) {
   });
 }
 
+// The storages in one folder of the archive, kept together with it.
+std::shared_ptr<const StorageFile> storages_in(const std::shared_ptr<const TorchArchive>& archive,
+                                               std::string_view folder) {
+  struct Kept {
+    std::shared_ptr<const TorchArchive> archive;
+    ZipStorages storages;
+  };
+  const auto kept = std::make_shared<const Kept>(Kept{archive, ZipStorages(*archive, folder)});
+  return {kept, &kept->storages};
+}
+
 // The tensors of constants.pkl: a tuple, other constants (strings, numbers) among them.
 std::vector<Value> tensors_of(const Value& constants) {
   std::vector<Value> out;
@@ -100,11 +111,12 @@ Value script_state_dict(const ModuleState& state, bool is_detached) {
   return out;
 }
 
-Value load_torchscript(const TorchArchive& archive, const LoadOptions& options) {
-  const Value root = load_torch_value(archive.parse_pickle(), zip_ids(), ZipStorages(archive), options);
-  Value out = script_state_dict(state_of(archive, root), true);
-  const Value all = load_torch_value(archive.parse_pickle("constants.pkl"), zip_ids(),
-                                     ZipStorages(archive, kConstants), options);
+Value load_torchscript(const std::shared_ptr<const TorchArchive>& archive, const LoadOptions& options) {
+  const Value root =
+      load_torch_value(archive->parse_pickle(), zip_ids(), storages_in(archive, "data"), options);
+  Value out = script_state_dict(state_of(*archive, root), true);
+  const Value all = load_torch_value(archive->parse_pickle("constants.pkl"), zip_ids(),
+                                     storages_in(archive, kConstants), options);
   Value constants = Value::tuple();
   for (const Value& tensor : tensors_of(all)) constants.append(tensor);
   if (constants.size() > 0) out.set_attribute(kConstants, constants);
@@ -112,32 +124,25 @@ Value load_torchscript(const TorchArchive& archive, const LoadOptions& options) 
 }
 
 Listing list_torchscript(const std::shared_ptr<const TorchArchive>& archive, const LoadOptions& options) {
-  const auto storages = [&](std::string_view folder) {
-    // Kept together with the archive that it refers to.
-    struct Kept {
-      std::shared_ptr<const TorchArchive> archive;
-      ZipStorages storages;
-    };
-    const auto kept = std::make_shared<const Kept>(Kept{archive, ZipStorages(*archive, folder)});
-    return std::shared_ptr<const StorageFile>(kept, &kept->storages);
-  };
   const pickle::Graph graph = archive->parse_pickle();
   ModuleState state;
-  Listing listing = list_torch_value(graph, zip_ids(), storages("data"), options, [&](const Value& root) {
-    state = state_of(*archive, root);
-    return script_state_dict(state, false);
-  });
+  Listing listing =
+      list_torch_value(graph, zip_ids(), storages_in(archive, "data"), options, [&](const Value& root) {
+        state = state_of(*archive, root);
+        return script_state_dict(state, false);
+      });
   listing.format = Format::kTorchScript;
   listing.pickles.push_back(pickle_facts(archive->pickle_record(), graph));
   listing.notes.insert(listing.notes.end(), state.notes.begin(), state.notes.end());
 
   const pickle::Graph constants_graph = archive->parse_pickle("constants.pkl");
-  const Listing constants =
-      list_torch_value(constants_graph, zip_ids(), storages(kConstants), options, [](const Value& all) {
-        Value tensors = Value::list();
-        for (const Value& tensor : tensors_of(all)) tensors.append(tensor);
-        return Value::dict({{kConstants, tensors}});
-      });
+  const Listing constants = list_torch_value(constants_graph, zip_ids(), storages_in(archive, kConstants),
+                                             options, [](const Value& all) {
+                                               Value tensors = Value::list();
+                                               for (const Value& tensor : tensors_of(all))
+                                                 tensors.append(tensor);
+                                               return Value::dict({{kConstants, tensors}});
+                                             });
   listing.pickles.push_back(pickle_facts(archive->pickle_record("constants.pkl"), constants_graph));
   if (!constants.tensors.empty()) {
     append(listing, constants, options);

@@ -13,7 +13,7 @@ namespace sconce::checkpoint {
 // The state_dict of the module: an OrderedDict with `_metadata`, as PyTorch gives it for the loaded module.
 // The constants of the code, which have no names (torch.jit.freeze makes all weights such), are its attribute
 // `constants`, a tuple, where there are any.
-Value load_torchscript(const TorchArchive& archive, const LoadOptions& options);
+Value load_torchscript(const std::shared_ptr<const TorchArchive>& archive, const LoadOptions& options);
 
 // The same listed; the constants are called constants.0, constants.1, ... The size of the file is the
 // caller's to add.

@@ -33,9 +33,12 @@ std::string quantization_text(const TensorInfo& info) {
 // What PyTorch makes of it.
 std::string_view kind_of(const TensorInfo& info) {
   switch (info.bare_storage) {
-    case BareStorage::kNo: return "tensor";
-    case BareStorage::kTyped: return "storage";
-    case BareStorage::kUntyped: return "untyped storage";
+    case BareStorage::kNo:
+      return "tensor";
+    case BareStorage::kTyped:
+      return "storage";
+    case BareStorage::kUntyped:
+      return "untyped storage";
   }
   return {};
 }

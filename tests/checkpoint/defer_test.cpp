@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <utility>
+
 #include "base/error_matcher.h"
 #include "base/temporary_folder.h"
 #include "sconce/checkpoint/load.h"
@@ -25,8 +28,13 @@ class Defer : public TemporaryFolder {
 };
 
 TEST_F(Defer, NothingIsReadBeforeSomeoneLooks) {
-  for (const char* name : {"x.pt", "x.safetensors"}) {
-    save(path(name), values(), {.merge_aliases = true});
+  const std::map<std::string, Format> formats{{"x.pt", Format::kTorchZip},
+                                              {"x.safetensors", Format::kSafetensors},
+                                              {"x.npz", Format::kNpz},
+                                              {"x.th", Format::kTorchLegacy}};
+  for (const auto& [name, format] : formats) {
+    SCOPED_TRACE(name);
+    save(path(name), values(), {.format = format, .merge_aliases = true});
     const Value value = deferred(name);
     const Array& small = value.at("small").as_array();
     EXPECT_FALSE(value.at("large").as_array().storage().is_loaded());
@@ -41,19 +49,47 @@ TEST_F(Defer, NothingIsReadBeforeSomeoneLooks) {
 TEST_F(Defer, WritersPassThroughTheSameBytes) {
   save(path("a.pt"), values());
   save(path("a.safetensors"), values(), {.merge_aliases = true});
-  for (const Format format : {Format::kTorchZip, Format::kSafetensors}) {
-    const Value value = deferred("a.pt");
+  save(path("a.npz"), values(), {.merge_aliases = true});
+  save(path("a.th"), values(), {.format = Format::kTorchLegacy});
+  const std::pair<const char*, Format> cases[] = {{"a.pt", Format::kTorchZip},
+                                                  {"a.pt", Format::kSafetensors},
+                                                  {"a.npz", Format::kTorchZip},
+                                                  {"a.th", Format::kTorchZip}};
+  for (const auto& [name, format] : cases) {
+    SCOPED_TRACE(name);
+    const Value value = deferred(name);
     const SaveReport report = save(path("b"), value, {.format = format, .merge_aliases = true});
     EXPECT_EQ(report.bytes, get("b").size());
     EXPECT_FALSE(value.at("large").as_array().storage().is_loaded());
     Value again = load(path("b"));
-    for (const char* name : {"large", "view", "small", "empty"}) {
-      EXPECT_TRUE(again.at(name).as_array().same_bits(values().at(name).as_array())) << name;
+    for (const char* part : {"large", "view", "small", "empty"}) {
+      EXPECT_TRUE(again.at(part).as_array().same_bits(values().at(part).as_array())) << part;
     }
     if (format == Format::kSafetensors) {
       EXPECT_EQ(get("b"), get("a.safetensors"));
     }
   }
+}
+
+TEST_F(Defer, NpzOfAnotherOrderOfBytesAndWithAWrongChecksum) {
+  save(path("a.npz"), Value::dict({{"x", Array::from<std::int16_t>({1, 258}, {2})}}));
+  std::string bytes = get("a.npz");
+  const std::size_t order = bytes.find("'<i2'");
+  ASSERT_NE(order, std::string::npos);
+  bytes[order + 1] = '>';
+  put("b.npz", bytes);
+  EXPECT_ERROR(deferred("b.npz").at("x").as_array().raw(), ErrorCode::kChecksum);
+  try {
+    save(path("b.pt"), deferred("b.npz"));
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kChecksum);
+    EXPECT_EQ(error.path(), path("b.npz"));
+  }
+  const Value swapped = load(path("b.npz"), {.check_crc = false, .defer = true});
+  save(path("b.pt"), swapped);
+  EXPECT_FALSE(swapped.at("x").as_array().storage().is_loaded());
+  EXPECT_THAT(load(path("b.pt")).at("x").as_array().to_vector<int>(), ::testing::ElementsAre(256, 513));
 }
 
 TEST_F(Defer, TheFileMayBeReplacedByWhatItHolds) {

@@ -50,6 +50,25 @@ def write_cifar(folder):
     return torch.utils.data.TensorDataset((pixels - 0.5) / 0.5, records[:, 0].long())
 
 
+class Augmented(torch.utils.data.Dataset):
+    """Pictures cropped and flipped as RandomCrop(32, padding=4) and RandomHorizontalFlip() of torchvision do it, which
+    see them before they are normalised: what is padded is black."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __getitem__(self, index):
+        pixels, label = self.dataset[index]
+        pixels = functional.pad(pixels, (4, 4, 4, 4), value=-1.0)
+        top = torch.randint(0, 9, size=(1,)).item()
+        left = torch.randint(0, 9, size=(1,)).item()
+        pixels = pixels[:, top : top + 32, left : left + 32]
+        return (pixels.flip(-1) if torch.rand(1) < 0.5 else pixels), label
+
+
 class Script:
     """The plain script of the contract, cut into steps so that it can hand over at any of them."""
 
@@ -126,15 +145,20 @@ class Train(OneThreadCase):
             error = (tensor - actual[name]).abs().max().item()
             self.assertLessEqual(error, tolerance, f"{name} (SCONCE_SEED={SEED})")
 
-    def test_losses(self):
-        script = self.script()
+    def compare_losses(self, script, *arguments):
         expected = script.train(100)  # 80 are an epoch
-        result = self.train("--epochs", 2, "--steps", 100, "--log-every", 1, "--json")
+        result = self.train("--epochs", 2, "--steps", 100, "--log-every", 1, "--json", *arguments)
         records = [json.loads(line) for line in result.stdout.splitlines()]
         losses = [record["loss"] for record in records if "step" in record]
         self.assertEqual(len(losses), 100)
         for step, (mine, theirs) in enumerate(zip(losses, expected), start=1):
             self.assertAlmostEqual(mine, theirs, delta=1e-5, msg=f"step {step} (SCONCE_SEED={SEED})")
+
+    def test_losses(self):
+        self.compare_losses(self.script())
+
+    def test_losses_of_augmented_pictures(self):
+        self.compare_losses(Script(Augmented(self.dataset), SEED), "--augment")
 
     def test_checkpoint_loads_in_pytorch(self):
         script = self.script()
