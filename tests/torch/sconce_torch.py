@@ -46,10 +46,11 @@ def needs_torch(major, minor):
     return unittest.skipIf(TORCH_VERSION < (major, minor), reason)
 
 
-def run_sconce(*arguments, program="sconce", check=True, timeout=300):
+def run_sconce(*arguments, program="sconce", check=True, timeout=300, cwd=None):
     """Runs `program arguments...`; with `check`, a status other than 0 is an AssertionError with its output."""
     command = [str(binary(program)), *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
+                            cwd=cwd)
     if check and result.returncode != 0:
         raise AssertionError(f"{' '.join(command)}: status {result.returncode}\n{result.stdout}{result.stderr}")
     return result

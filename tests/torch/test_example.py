@@ -1,4 +1,4 @@
-"""The tutorial's program, examples/train_classifier.cpp, as README shows it: what it prints and what it leaves."""
+"""The programs of examples/, one of which README shows: what they print and what they leave."""
 
 import re
 
@@ -43,7 +43,15 @@ class Example(TestCase):
         self.assertIn(f"build/release/bin/sconce inspect {path}\n", text)
         self.assertIn(f"torch.load('{path}')\n", text)
 
-        # What it left is a checkpoint of PyTorch.
+        self.check_checkpoint(path)
+
+    def test_state_dict(self):
+        text = run_sconce(program="state_dict", timeout=600, cwd=self.folder).stdout
+        self.assertTrue(text.startswith(LINES + "[{'lr': 0.001, 'momentum': 0.9, "), text)
+        self.check_checkpoint(self.folder / "net.pt")
+
+    def check_checkpoint(self, path):
+        """It is one of PyTorch."""
         state = load(path)
         net = Net()
         net.load_state_dict(state["model"])
