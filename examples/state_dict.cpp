@@ -4,7 +4,7 @@
 
 using namespace sconce;
 
-struct TheModelClass : nn::Layer {
+struct Classifier : nn::Layer {
   nn::Conv2d conv1{3, 6, 5}, conv2{6, 16, 5};
   nn::MaxPool2d pool{2, 2};
   nn::Linear fc1{16 * 5 * 5, 120}, fc2{120, 84}, fc3{84, 10};
@@ -17,7 +17,7 @@ struct TheModelClass : nn::Layer {
 };
 
 int main() {
-  TheModelClass model;
+  Classifier model;
   optim::SGD optimizer{model.parameters(), {.lr = 0.001, .momentum = 0.9}};
   nn::CrossEntropyLoss criterion;
   const data::SyntheticShapes pictures(data::Split::kTrain);

@@ -64,4 +64,11 @@ void parallel_for(std::int64_t count, std::int64_t grain,
   if (error) std::rethrow_exception(error);
 }
 
+std::int64_t grain_for_bytes(std::int64_t count, std::uint64_t bytes) {
+  constexpr std::uint64_t kBytesForAThread = std::uint64_t{1} << 20;
+  const std::uint64_t threads = std::max<std::uint64_t>(1, bytes / kBytesForAThread);
+  if (count <= 1 || threads >= static_cast<std::uint64_t>(count)) return 1;
+  return (count - 1) / static_cast<std::int64_t>(threads) + 1;
+}
+
 }  // namespace sconce

@@ -142,7 +142,8 @@ Value Folder::object(const Item& item) const {
 
 Value Folder::load() const {
   std::vector<Value> values(metadata_.items.size());
-  parallel_for(static_cast<std::int64_t>(values.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+  const auto count = static_cast<std::int64_t>(values.size());
+  parallel_for(count, grain_for_bytes(count, file_size()), [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       const Item& item = metadata_.items[i];
       values[i] = item.is_tensor ? Value(tensor(item)) : object(item);

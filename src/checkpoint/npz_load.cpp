@@ -207,7 +207,9 @@ Value load_npz(const Source& source, const LoadOptions& options) {
   const auto archive = std::make_shared<const NpzArchive>(source, options);
   const auto& members = archive->members();
   std::vector<Storage> storages(members.size());
-  parallel_for(static_cast<std::int64_t>(members.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+  const auto count = static_cast<std::int64_t>(members.size());
+  const std::int64_t grain = grain_for_bytes(count, source.bytes->size());
+  parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       if (auto mapped = archive->map(members[i])) {
         storages[i] = *std::move(mapped);

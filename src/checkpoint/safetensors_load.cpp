@@ -79,7 +79,9 @@ class SafetensorsStore : public detail::TensorStore {
 Value safetensors::read_tensors(const Source& source, const Header& header, std::span<const Entry> entries,
                                 std::span<const Alias> aliases, const LoadOptions& options) {
   std::vector<Storage> storages(entries.size());
-  parallel_for(static_cast<std::int64_t>(storages.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+  const auto count = static_cast<std::int64_t>(storages.size());
+  const std::int64_t grain = grain_for_bytes(count, source.bytes->size());
+  parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       const Entry& entry = entries[i];
       const std::uint64_t offset = header.data_offset + entry.begin;

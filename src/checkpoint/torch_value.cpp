@@ -71,10 +71,14 @@ class LoadBackend : public TensorBackend {
 
   void fill_all() {
     std::vector<Place*> waiting;
+    std::uint64_t bytes = 0;
     for (auto& [index, place] : places_) {
-      if (place.is_waiting) waiting.push_back(&place);
+      if (!place.is_waiting) continue;
+      waiting.push_back(&place);
+      bytes += place.info.bytes;
     }
-    parallel_for(static_cast<std::int64_t>(waiting.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    const auto count = static_cast<std::int64_t>(waiting.size());
+    parallel_for(count, grain_for_bytes(count, bytes), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) fill(*waiting[static_cast<std::size_t>(i)]);
     });
   }

@@ -326,9 +326,9 @@ bool can_salvage_torch_zip(const Source& source, const LoadOptions& options) {
   std::vector<StorageInfo> smallest_first = archive.storages;
   std::sort(smallest_first.begin(), smallest_first.end(),
             [](const StorageInfo& a, const StorageInfo& b) { return a.bytes < b.bytes; });
-  return std::any_of(
-      smallest_first.begin(), smallest_first.end(),
-      [&](const StorageInfo& storage) { return storage.bytes > 0 && backend.is_whole(storage); });
+  return std::any_of(smallest_first.begin(), smallest_first.end(), [&](const StorageInfo& storage) {
+    return storage.bytes > 0 && backend.is_whole(storage);
+  });
 }
 
 }  // namespace sconce::checkpoint

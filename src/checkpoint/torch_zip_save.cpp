@@ -40,7 +40,10 @@ class TorchZipFile : public PlannedFile {
     }
     add(cat(top, "/version"), as_byte_span("3\n"));
     // Each record has its own checksum, so they can be computed side by side.
-    parallel_for(static_cast<std::int64_t>(records_.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    std::uint64_t bytes = 0;
+    for (const PlannedRecord& record : records_) bytes += record.data.size();
+    const auto count = static_cast<std::int64_t>(records_.size());
+    parallel_for(count, grain_for_bytes(count, bytes), [&](std::int64_t begin, std::int64_t end) {
       for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
         if (!records_[i].storage) records_[i].crc = crc32(records_[i].data);
       }

@@ -36,6 +36,21 @@ Pieces pieces_of(std::int64_t count, std::int64_t grain) {
   return pieces;
 }
 
+TEST_F(ParallelThreads, GrainForBytes) {
+  constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+  EXPECT_EQ(grain_for_bytes(1000, 0), 1000);
+  EXPECT_EQ(grain_for_bytes(1000, 2 * kMiB - 1), 1000);
+  EXPECT_EQ(grain_for_bytes(1000, 2 * kMiB), 500);
+  EXPECT_EQ(grain_for_bytes(1000, 3 * kMiB), 334);
+  EXPECT_EQ(grain_for_bytes(3, 1000 * kMiB), 1);
+  EXPECT_EQ(grain_for_bytes(3, std::numeric_limits<std::uint64_t>::max()), 1);
+  EXPECT_GE(grain_for_bytes(0, 0), 1);
+  set_num_threads(4);
+  EXPECT_EQ(pieces_of(1000, grain_for_bytes(1000, kMiB)).size(), 1U);
+  EXPECT_EQ(pieces_of(1000, grain_for_bytes(1000, 2 * kMiB)).size(), 2U);
+  EXPECT_EQ(pieces_of(1000, grain_for_bytes(1000, 1000 * kMiB)).size(), 4U);
+}
+
 TEST_F(ParallelThreads, CoversTheRangeOnce) {
   for (const int threads : {1, 2, 3, 4, 7, 16}) {
     set_num_threads(threads);

@@ -5,6 +5,7 @@ usage: install_test.py SOURCE_DIR BUILD_DIR [CMAKE_OPTION...]
 """
 
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -64,16 +65,31 @@ class InstallTest(unittest.TestCase):
         bash = (self.prefix / "share/bash-completion/completions/sconce").read_text()
         self.assertEqual(bash, run(self.prefix / "bin/sconce", "completion", "bash"))
 
-    def test_a_project_builds_against_it(self):
-        project = self.root / "user"
+    def build(self, name, lists, files, *options):
+        """Builds a project of these CMakeLists.txt and {file name: text}; gives its program, which is called `name`."""
+        project = self.root / name
         project.mkdir()
-        (project / "CMakeLists.txt").write_text(PROJECT)
-        (project / "main.cpp").write_text(PROGRAM)
-        run("cmake", "-S", project, "-B", project / "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
-            f"-DCMAKE_PREFIX_PATH={self.prefix}", *OPTIONS)
-        run("cmake", "--build", project / "build")
+        (project / "CMakeLists.txt").write_text(lists)
+        for file, text in files.items():
+            (project / file).write_text(text)
+        run("cmake", "-S", project, "-B", project / "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", *options,
+            *OPTIONS)
+        run("cmake", "--build", project / "build", "--target", name)
+        return project / "build" / name
+
+    def test_a_project_builds_against_it(self):
+        program = self.build("user", PROJECT, {"main.cpp": PROGRAM}, f"-DCMAKE_PREFIX_PATH={self.prefix}")
         fixture = next((SOURCE / "tests/golden/formats").rglob("w_26.pt"))
-        self.assertEqual(run(project / "build/user", fixture), "net.w(2, 3)")
+        self.assertEqual(run(program, fixture), "net.w(2, 3)")
+
+    def test_the_project_of_the_readme(self):
+        if not any(self.prefix.rglob("libsconce_train.a")):
+            self.skipTest("built without the compute half")
+        (lists,) = re.findall(r"^```cmake\n(.*?)^```$", (SOURCE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+        source = (SOURCE / "examples/state_dict.cpp").read_text()
+        program = self.build("classifier", lists, {"state_dict.cpp": source}, f"-DCMAKE_PREFIX_PATH={self.prefix}")
+        self.assertIn("fc3.bias\ttorch.Size([10])", run(program, cwd=self.root))
+        self.assertIn("momentum_buffer", run(self.prefix / "bin/sconce", "inspect", self.root / "net.pt"))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import random
 import torch
 from torch.utils import data
 
-from sconce_torch import SEED, TestCase, load, run_probe_nn
+from sconce_torch import SEED, TORCH_VERSION, TestCase, load, run_probe_nn
 
 
 class Loader(TestCase):
@@ -86,8 +86,10 @@ class Loader(TestCase):
             entries.append(self.entry(size=n, sampler="subset", indices=indices))
             weights = torch.rand(n, dtype=torch.float64) + 0.01
             replacement = draw.choice((True, False))
+            # PyTorch 1 makes a single draw with replacement from the sums of the weights, like many.
+            fewest = 2 if replacement and TORCH_VERSION < (2, 0) else 1
             entries.append(self.entry(size=n, sampler="weighted", weights=weights, replacement=replacement,
-                                      samples=draw.randint(1, n)))
+                                      samples=draw.choice((fewest, draw.randint(fewest, n)))))
             replicas = draw.randint(1, 5)
             entries.append(self.entry(size=n, sampler="distributed", replicas=replicas, rank=draw.randrange(replicas),
                                       sampler_seed=draw.getrandbits(31), sampler_drop_last=draw.choice((True, False))))

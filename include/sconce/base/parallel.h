@@ -17,4 +17,7 @@ void set_num_threads(int n);
 void parallel_for(std::int64_t count, std::int64_t grain,
                   const std::function<void(std::int64_t begin, std::int64_t end)>& body);
 
+// The grain for `count` items that hold `bytes` bytes together, where a thread is worth waking for 1 MiB.
+std::int64_t grain_for_bytes(std::int64_t count, std::uint64_t bytes);
+
 }  // namespace sconce

@@ -97,7 +97,8 @@ void bernoulli(Array& out, double p, Generator& generator);
 // The same with a probability per element: p is floating and broadcasts to out's shape. One draw an element,
 // two when p is float64. Errors: kDTypeMismatch, kShapeMismatch, kInvalidArgument.
 void bernoulli(Array& out, const Array& p, Generator& generator);
-// Indices drawn with the given weights (float32 or float64, shape (categories,)), int64, shape (count,).
+// Indices drawn with the given weights (float32 or float64, shape (categories,)), int64, shape (count,). A
+// single draw is made as one without replacement in either mode, as in PyTorch 2; 1.13 draws another index.
 // Errors: kInvalidArgument for negative or non-finite weights, a sum of 0, count < 1, or more draws without
 // replacement than categories; kDTypeMismatch, kShapeMismatch.
 Array multinomial(const Array& weights, std::int64_t count, bool replacement, Generator& generator);
