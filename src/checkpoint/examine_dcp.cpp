@@ -80,18 +80,19 @@ class FolderExamination {
   }
 
   bool is_there(const std::string& name) {
-    const auto [at, fresh] = files_.try_emplace(name, false);
-    if (!fresh) return at->second;
+    const auto entry = files_.try_emplace(name, false);
+    bool& is_found = entry.first->second;
+    if (!entry.second) return is_found;
     examine_part(
         name,
         [&] {
           const File file = File::open(file_in_folder(path_, name));
           out_.file_size = checked_add(out_.file_size, file.size(), "dcp");
-          at->second = true;
+          is_found = true;
           return Examination();
         },
         out_);
-    return at->second;
+    return is_found;
   }
 
   std::string path_;
