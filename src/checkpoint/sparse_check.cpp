@@ -84,7 +84,7 @@ std::string compressed_shape_fault(const SparseLeaf& leaf, const Shape& values, 
   const Array& plain = leaf.plain_indices;
   const bool is_integer = compressed.dtype() == kInt64 || compressed.dtype() == kInt32;
   if (!is_integer || compressed.dtype() != plain.dtype()) return "its indices are not int64 or int32";
-  const std::string misfit =
+  std::string misfit =
       cat("indices of shapes ", compressed.shape().str(), " and ", plain.shape().str(),
           " and values of shape ", values.str(), " do not make a tensor of shape ", leaf.size.str());
   if (compressed.rank() == 0 || plain.rank() != compressed.rank()) return misfit;
