@@ -90,8 +90,8 @@ Salvage salvage_npz(const Source& source, const LoadOptions& options) {
     if (name.empty()) continue;
     try {
       require(shared.count(name) == 0, ErrorCode::kCorrupt, "npz", "more than one record has this name");
-      FoundArray found = read_array(*source.bytes, scan.records[i]);
-      out.value.set_item(name, std::move(found.value));
+      const FoundArray found = read_array(*source.bytes, scan.records[i]);
+      out.value.set_item(name, found.value);
       out.recovered.push_back({name, found.is_checked});
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kInterrupted) throw;
