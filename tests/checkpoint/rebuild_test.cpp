@@ -197,7 +197,8 @@ TEST(Rebuild, ValuesThatShareBytes) {
   EXPECT_ERROR((Packed{{97}, {1}, 0, "QUInt2x4Storage"}.load_it()), ErrorCode::kCorrupt);
   EXPECT_ERROR((Packed{{-2}, {1}}.load_it()), ErrorCode::kCorrupt);
 
-  const Listing listing = describe(Packed{{4, 12}, {12, 1}}.file());
+  const auto file = Packed{{4, 12}, {12, 1}}.file();  // which a listing reads from later
+  const Listing listing = describe(file);
   EXPECT_EQ(listing.tensors.at(0).value_geometry().shape, (Shape{4, 12}));
   EXPECT_EQ(listing.tensors.at(0).bytes(), 24u);
   EXPECT_TRUE(listing.read(0).same_bits(rows.array));

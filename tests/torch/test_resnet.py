@@ -196,7 +196,8 @@ class Networks(Case):
                                     parameter_limit)
 
     def test_training_in_float32(self):
-        self.check_training(torch.float32, 1e-5, 1e-4, 3e-6)
+        # What rounding has done to a value of order 1 by the last layer of the last step is well below the margin.
+        self.check_training(torch.float32, 1e-5, 1e-4, 2e-5)
 
     def test_training_in_float64(self):
         self.check_training(torch.float64, 1e-11, 1e-11, 0)
