@@ -18,9 +18,9 @@ namespace sconce::nn {
 template <class Base>
 class Child {
  public:
-  template <std::derived_from<Base> M>
-  Child(M&& module)
-      : Child(std::string(), std::forward<M>(module)) {}  // NOLINT: a module stands for its child
+  template <std::derived_from<Base> M>  // so M is no reference and no Child
+  // NOLINTNEXTLINE(google-explicit-constructor, bugprone-forwarding-reference-overload): stands for its child
+  Child(M&& module) : Child(std::string(), std::forward<M>(module)) {}
   Child(std::unique_ptr<Base> module) : module_(std::move(module)) {}  // NOLINT(google-explicit-constructor)
   template <std::derived_from<Base> M>
   Child(std::string name, M&& module)
