@@ -8,7 +8,7 @@ import numpy
 import torch
 
 from sconce_torch import TORCH_VERSION, digest, run_probe, run_sconce
-from test_objects import Built, Case, Rebuilt, load, parts
+from object_case import Built, Case, Rebuilt, load, parts
 
 
 class Numpy(Case):
