@@ -6,6 +6,7 @@
 #include "checkpoint/folder_file.h"
 #include "checkpoint/salvage_backend.h"
 #include "checkpoint/salvagers.h"
+#include "checkpoint/trouble.h"
 #include "sconce/checkpoint/named.h"
 
 namespace sconce::checkpoint {
@@ -53,7 +54,7 @@ Salvage salvage_dcp(const Source& source, const LoadOptions& options) {
       values.push_back(std::move(value));
       items.push_back(item);
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::kIo) throw;
+      if (is_trouble(error)) throw;
       out.lost.push_back(
           {item.name, error.path().empty() ? error.text() : cat(escaped(error.path()), ": ", error.text())});
     }

@@ -212,11 +212,6 @@ Problem problem_of(const Error& error, const std::string& record) {
   return {error.code(), cat("[", error.where(), "] ", error.text()), record, error.offset(), {}};
 }
 
-bool is_trouble(const Error& error) {
-  return error.code() == ErrorCode::kIo || error.code() == ErrorCode::kPermission ||
-         error.code() == ErrorCode::kInterrupted;
-}
-
 bool looks_like_pickle(std::span<const std::byte> head) {
   return head.size() >= 2 && head[0] == std::byte{0x80} && head[1] >= std::byte{1} && head[1] <= std::byte{5};
 }

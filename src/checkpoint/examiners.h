@@ -6,6 +6,7 @@
 #include <string>
 
 #include "checkpoint/source.h"
+#include "checkpoint/trouble.h"
 #include "sconce/checkpoint/examine.h"
 
 namespace sconce::checkpoint {
@@ -37,8 +38,6 @@ void add_part(Examination part, const std::string& name, Examination& out);
 void examine_part(const std::string& name, const std::function<Examination()>& look, Examination& out);
 
 Problem problem_of(const Error& error, const std::string& record = {});
-// True for errors that say nothing about a checkpoint, only that it could not be looked at.
-bool is_trouble(const Error& error);
 
 // The pickle at `begin`, read through a window that grows as long as the pickle does: what follows it may be
 // large. `window` keeps the bytes that the result refers to.

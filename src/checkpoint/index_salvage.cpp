@@ -6,6 +6,7 @@
 #include "checkpoint/folder_file.h"
 #include "checkpoint/index_file.h"
 #include "checkpoint/salvagers.h"
+#include "checkpoint/trouble.h"
 #include "sconce/checkpoint/named.h"
 
 namespace sconce::checkpoint {
@@ -31,7 +32,7 @@ Shard read_shard(const std::string& folder, const std::string& name, const LoadO
       out.recovered[tensor.name] = tensor.is_checked;
     for (const LostTensor& tensor : out.salvage->lost) out.lost[tensor.name] = tensor.reason;
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::kIo) throw;
+    if (is_trouble(error)) throw;
     out.salvage.reset();
     out.loss = cat("file '", escaped(name), "': ", error.text());
   }

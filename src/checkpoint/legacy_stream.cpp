@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "checkpoint/file_pickle.h"
+#include "checkpoint/trouble.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/checked.h"
 
@@ -106,7 +107,7 @@ std::uint64_t LegacyStream::place_storages(const Graph& keys, std::uint64_t at, 
     try {
       at = find_place(place, at);
     } catch (const Error& error) {
-      if (damage == Damage::kRefuse || error.code() == ErrorCode::kIo) throw;
+      if (damage == Damage::kRefuse || is_trouble(error)) throw;
       place.loss = error.text();
       at = std::min(checked_add(at + kHeadBytes, place.info.bytes, "torch"), source_.bytes->size());
     }

@@ -6,6 +6,7 @@
 
 #include "checkpoint/npy_array.h"
 #include "checkpoint/salvagers.h"
+#include "checkpoint/trouble.h"
 #include "sconce/codec/zip_scan.h"
 
 namespace sconce::checkpoint {
@@ -94,7 +95,7 @@ Salvage salvage_npz(const Source& source, const LoadOptions& options) {
       out.value.set_item(name, found.value);
       out.recovered.push_back({name, found.is_checked});
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kInterrupted) throw;
+      if (is_trouble(error)) throw;
       out.lost.push_back({name, error.text()});
     }
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "checkpoint/sparse_check.h"
+#include "checkpoint/trouble.h"
 #include "sconce/checkpoint/named.h"
 #include "sconce/checkpoint/recover.h"
 
@@ -22,7 +23,7 @@ Array SalvageBackend::make(const StoredTensor& tensor, const StorageInfo& storag
       place.storage = std::move(bytes.storage);
       place.is_checked = bytes.is_checked;
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kInterrupted) throw;
+      if (is_trouble(error)) throw;
       place.loss = error.text();
     }
   }
@@ -65,7 +66,7 @@ std::string sparse_loss(const SparseLeaf& leaf) {
     const std::string fault = sparse_fault(leaf);
     return fault.empty() ? fault : cat("it points outside itself: ", fault);
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kInterrupted) throw;
+    if (is_trouble(error)) throw;
     return error.text();
   }
 }

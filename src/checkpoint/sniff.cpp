@@ -237,7 +237,7 @@ bool is_whole_zip(const std::shared_ptr<const ByteSource>& source) {
     const zip::Reader reader(source);
     return true;
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::kIo) throw;
+    if (is_trouble(error)) throw;
     return false;
   }
 }

@@ -10,6 +10,7 @@
 #include "checkpoint/torch_archive.h"
 #include "checkpoint/torchscript.h"
 #include "checkpoint/torchscript_load.h"
+#include "checkpoint/trouble.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/codec/zip_scan.h"
 
@@ -125,7 +126,7 @@ Pickle find_pickle(const ByteSource& source, const LoadOptions& options) {
   try {
     out.is_checked = zip::read_found(source, *found, out.bytes);
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::kIo) throw;
+    if (is_trouble(error)) throw;
     fail_nameless(source, options, error.code(), error.text());
   }
   return out;
@@ -182,7 +183,7 @@ class ZipSalvage : public SalvageBackend {
       read(storage, 1);
       return true;
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kInterrupted) throw;
+      if (is_trouble(error)) throw;
       return false;
     }
   }
@@ -278,7 +279,7 @@ Value script_tree(const ByteSource& source, const DamagedArchive& archive, const
       zip::read_found(source, record, bytes);
       return std::string(as_chars(bytes));
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::kIo) throw;
+      if (is_trouble(error)) throw;
       return "";  // every tensor counts then, and a note says so
     }
   };

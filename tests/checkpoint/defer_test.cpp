@@ -7,7 +7,9 @@
 
 #include "base/error_matcher.h"
 #include "base/temporary_folder.h"
+#include "codec/codec_test_util.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/named.h"
 #include "sconce/checkpoint/save.h"
 
 namespace sconce::checkpoint {
@@ -43,6 +45,25 @@ TEST_F(Defer, NothingIsReadBeforeSomeoneLooks) {
     EXPECT_TRUE(small.storage().is_loaded());
     EXPECT_FALSE(value.at("large").as_array().storage().is_loaded());
     EXPECT_EQ(value.at("view").as_array().to_vector<int>().at(2), 2003);
+  }
+}
+
+TEST_F(Defer, FixturesOfFormatsThatAreNotWritten) {
+  for (const char* name : {"formats/legacy/old.tar", "recover/script_213.pt", "formats/jit/jit_26.pt"}) {
+    SCOPED_TRACE(name);
+    const std::string file = testing::golden_path(name);
+    const auto tensors = named_arrays(load(file));
+    const auto later = named_arrays(load(file, {.defer = true}));
+    ASSERT_FALSE(tensors.empty());
+    ASSERT_EQ(later.size(), tensors.size());
+    for (std::size_t i = 0; i < later.size(); ++i) {
+      const Array& array = later[i].value.as_array();
+      EXPECT_EQ(later[i].name, tensors[i].name);
+      if (i == 0) {
+        EXPECT_FALSE(array.storage().is_loaded());
+      }
+      EXPECT_TRUE(array.same_bits(tensors[i].value.as_array())) << tensors[i].name;
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/error_matcher.h"
 #include "base/temporary_folder.h"
@@ -90,6 +91,18 @@ TEST(SparseCheck, SoundTensorsAreWritten) {
                         }),
             "");
   EXPECT_EQ(csr_with({0, 0, 0, 3}), "");
+}
+
+TEST(SparseCheck, SizesMayBeTheLargestThereAre) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  for (const Shape& size : {Shape{kMost, 4}, Shape{3, kMost}, Shape{kMost, kMost}}) {
+    SparseLeaf leaf = compressed();
+    leaf.size = size;
+    EXPECT_EQ(sparse_fault(leaf).empty(), size[0] == 3) << size.str();
+    leaf = coo();
+    leaf.size = {size[0], size[1], 2};
+    EXPECT_EQ(sparse_fault(leaf), "");
+  }
 }
 
 TEST(SparseCheck, FirstIndexOutsideIsNamed) {

@@ -214,9 +214,11 @@ class VerifyTest(CommandTest):
         evil = archive(b"\x80\x02" + SYSTEM + b".")
         flipped = bytearray(archive(GOOD, **{"notes": b"some notes"}))
         flipped[flipped.index(b"some notes")] ^= 1
+        only = bytearray(content)
+        only[place + 5] ^= 1
         for label, content, helps in (("behind the tensor", content[:-40], True), ("in the pickle", content[:60], False),
                                       ("before the tensor", content[:place], False), ("elsewhere", bytes(flipped), True),
-                                      ("no tensor", evil[:-40], False)):
+                                      ("the only tensor", bytes(only), False), ("no tensor", evil[:-40], False)):
             with self.subTest(label):
                 report = self.report(content, 1)
                 self.assertEqual(any("salvage" in problem["advice"] for problem in report["problems"]), helps)
