@@ -1,0 +1,28 @@
+"""What a case is, and the list that all are put into."""
+
+import dataclasses
+
+from hostile import torch_zip
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    format: str        # whose reader is attacked
+    content: object    # bytes, or {file name: bytes} for a folder
+    load: str          # error code of load(), "ok" where the file may be read
+    list: str          # the same of describe()
+    entry: str = ""    # the file of a folder that is opened; the folder itself when empty
+
+
+CASES = []
+
+
+def case(name, format, content, load, list=None, entry=""):  # noqa: A002
+    CASES.append(Case(name, format, content, load, load if list is None else list, entry))
+
+
+GOOD = torch_zip()
+case("good", "torch-zip", GOOD, "ok")
+MEBIBYTE = 1 << 20
+DEPTH = 100_000
