@@ -242,7 +242,23 @@ class Interrupted(SavingCase):
                 self.assert_same_run(whole, run)
                 self.assertEqual(self.plain(whole / "best.pt")["epoch"], self.plain(run / "best.pt")["epoch"])
 
-    def test_twice_in_a_row_does_not_wait(self):
+    def test_two_at_once_are_one(self):
+        """timeout(1) signals the program and its group: it saves nevertheless."""
+        draw = random.Random(SEED)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            run = self.folder / f"run{number}"
+            with self.start("--data", self.small, "--epochs", 100_000, "--save", run) as process:
+                self.until_an_epoch_ends(process)
+                time.sleep(draw.uniform(0, 0.1))
+                process.send_signal(number)
+                time.sleep(0.01)  # so that it is handled, and the second one is another
+                process.send_signal(number)
+                said = process.stdout.read()
+            self.assertEqual(process.returncode, 128 + number, f"seed {SEED}")
+            self.assert_whole(run / "last.pt")
+            self.assertIn(f"saved {run}/last.pt after step {self.plain(run / 'last.pt')['step']}\n", said, f"seed {SEED}")
+
+    def test_twice_does_not_wait(self):
         draw = random.Random(SEED)
         run = self.folder / "run"
         for i in range(5):
@@ -250,6 +266,8 @@ class Interrupted(SavingCase):
                 self.until_an_epoch_ends(process)
                 time.sleep(draw.uniform(0, 0.1))
                 process.send_signal(signal.SIGINT)
+                if i % 2 == 1:
+                    time.sleep(0.3)
                 process.send_signal(signal.SIGINT)
                 process.stdout.read()
             self.assertEqual(process.returncode, 130, f"interrupt {i}, seed {SEED}")
