@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/dnnl/runtime.h"
+#include "kernels/dnnl/signal_shield.h"
 #include "sconce/base/error.h"
 
 namespace sconce::kernels::onednn {
@@ -77,6 +78,7 @@ struct Operand {
 
 struct Plan {
   Step compute;
+  bool has_gemm = false;  // whether it multiplies matrices within, see signal_shield.h
   std::vector<Operand> inputs;
   Operand output;
 };
@@ -160,7 +162,8 @@ std::shared_ptr<const Plan> make_plan(const typename Primitive::primitive_desc& 
   const auto inside = [&](const Role& role) {
     return description.query_md(dnnl::query::exec_arg_md, role.argument);
   };
-  Plan plan{{Primitive(description), description.scratchpad_desc()}, {}, {}};
+  const bool has_gemm = std::string_view(description.impl_info_str()).find("gemm") != std::string_view::npos;
+  Plan plan{{Primitive(description), description.scratchpad_desc()}, has_gemm, {}, {}};
   for (const Role& role : inputs) {
     const Desc wanted = inside(role);
     plan.inputs.push_back({role.argument, role.outside, wanted, make_reorder(role.outside, wanted)});
@@ -273,9 +276,11 @@ Array convolve(Pass pass, const ConvSizes& sizes, const std::vector<const Array*
                const Shape& result_shape) {
   const int threads = thread_count(sizes.work());
   const ThreadScope scope(threads);
+  const SignalShield shield;
   try {
     const std::shared_ptr<const Plan> plan = cache().get(make_key(pass, sizes, threads), pass, sizes);
     if (!plan) return {};
+    if (plan->has_gemm) shield_team(threads);
     Array out = Array::empty(result_shape, kFloat32);
     execute(*plan, inputs, out);
     return out;
