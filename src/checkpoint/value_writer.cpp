@@ -44,6 +44,7 @@ std::string step_text(const Value& key) {
 }
 
 std::string object_text(const Value& object) {
+  if (!object.is_object()) return cat("a ", value_kind_name(object.kind()), " that holds a Python object");
   return object.global_module().empty() ? "an object" : escaped(object_class(object));
 }
 
@@ -315,10 +316,11 @@ void ValueWriter::note_left_out(const Value& value, const std::string& place) {
   report_.warnings.push_back(cat("left out ", object_text(value), " at ", place));
 }
 
+// A set keeps a member whole or not at all; elsewhere None stands for what is left out.
 std::vector<Value> ValueWriter::kept(std::vector<Value> values, bool fill_with_none) {
   std::size_t left = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const bool keep = keeps(values[i]);
+    const bool keep = fill_with_none ? keeps(values[i]) : keeps_key_(values[i]);
     if (!keep) {
       note_left_out(values[i], cat(path(), " (item ", i, fill_with_none ? ", None in its place)" : ")"));
       if (!fill_with_none) continue;
@@ -335,10 +337,11 @@ std::vector<Value::Pair> ValueWriter::kept(const std::vector<Value::Pair>& pairs
   std::vector<Value::Pair> out;
   out.reserve(pairs.size());
   for (const auto& [key, value] : pairs) {
-    if (keeps(key) && keeps(value)) {
+    const bool keep_key = keeps_key_(key);
+    if (keep_key && keeps(value)) {
       out.emplace_back(key, value);
     } else {
-      note_left_out(keeps(key) ? value : key,
+      note_left_out(keep_key ? value : key,
                     frames_.empty() ? step_text(key) : cat(path(), ".", step_text(key)));
     }
   }

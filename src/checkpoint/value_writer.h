@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "checkpoint/kept_keys.h"
 #include "checkpoint/writable.h"
 #include "sconce/checkpoint/save.h"
 #include "sconce/codec/pickle_names.h"
@@ -106,6 +107,7 @@ class ValueWriter {
   std::vector<PlannedStorage> storages_;
   std::map<std::pair<const void*, std::string_view>, std::size_t> storage_index_;  // by block and class
   Writability writable_;
+  KeptKeys keeps_key_{writable_};
 };
 
 }  // namespace sconce::checkpoint

@@ -76,6 +76,31 @@ TEST(SaveObjects, OneBadPartSpoilsACall) {
   EXPECT_THAT(out.warnings, ElementsAre(HasSubstr("os.system")));
 }
 
+// With None in the place of an object, two keys would be one.
+TEST(SaveObjects, KeysAreWrittenWholeOrNotAtAll) {
+  const Value evil = call("os", "system", {"x"});
+  const Value other = call("os", "system", {"y"});
+  const Value deep = Value::tuple({1, Value::tuple({other})});
+  const Saved dict = saved(Value::dict({{Value::tuple({evil}), 1}, {deep, 2}, {Value::tuple({"a"}), 3}}));
+  EXPECT_EQ(dict.value.size(), 1U);
+  EXPECT_EQ(dict.value.items().at(0).second.as_int(), 3);
+  EXPECT_THAT(dict.warnings, ElementsAre(HasSubstr("a tuple that holds a Python object"),
+                                         HasSubstr("a tuple that holds a Python object")));
+
+  Value set = Value::set({});
+  for (const Value& member : {Value::tuple({evil}), Value::tuple({other}), deep, Value::tuple({Value()})}) {
+    set.append(member);
+  }
+  EXPECT_EQ(set.size(), 4U);
+  const Saved out = saved(Value::dict({{"s", set}}));
+  EXPECT_EQ(out.value.at("s").size(), 1U);
+  EXPECT_EQ(out.warnings.size(), 3U);
+
+  // A tuple that is no key keeps its length.
+  const Saved plain = saved(Value::dict({{"t", Value::tuple({evil, 2})}}));
+  EXPECT_TRUE(plain.value.at("t").elements().at(0).is_none());
+}
+
 TEST(SaveObjects, WhatFollowsTheCallIsChecked) {
   const auto space = [] {
     return Value::object(ObjectKind::kNew, Value::global("argparse", "Namespace"), Value::tuple());

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace sconce::checkpoint;
   const auto bytes = std::as_bytes(std::span(data, size));
   LoadOptions options;
-  options.pickle.memory = std::uint64_t{64} << 20;
+  options.pickle.memory = std::uint64_t{16} << 20;
   try {
     dcp::Metadata metadata = dcp::read_metadata({bytes.begin(), bytes.end()}, options);
     dcp::restore_int_keys(metadata.items);

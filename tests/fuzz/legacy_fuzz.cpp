@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size >= 4 && data[0] == 'P' && data[1] == 'K') return 0;  // checkpoint_fuzz has those
   checkpoint::LoadOptions options;
   options.resolved_bytes = std::uint64_t{16} << 20;
-  options.pickle.memory = std::uint64_t{64} << 20;
+  options.pickle.memory = std::uint64_t{16} << 20;
   try {
     const checkpoint::Listing listing = checkpoint::describe(bytes, options);
     for (std::size_t i = 0; i < listing.tensors.size(); ++i) {

@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   checkpoint::LoadOptions options;
   options.check_crc = false;
   options.inflated_bytes = std::uint64_t{16} << 20;
-  options.pickle.memory = std::uint64_t{64} << 20;
+  options.pickle.memory = std::uint64_t{16} << 20;
   try {
     const checkpoint::Listing listing = checkpoint::describe(file, options);
     for (std::size_t i = 0; i < listing.tensors.size(); ++i) listing.read(i);

@@ -7,7 +7,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sconce::pickle;
   Limits limits;
-  limits.memory = std::uint64_t{64} << 20;
+  limits.memory = std::uint64_t{16} << 20;
   const Parsed parsed = parse_at({std::as_bytes(std::span(data, size))}, 0, limits);
   if (parsed.end > size) __builtin_trap();
   if (!parsed.error) parsed.graph.root().describe();

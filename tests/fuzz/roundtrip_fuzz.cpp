@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   options.check_crc = false;
   options.inflated_bytes = std::uint64_t{16} << 20;
   options.resolved_bytes = std::uint64_t{16} << 20;
-  options.pickle.memory = std::uint64_t{64} << 20;
+  options.pickle.memory = std::uint64_t{16} << 20;
   std::optional<std::vector<std::byte>> first;
   try {
     first = saved(checkpoint::load(std::as_bytes(std::span(data, size)), options));

@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   checkpoint::LoadOptions options;
   options.inflated_bytes = std::uint64_t{16} << 20;
   options.resolved_bytes = std::uint64_t{16} << 20;
-  options.pickle.memory = std::uint64_t{64} << 20;
+  options.pickle.memory = std::uint64_t{16} << 20;
   try {
     const checkpoint::Salvage salvage = checkpoint::salvage(bytes, options);
     std::multiset<std::string> recovered;
