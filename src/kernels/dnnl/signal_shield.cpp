@@ -30,9 +30,8 @@ SignalShield::~SignalShield() { pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 // The team is asked each time: OpenMP ends and makes threads as the sizes of its teams change.
 void shield_team(int threads) {
   if (threads == 1) return;
-  const sigset_t& signals = held_back_once();
 #pragma omp parallel num_threads(threads)
-  if (omp_get_thread_num() != 0) pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  if (omp_get_thread_num() != 0) pthread_sigmask(SIG_BLOCK, &held_back_once(), nullptr);
 }
 
 }  // namespace sconce::kernels::onednn
