@@ -16,7 +16,7 @@ namespace sconce::test {
 
 // The lines of tests/golden/<name>.
 inline std::vector<std::string> golden_lines(const std::string& name) {
-  std::ifstream in(std::string(SCONCE_SOURCE_DIR) + "/tests/golden/" + name);
+  std::ifstream in(SCONCE_SOURCE_DIR "/tests/golden/" + name);
   if (!in) throw std::runtime_error("cannot open golden file " + name);
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);) lines.push_back(line);
