@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -109,6 +110,22 @@ namespace {
 
 constexpr const char* kComplete = "__complete";  // asked by the completion scripts
 constexpr const char* kMan = "__man";            // asked when the manual is made
+
+// What the parser would take for 0, for the largest number, or for no option at all.
+std::string wrong_value(const CLI::Option& option, const std::string& text) {
+  if (text.empty()) return "expected a value, found nothing";
+  if (option.get_type_name().find("INT") == std::string::npos) return "";
+  errno = 0;
+  (void)std::strtoll(text.c_str(), nullptr, 0);
+  return errno == ERANGE ? cat("expected a whole number within 64 bits, found ", escaped(text)) : "";
+}
+
+void check_values(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_type_size() == 0) continue;  // a flag
+    option->check([option](const std::string& text) { return wrong_value(*option, text); });
+  }
+}
 
 struct Runner {
   CLI::App* app;
@@ -235,6 +252,7 @@ int run_program(const std::string& name, const std::string& description, const s
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
     if (!command.alias.empty()) sub->alias(command.alias);
     runners.push_back({sub, command.add(*sub)});
+    check_values(*sub);
   }
 
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);

@@ -8,6 +8,7 @@
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/save.h"
 #include "sconce/toolbox/average.h"
+#include "sconce/toolbox/code_warnings.h"
 
 namespace sconce::cli {
 namespace {
@@ -32,6 +33,11 @@ int run(const Options& options) {
   std::vector<toolbox::AverageInput> inputs;
   for (std::size_t i = 0; i + 1 < options.paths.size(); ++i)
     inputs.push_back({options.paths[i], checkpoint::describe(options.paths[i])});
+  for (const toolbox::AverageInput& input : inputs) {
+    for (const std::string& line : toolbox::code_warnings(input.listing.pickles)) {
+      warn(cat(escaped(input.name), ": ", line));
+    }
+  }
   toolbox::AverageOptions wanted;
   wanted.weights = options.weights;
   if (options.has_ema) wanted.ema = options.ema;

@@ -15,6 +15,7 @@
 #include "sconce/checkpoint/named.h"
 #include "sconce/checkpoint/recover.h"
 #include "sconce/checkpoint/save.h"
+#include "sconce/toolbox/code_warnings.h"
 #include "sconce/toolbox/convert.h"
 
 namespace sconce::cli {
@@ -98,6 +99,8 @@ Result convert(Options options) {
   result.is_flat = is_flat(result.format, options);
   options.convert.flatten = result.is_flat;
 
+  // Described first and forgotten: of a hostile file each tree takes much memory.
+  std::vector<std::string> code = toolbox::code_warnings(checkpoint::describe(options.input).pickles);
   const Value value = checkpoint::load(options.input, {.defer = true});
   checkpoint::Recovery recovery = checkpoint::recover_modules(value);
   auto converted = toolbox::convert(recovery.value, options.convert);
@@ -120,7 +123,8 @@ Result convert(Options options) {
   // A flattened value has no objects any more.
   if (!result.is_flat && !result.saved.warnings.empty())
     note_lost_tensors(options.output, converted.value, result.converted);
-  result.warnings = std::move(recovery.notes);
+  result.warnings = std::move(code);
+  result.warnings.insert(result.warnings.end(), recovery.notes.begin(), recovery.notes.end());
   result.warnings.insert(result.warnings.end(), result.converted.warnings.begin(),
                          result.converted.warnings.end());
   result.warnings.insert(result.warnings.end(), result.saved.warnings.begin(), result.saved.warnings.end());

@@ -7,6 +7,7 @@
 #include "file/diff_report.h"
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/listing.h"
+#include "sconce/toolbox/code_warnings.h"
 
 namespace sconce::cli {
 namespace {
@@ -27,6 +28,8 @@ struct Options {
 };
 
 void warn_of_objects(const std::string& name, const checkpoint::Listing& listing) {
+  for (const std::string& line : toolbox::code_warnings(listing.pickles))
+    warn(cat(escaped(name), ": ", line));
   for (const auto& [place, type] : listing.objects) {
     const std::string what = place.empty() ? "the object" : cat("'", escaped(place), "'");
     warn(cat(escaped(name), ": ", what, " is of class ", escaped(type), ", kept inert"));

@@ -7,6 +7,7 @@
 #include "common/output.h"
 #include "file/inspect_report.h"
 #include "sconce/base/glob.h"
+#include "sconce/toolbox/code_warnings.h"
 #include "sconce/toolbox/digest.h"
 
 namespace sconce::cli {
@@ -73,6 +74,9 @@ void warn_of_objects(const Inspection& inspection) {
 
 int run(const Options& options) {
   const Inspection inspection = inspect(options);
+  for (const std::string& line : toolbox::code_warnings(inspection.listing.pickles)) {
+    warn(cat(escaped(inspection.path), ": ", line));
+  }
   warn_of_objects(inspection);
   if (options.json) {
     out().print_json(inspection_json(inspection));

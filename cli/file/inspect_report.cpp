@@ -12,6 +12,7 @@
 #include "sconce/base/text.h"
 #include "sconce/checkpoint/objects.h"
 #include "sconce/state/repr.h"
+#include "sconce/toolbox/code_warnings.h"
 #include "sconce/toolbox/leaves.h"
 
 namespace sconce::cli {
@@ -204,6 +205,7 @@ Json inspection_json(const Inspection& inspection) {
   out["globals"] = Json::array();
   for (const auto& global : inspection.listing.globals)
     out["globals"].push_back(global.module + "." + global.name);
+  out["could_run_code"] = toolbox::code_warnings(inspection.listing.pickles);
   out["notes"] = inspection.listing.notes;
   return out;
 }

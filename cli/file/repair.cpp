@@ -16,6 +16,7 @@
 #include "sconce/base/file.h"
 #include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/save.h"
+#include "sconce/toolbox/code_warnings.h"
 #include "sconce/toolbox/map_file.h"
 
 namespace sconce::cli {
@@ -91,8 +92,11 @@ int run(const Options& options) {
   wanted.allow_transpose = options.allow_transpose;
   if (has_map) wanted.map = read_map(options.map);
   if (!options.state_dict.empty()) wanted.state_dict = options.state_dict;
-  const toolbox::RepairPlan plan =
-      toolbox::plan_repair(checkpoint::describe(options.input), target_for(options), wanted);
+  const checkpoint::Listing listing = checkpoint::describe(options.input);
+  for (const std::string& line : toolbox::code_warnings(listing.pickles)) {
+    warn(cat(escaped(options.input), ": ", line));
+  }
+  const toolbox::RepairPlan plan = toolbox::plan_repair(listing, target_for(options), wanted);
 
   RepairReport report;
   report.input = options.input;

@@ -8,6 +8,7 @@
 #include "common/terminal.h"
 #include "common/text_format.h"
 #include "sconce/base/text.h"
+#include "sconce/toolbox/code_warnings.h"
 #include "sconce/toolbox/salvage.h"
 
 namespace sconce::cli {
@@ -69,6 +70,9 @@ int run(const Options& options) {
   saving.format = options.format.value_or(format_of_output(options.output));
   refuse_existing(options.output, options.force);
   const toolbox::SalvageReport report = toolbox::salvage(options.input, options.output, saving);
+  for (const std::string& line : toolbox::code_warnings(report.salvage.pickles)) {
+    warn(cat(escaped(options.input), ": ", line));
+  }
   for (const std::string& warning : report.warnings) warn(cat(escaped(options.output), ": ", warning));
   if (options.json) {
     out().print_json(report_json(options, report));

@@ -1,5 +1,8 @@
 #include "nn/train_settings.h"
 
+#include <charconv>
+#include <cstdint>
+#include <system_error>
 #include <type_traits>
 
 #include "sconce/base/error.h"
@@ -41,6 +44,21 @@ CLI::Validator a_model() {
             return std::string();
           },
           ""};
+}
+
+// What torch.manual_seed takes; n and n - 2^64 are the same seed.
+std::string seed_from(std::string& text) {
+  const char* end = text.data() + text.size();
+  std::int64_t seed = 0;
+  if (const auto [stop, error] = std::from_chars(text.data(), end, seed); error == std::errc() && stop == end)
+    return "";
+  std::uint64_t large = 0;
+  if (const auto [stop, error] = std::from_chars(text.data(), end, large);
+      error == std::errc() && stop == end) {
+    text = std::to_string(static_cast<std::int64_t>(large));
+    return "";
+  }
+  return cat("expected a whole number from -2^63 to 2^64 - 1, found ", escaped(text));
 }
 
 std::string text_of(const Value& value) {
@@ -114,7 +132,10 @@ TrainSettingsOptions::TrainSettingsOptions(CLI::App& app, TrainSettings& setting
   add("step_size", app.add_option("--step-size", s.step_size, "Scheduler step: epochs between drops"),
       s.step_size, at_least(1));
   add("gamma", app.add_option("--gamma", s.gamma, "Scheduler step: factor of a drop"), s.gamma);
-  add("seed", app.add_option("--seed", s.seed, "Seed of the random numbers"), s.seed);
+  add("seed",
+      app.add_option("--seed", s.seed, "Seed of the random numbers")
+          ->transform(CLI::Validator(seed_from, "")),
+      s.seed);
   add("threads", app.add_option("--threads", s.threads, "Threads to compute with; default: one per core"),
       s.threads, CLI::Range(1, 4096), kMayChange);
   add("log_every", app.add_option("--log-every", s.log_every, "Steps between metrics"), s.log_every,

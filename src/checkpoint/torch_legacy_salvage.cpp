@@ -37,6 +37,7 @@ Salvage salvage_torch_legacy(const Source& source, const LoadOptions& options) {
   out.notes.emplace_back("legacy streams have no checksums: whether the bytes are right cannot be told");
   const LegacyStream stream(source, options, {}, Damage::kKeep);
   LegacySalvage backend(stream, options);
+  out.pickles.push_back(pickle_facts("", stream.graph()));
   ValueReader reader(stream.graph(), backend, true, legacy_ids());
   Value root = reader.read();
   sort_out(out, root, reader, backend, false);

@@ -311,6 +311,7 @@ Salvage salvage_torch_zip(const Source& source, const LoadOptions& options) {
   if (!scan.has_directory) out.notes.emplace_back("the central directory is missing or damaged");
   if (!scan.stopped.empty()) out.notes.push_back(scan.stopped);
   if (!archive.pickle.is_checked) out.notes.emplace_back("data.pkl has no checksum: all names are unchecked");
+  out.pickles.push_back(pickle_facts("data.pkl", archive.graph));
   ValueReader reader(archive.graph, backend, true);
   Value root = reader.read();
   if (is_script(root)) {

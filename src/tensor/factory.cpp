@@ -85,6 +85,10 @@ Tensor ones(const Shape& shape, const TensorOptions& options) {
   return finish(Array::ones(shape, options.dtype), options);
 }
 
+Tensor full(const Shape& shape, Scalar value) {
+  return full(shape, value, {.dtype = value.dtype() == kFloat64 ? kFloat32 : value.dtype()});
+}
+
 Tensor full(const Shape& shape, Scalar value, const TensorOptions& options) {
   Array out = Array::empty(shape, options.dtype);
   out.copy_from(value.to_array(options.dtype));

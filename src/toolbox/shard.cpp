@@ -8,6 +8,7 @@
 #include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/recover.h"
+#include "sconce/toolbox/code_warnings.h"
 
 namespace sconce::toolbox {
 
@@ -28,6 +29,7 @@ Source read_source(const std::string& input) {
     const checkpoint::Listing listing = checkpoint::describe(input);
     out.report.input = listing.format;
     out.report.notes = listing.notes;
+    for (std::string& line : code_warnings(listing.pickles)) out.report.notes.push_back(std::move(line));
   }
   checkpoint::Recovery recovery = checkpoint::recover_modules(checkpoint::load(input, {.defer = true}));
   out.value = std::move(recovery.value);

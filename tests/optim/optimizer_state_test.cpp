@@ -37,9 +37,9 @@ void expect_golden(const std::string& name, const Optimizer& optimizer) {
 }
 
 struct Three {
-  Tensor a = leaf(full({2}, 1));
-  Tensor b = leaf(full({3}, 2));
-  Tensor c = leaf(full({2, 2}, 3));
+  Tensor a = leaf(full({2}, 1.0));
+  Tensor b = leaf(full({3}, 2.0));
+  Tensor c = leaf(full({2, 2}, 3.0));
 };
 
 void give_gradient(Tensor parameter) { parameter.set_grad(full_like(parameter, 0.5)); }

@@ -1,11 +1,14 @@
 """The programs of examples/, one of which README shows: what they print and what they leave."""
 
+import os
 import re
 
 import torch
 
 from sconce_torch import TestCase, differences, load, run_sconce, tensors
 
+# Threads that wait by spinning take the processor from the tests beside this one.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 SHAPES = {
     "conv1.weight": [6, 3, 5, 5], "conv1.bias": [6], "conv2.weight": [16, 6, 5, 5], "conv2.bias": [16],
     "fc1.weight": [120, 400], "fc1.bias": [120], "fc2.weight": [84, 120], "fc2.bias": [84],

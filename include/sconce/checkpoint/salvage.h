@@ -9,6 +9,7 @@
 
 #include "sconce/checkpoint/format.h"
 #include "sconce/checkpoint/load.h"
+#include "sconce/checkpoint/pickle_facts.h"
 #include "sconce/state/value.h"
 
 namespace sconce::checkpoint {
@@ -32,7 +33,8 @@ struct Salvage {
   Value value;
   std::vector<SalvagedTensor> recovered;
   std::vector<LostTensor> lost;
-  std::vector<std::string> notes;  // what was found out about the damage
+  std::vector<std::string> notes;    // what was found out about the damage
+  std::vector<PickleFacts> pickles;  // the description, where it is a pickle
 };
 
 // Reads whatever of a file is proven: a tensor is recovered when its description is intact, all of its bytes

@@ -17,7 +17,9 @@ struct TensorOptions {
 Tensor empty(const Shape& shape, const TensorOptions& options = {});  // elements unspecified
 Tensor zeros(const Shape& shape, const TensorOptions& options = {});
 Tensor ones(const Shape& shape, const TensorOptions& options = {});
-Tensor full(const Shape& shape, Scalar value, const TensorOptions& options = {});
+// bool, int64 or float32, whichever holds the kind of `value`, unless a dtype is named.
+Tensor full(const Shape& shape, Scalar value);
+Tensor full(const Shape& shape, Scalar value, const TensorOptions& options);
 Tensor eye(std::int64_t n, const TensorOptions& options = {});
 Tensor eye(std::int64_t rows, std::int64_t columns, const TensorOptions& options = {});
 // start, start + step, ... below end; ceil((end - start) / step) elements. int64 when all three are integers,

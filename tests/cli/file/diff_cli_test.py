@@ -104,6 +104,7 @@ class DiffTest(CommandTest):
         module = next(FORMATS.rglob("mod_26.pt"))
         result = sconce("diff", module, module)
         self.assertEqual(result.returncode, 0)
+        self.assertRegex(result.stderr, r"warning: .*mod_26\.pt: the object is of class \S+, kept inert\n")
 
     def test_names_are_escaped(self):
         a = self.file("a.safetensors", {"x\x1b[31m": [1]})

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import random
+import re
 import resource
 import shutil
 import signal
@@ -133,6 +134,23 @@ class Usage(Case):
         self.assert_refused("--weights", "eval", "--arch", "lenet")
         self.assert_refused("learning rate", "train", "--data", self.cifar, "--lr", "-1")
         self.assert_refused("--mean", "train", "--data", self.cifar, "--mean", "0.5,0.5")
+
+    def test_empty_values(self):
+        for option in ("--lr", "--momentum", "--mean", "--seed", "--gamma", "--save", "--init", "--epochs", "--data"):
+            self.assert_refused(option, "train", "--data", self.cifar, "--steps", "1", option, "")
+
+    def test_numbers_out_of_range(self):
+        for seed in ("18446744073709551616", "-9223372036854775809", "1.5", "0x", "99999999999999999999"):
+            self.assert_refused("--seed", "train", "--data", self.cifar, "--seed", seed)
+        self.assert_refused("--steps", "train", "--data", self.cifar, "--steps", "99999999999999999999")
+
+    def test_a_seed_and_its_negative_are_one(self):
+        outputs = [self.run_sconce("train", "--data", self.cifar, "--steps", "2", "--log-every", "1", "--seed", seed).stdout
+                   for seed in ("18446744073709551614", "-2")]
+        self.assertIn("loss", outputs[0])
+        losses = [re.findall(r"loss:? *([\d.]+)", output) for output in outputs]
+        self.assertTrue(losses[0])
+        self.assertEqual(*losses)
 
     def test_wrong_arch_names_the_zoo(self):
         self.assert_refused("lenet", "train", "--arch", "lenett", "--data", self.cifar)
