@@ -8,6 +8,7 @@
 
 #include "common/json_members.h"
 #include "sconce/checkpoint/named.h"
+#include "sconce/core/print.h"
 #include "sconce/state/repr.h"
 
 namespace sconce::cli {
@@ -85,7 +86,7 @@ class ValueToJson {
 
 NotFinite print_elements(const Array& array) {
   NotFinite count;
-  const Array dense = array.contiguous();
+  const Array dense = with_integers(array).contiguous();
   const Shape& shape = dense.shape();
   const std::size_t rank = shape.size();
   if (dense.numel() == 0) {

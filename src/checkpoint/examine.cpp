@@ -93,12 +93,23 @@ void check_sparse_tensors(Examination& out) {
   listing.release();
 }
 
+// The safetensors package has no tensor of PyTorch to make of them.
+void refuse_foreign_tensors(const Examination& out, weights_only::Verdicts& verdicts) {
+  if (!out.listing) return;
+  for (const TensorInfo& tensor : out.listing->tensors) {
+    if (is_in_torch(tensor.dtype)) continue;
+    return verdicts.refuse(weights_only::kEvery, cat("tensor '", escaped(tensor.name), "' has dtype ",
+                                                     tensor.dtype, ", which PyTorch does not have"));
+  }
+}
+
 void refuse_other_formats(const std::string& path, Examination& out) {
   using weights_only::kEvery;
   using weights_only::kTorch1_13;
   using weights_only::kTorch2_6;
   weights_only::Verdicts verdicts;
   if (out.format == Format::kSafetensors) {
+    refuse_foreign_tensors(out, verdicts);
     verdicts.refuse(path.ends_with(".safetensors") ? kTorch1_13 | kTorch2_6 : kEvery,
                     "torch.load does not read safetensors; safetensors.torch.load_file does");
   } else {

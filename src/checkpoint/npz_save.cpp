@@ -3,6 +3,7 @@
 #include "checkpoint/array_passer.h"
 #include "checkpoint/flat_tensors.h"
 #include "checkpoint/npy_header.h"
+#include "checkpoint/stored_tensor.h"
 #include "checkpoint/writers.h"
 #include "sconce/base/error.h"
 #include "sconce/codec/zip_reader.h"
@@ -26,6 +27,7 @@ Array reversed(const Array& array) {
 class PlannedArray {
  public:
   explicit PlannedArray(const FlatTensor& tensor) : array_(tensor.array) {
+    if (!is_in_torch(array_.dtype())) refuse_foreign(array_.dtype(), "npz", escaped(tensor.name));
     const DTypeInfo& info = dtype_info(array_.dtype());
     require(!npy::dtype_code(info.dtype).empty(), ErrorCode::kUnsupported, "npz", "tensor '",
             escaped(tensor.name), "' has dtype ", info.name,

@@ -44,13 +44,14 @@ Entry entry_of(const std::string& name, const json::Json& value) {
   const std::string& dtype = value.at("dtype").as_string();
   const auto known = dtype_from_safetensors(dtype);
   require(known.has_value(), ErrorCode::kUnsupported, "safetensors", "tensor '", escaped(name),
-          "' has dtype '", escaped(dtype), "', which PyTorch does not have");
+          "' has dtype '", escaped(dtype), "', which is not known");
   entry.dtype = *known;
   entry.shape = shape_of(value.at("shape"));
-  if (entry.dtype == kFloat4E2M1FNx2) {
-    require(!entry.shape.empty() && entry.shape.back() % 2 == 0, ErrorCode::kCorrupt, "safetensors",
-            "tensor '", escaped(name), "' of F4 has an odd last dimension");
-    entry.shape[entry.shape.size() - 1] /= 2;
+  if (const std::int64_t values = values_per_element(entry.dtype); values > 1) {
+    require(!entry.shape.empty() && entry.shape.back() % values == 0, ErrorCode::kCorrupt, "safetensors",
+            "tensor '", escaped(name), "' of ", dtype, " has no last dimension that is a multiple of ",
+            values);
+    entry.shape[entry.shape.size() - 1] /= values;
   }
   const json::Array& offsets = value.at("data_offsets").as_array();
   require(offsets.size() == 2, ErrorCode::kCorrupt, "safetensors", "tensor '", escaped(name), "' has ",
@@ -135,8 +136,8 @@ std::vector<std::byte> write_header(const Header& header) {
     text += cat(json::quoted(entry.name), ":{\"dtype\":\"", dtype_info(entry.dtype).safetensors,
                 "\",\"shape\":[");
     for (std::size_t i = 0; i < entry.shape.size(); ++i) {
-      const bool is_pair = entry.dtype == kFloat4E2M1FNx2 && i + 1 == entry.shape.size();
-      text += cat(i == 0 ? "" : ",", is_pair ? 2 * entry.shape[i] : entry.shape[i]);
+      const std::int64_t values = i + 1 == entry.shape.size() ? values_per_element(entry.dtype) : 1;
+      text += cat(i == 0 ? "" : ",", checked_mul(entry.shape[i], values, "safetensors"));
     }
     text += cat("],\"data_offsets\":[", entry.begin, ',', entry.end, "]}");
   }

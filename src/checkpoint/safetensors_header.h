@@ -19,7 +19,7 @@ inline constexpr std::size_t kMaxName = 65536;  // bytes of a tensor's name
 struct Entry {
   std::string name;
   DType dtype = kFloat32;
-  Shape shape;              // torch's: float4 pairs count bytes
+  Shape shape;              // ours: elements that hold several values count once
   std::uint64_t begin = 0;  // of the data, from the beginning of the data buffer
   std::uint64_t end = 0;
 };
@@ -31,7 +31,7 @@ struct Header {
 };
 
 // Reads and checks the header of `source`. Errors: kTruncated, kCorrupt, kOverflow, kLimit (longer than
-// `header_bytes`, deep nesting, long names), kUnsupported (a dtype that torch does not have).
+// `header_bytes`, deep nesting, long names), kUnsupported (an unknown dtype).
 Header read_header(const ByteSource& source, std::uint64_t header_bytes);
 // The same for a file whose data may end early or go on.
 Header read_header_alone(const ByteSource& source, std::uint64_t header_bytes);
@@ -39,6 +39,11 @@ Header read_header_alone(const ByteSource& source, std::uint64_t header_bytes);
 // The header's bytes, with its length before it and padded to 8 bytes. Entries are in the order of their
 // data.
 std::vector<std::byte> write_header(const Header& header);
+
+// How many values of the file's shape are one element of ours.
+inline std::int64_t values_per_element(DType dtype) {
+  return dtype == kFloat4E2M1FNx2 ? 2 : is_in_torch(dtype) ? 1 : 4;
+}
 
 // Where a dtype stands in the order of the format; the writer puts later ones first.
 int dtype_rank(DType dtype);

@@ -70,8 +70,8 @@ std::vector<FlatTensor> tensors_of(const Value& value) {
       refuse(tensor.name, cat("has dtype ", info.name, ", which safetensors does not have"));
     if (tensor.name == "__metadata__" || !is_utf8(tensor.name) || tensor.name.size() > safetensors::kMaxName)
       refuse(tensor.name, "has a name that safetensors does not allow");
-    if (info.dtype == kFloat4E2M1FNx2 && tensor.array.rank() == 0)
-      refuse(tensor.name, "holds a pair of values without a dimension");
+    if (safetensors::values_per_element(info.dtype) > 1 && tensor.array.rank() == 0)
+      refuse(tensor.name, "holds several values without a dimension");
   }
   return out;
 }

@@ -30,6 +30,11 @@ Geometry packed_bytes(const Geometry& values, DType dtype) {
   return out;
 }
 
+void refuse_foreign(DType dtype, std::string_view where, std::string_view path) {
+  fail(ErrorCode::kUnsupported, where, "the tensor at ", path, " has dtype ", dtype,
+       ", which neither PyTorch nor numpy has: write safetensors");
+}
+
 Array resolve_lazy_bits(const Array& array, bool conj, bool neg, std::uint64_t limit) {
   if (!conj && !neg) return array;
   require(array.nbytes() <= limit, ErrorCode::kLimit, "torch", "a conjugate or negative view has ",

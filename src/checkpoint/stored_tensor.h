@@ -38,6 +38,10 @@ struct StoredTensor {
 // Errors: those of Geometry::required_elements().
 Geometry packed_bytes(const Geometry& values, DType dtype);
 
+// Throws Error kUnsupported for a tensor that PyTorch and numpy have no dtype for. `where` is the throwing
+// part, as in Error.
+[[noreturn]] void refuse_foreign(DType dtype, std::string_view where, std::string_view path);
+
 // A tensor or one part of a sparse or quantized one.
 struct StoredPart {
   std::string role;  // "" for the tensor itself, else "indices", "values", "scales", ...

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "checkpoint/stored_tensor.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/objects.h"
@@ -258,6 +259,7 @@ void ValueWriter::emit_dict(const Value& value) {
 }
 
 void ValueWriter::storage_id(const Array& array, const std::string& device, bool is_untyped) {
+  if (!is_in_torch(array.dtype())) refuse_foreign(array.dtype(), "save", path());
   const DTypeInfo& info = dtype_info(array.dtype());
   const bool is_typed = !is_untyped && !info.storage.empty();
   const bool is_legacy = options_.format == Format::kTorchLegacy;

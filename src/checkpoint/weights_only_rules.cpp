@@ -80,6 +80,7 @@ using Table = std::unordered_map<std::string, Allowed>;
 
 void add_dtypes(Table& table) {
   for (const DTypeInfo& info : all_dtypes()) {
+    if (!is_in_torch(info.dtype)) continue;
     const auto is_one_of = [&](std::span<const DType> list) {
       return std::find(list.begin(), list.end(), info.dtype) != list.end();
     };

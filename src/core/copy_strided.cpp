@@ -48,6 +48,8 @@ RowCopy row_copy_for(std::size_t itemsize) {
       return copy_row<1>;
     case 2:
       return copy_row<2>;
+    case 3:
+      return copy_row<3>;
     case 4:
       return copy_row<4>;
     case 8:

@@ -34,6 +34,8 @@ constexpr auto kTable = std::to_array<DTypeInfo>({
     {kFloat8E5M2FNUZ, kFloating, 1, 1, "float8_e5m2fnuz", "", "", "F8_E5M2FNUZ"},
     {kFloat8E8M0FNU, kFloating, 1, 1, "float8_e8m0fnu", "", "", "F8_E8M0"},
     {kFloat4E2M1FNx2, kRaw, 1, 1, "float4_e2m1fn_x2", "", "", "F4"},
+    {kFloat6E2M3FNx4, kRaw, 3, 1, "float6_e2m3fn_x4", "", "", "F6_E2M3"},
+    {kFloat6E3M2FNx4, kRaw, 3, 1, "float6_e3m2fn_x4", "", "", "F6_E3M2"},
     {kQInt8, kQuantized, 1, 1, "qint8", "", "QInt8Storage", ""},
     {kQUInt8, kQuantized, 1, 1, "quint8", "", "QUInt8Storage", ""},
     {kQInt32, kQuantized, 4, 4, "qint32", "", "QInt32Storage", ""},
@@ -69,8 +71,9 @@ const DTypeInfo& dtype_info(DType dtype) { return kTable[static_cast<std::size_t
 std::span<const DTypeInfo> all_dtypes() { return kTable; }
 
 std::optional<DType> dtype_from_name(std::string_view name) {
-  if (const auto dtype = find(name, &DTypeInfo::name)) return dtype;
-  return find(name, &DTypeInfo::alias);
+  auto dtype = find(name, &DTypeInfo::name);
+  if (!dtype) dtype = find(name, &DTypeInfo::alias);
+  return dtype && is_in_torch(*dtype) ? dtype : std::nullopt;
 }
 
 std::optional<DType> dtype_from_storage(std::string_view storage_class) {
@@ -81,6 +84,8 @@ std::optional<DType> dtype_from_safetensors(std::string_view name) {
   return find(name, &DTypeInfo::safetensors);
 }
 
-std::ostream& operator<<(std::ostream& out, DType dtype) { return out << "torch." << dtype_name(dtype); }
+std::ostream& operator<<(std::ostream& out, DType dtype) {
+  return out << (is_in_torch(dtype) ? "torch." : "") << dtype_name(dtype);
+}
 
 }  // namespace sconce

@@ -117,7 +117,7 @@ Cells make_cells(const Array& dense, int precision) {
   }
   if (is_floating(dense.dtype())) return float_cells(dense.to_vector<double>(), precision);
   if (is_complex(dense.dtype())) return complex_cells(dense.to_vector<std::complex<double>>(), precision);
-  return integer_cells(dense);
+  return integer_cells(with_integers(dense));
 }
 
 // The part of `array` that a summary shows.
@@ -201,6 +201,19 @@ void append_suffix(std::string& text, std::size_t& line_length, const std::strin
 }
 
 }  // namespace
+
+Array with_integers(const Array& array) {
+  if (array.itemsize() != 3) return array;
+  const Array dense = array.contiguous();
+  Array out = Array::empty(array.shape(), kUInt32);
+  for (std::int64_t i = 0; i < dense.numel(); ++i) {
+    const std::byte* const bytes = dense.raw() + 3 * i;
+    out.mutable_data<std::uint32_t>()[i] = std::to_integer<std::uint32_t>(bytes[0]) |
+                                           std::to_integer<std::uint32_t>(bytes[1]) << 8 |
+                                           std::to_integer<std::uint32_t>(bytes[2]) << 16;
+  }
+  return out;
+}
 
 std::string elements_repr(const Array& array, const PrintOptions& options, std::size_t indent) {
   if (!array.defined()) return "None";

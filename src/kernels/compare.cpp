@@ -49,7 +49,7 @@ Array where(const Array& condition, const Array& a, const Array& b) {
   const bool* choice = condition.data<bool>();
   const LoopNest<4> nest(shape, {out.strides(), broadcast_strides(condition, shape),
                                  broadcast_strides(a, shape), broadcast_strides(b, shape)});
-  visit_dtype(a.dtype(), [&]<class T>(std::type_identity<T>) {
+  visit_itemsize(a.itemsize(), [&]<class T>(std::type_identity<T>) {
     T* po = reinterpret_cast<T*>(out.mutable_raw());
     const T* pa = reinterpret_cast<const T*>(a.raw());
     const T* pb = reinterpret_cast<const T*>(b.raw());

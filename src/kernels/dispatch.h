@@ -20,6 +20,23 @@ inline void require_same_dtype(const char* name, const Array& a, const Array& b)
 
 inline bool is_half(DType dtype) { return dtype == kFloat16 || dtype == kBFloat16; }
 
+// Every dtype's elements as unsigned integers of the same size, to move them.
+template <class Visitor>
+void visit_itemsize(std::size_t size, Visitor&& visitor) {
+  struct Three {
+    std::uint8_t part[3];
+  };
+  struct Sixteen {
+    std::uint64_t half[2];
+  };
+  if (size == 1) return visitor(std::type_identity<std::uint8_t>{});
+  if (size == 2) return visitor(std::type_identity<std::uint16_t>{});
+  if (size == 3) return visitor(std::type_identity<Three>{});
+  if (size == 4) return visitor(std::type_identity<std::uint32_t>{});
+  if (size == 8) return visitor(std::type_identity<std::uint64_t>{});
+  visitor(std::type_identity<Sixteen>{});
+}
+
 // Calls visitor(type_identity<T>) for bool, integers, float and double; Error kDTypeMismatch for others.
 template <class Visitor>
 void visit_real(const char* name, DType dtype, Visitor&& visitor) {

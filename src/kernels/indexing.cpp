@@ -10,19 +10,6 @@
 namespace sconce::kernels {
 namespace {
 
-// Every dtype's elements as unsigned integers of the same size, to move them.
-template <class Visitor>
-void visit_itemsize(std::size_t size, Visitor&& visitor) {
-  struct Sixteen {
-    std::uint64_t half[2];
-  };
-  if (size == 1) return visitor(std::type_identity<std::uint8_t>{});
-  if (size == 2) return visitor(std::type_identity<std::uint16_t>{});
-  if (size == 4) return visitor(std::type_identity<std::uint32_t>{});
-  if (size == 8) return visitor(std::type_identity<std::uint64_t>{});
-  visitor(std::type_identity<Sixteen>{});
-}
-
 // The indices densely, all within [0, size).
 Array checked_indices(const char* name, const Array& index, std::int64_t size) {
   require(index.dtype() == kInt64, ErrorCode::kDTypeMismatch, name, "indices must be int64, they are ",

@@ -77,9 +77,11 @@ header_case("overlap", header_of(entry(), entry(key="x", offsets="[16,40]")), "c
 header_case("same_bytes_twice", header_of(entry(), entry(key="x")), "corrupt")
 header_case("many_of_the_same_bytes", header_of(*(entry(key=f"x{i}") for i in range(10_000))), "corrupt")
 header_case("empty_tensor_within", header_of(entry(), entry(key="x", shape="[0]", offsets="[8,8]")), "corrupt")
-for dtype in ("F31", "f32", "", "F4X", "COMPLEX"):
+for dtype in ("F31", "f32", "", "F4X", "F6", "F6_E1M4", "COMPLEX"):
     header_case(f"dtype_{dtype or 'empty'}", header_of(entry(dtype=dtype)), "unsupported")
-header_case("dtype_without_torch", header_of(entry(dtype="F6_E2M3", shape="[4]", offsets="[0,3]")), "unsupported", bytes(3))
+header_case("dtype_without_torch", header_of(entry(dtype="F6_E2M3", shape="[4]", offsets="[0,3]")), "ok", bytes(3))
+header_case("six_bits_beside_bytes", header_of(entry(dtype="F6_E3M2", shape="[2]", offsets="[0,2]")), "corrupt", bytes(2))
+header_case("six_bits_across_rows", header_of(entry(dtype="F6_E3M2", shape="[2,2]", offsets="[0,3]")), "corrupt", bytes(3))
 header_case("half_a_byte", header_of(entry(dtype="F4", shape="[3]", offsets="[0,1]")), "corrupt", bytes(1))
 header_case("name_too_long", header_of(entry(key="w" * 70_000)), "limit")
 header_case("name_with_escapes", header_of(entry(key="\\u001b[2J\\u0007")), "ok")

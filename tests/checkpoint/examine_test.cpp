@@ -263,6 +263,18 @@ TEST_F(Examine, MetadataThatCannotBeReadIsAFault) {
   }
 }
 
+TEST_F(Examine, SixBitFloatsAreWholeButNotPyTorchs) {
+  const std::string file = path("net.safetensors");
+  save(file, Value::dict({{"w", filled(2, kFloat6E3M2FNx4, 0x41)}}), {.durable = false});
+  const Examination found = examine(file);
+  EXPECT_THAT(found.problems, IsEmpty());
+  ASSERT_EQ(found.weights_only.size(), 3u);
+  for (const WeightsOnly& answer : found.weights_only) {
+    EXPECT_FALSE(answer.accepted) << answer.version;
+    EXPECT_EQ(answer.reason, "tensor 'w' has dtype float6_e3m2fn_x4, which PyTorch does not have");
+  }
+}
+
 TEST_F(Examine, ShardedSafetensors) {
   save(path("shard-00001-model-00001-of-00001.safetensors"), two_tensors(), {.durable = false});
   Examination found = examine(folder_.string());

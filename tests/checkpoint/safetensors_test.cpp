@@ -86,7 +86,13 @@ TEST(Safetensors, HeaderRules) {
   EXPECT_EQ(code(R"({"":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4), std::nullopt);
   EXPECT_EQ(code(entry("F32", "[1e0]", "[0,4]"), 4), ErrorCode::kCorrupt);
   EXPECT_EQ(code(entry("F32", "[1]", "[0,4,8]"), 8), ErrorCode::kCorrupt);
-  EXPECT_EQ(code(entry("F6_E2M3", "[4]", "[0,3]"), 3), ErrorCode::kUnsupported);
+  EXPECT_EQ(code(entry("F6_E2M3", "[2,4]", "[0,6]"), 6), std::nullopt);
+  EXPECT_EQ(code(entry("F6_E3M2", "[2,0]", "[0,0]"), 0), std::nullopt);
+  EXPECT_EQ(code(entry("F6_E2M3", "[2,2]", "[0,3]"), 3), ErrorCode::kCorrupt);  // a group across rows
+  EXPECT_EQ(code(entry("F6_E2M3", "[3]", "[0,3]"), 3), ErrorCode::kCorrupt);
+  EXPECT_EQ(code(entry("F6_E2M3", "[]", "[0,1]"), 1), ErrorCode::kCorrupt);
+  EXPECT_EQ(code(entry("F6_E2M3", "[4]", "[0,4]"), 4), ErrorCode::kCorrupt);
+  EXPECT_EQ(code(entry("F6_E1M4", "[4]", "[0,3]"), 3), ErrorCode::kUnsupported);
   EXPECT_EQ(code(good + std::string(7, '\0')), ErrorCode::kCorrupt);
   EXPECT_EQ(code("\xEF\xBB\xBF" + good), ErrorCode::kUnsupported);  // a byte order mark: not seen as one
   EXPECT_EQ(code(" " + good), ErrorCode::kUnsupported);

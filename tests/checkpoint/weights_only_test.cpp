@@ -43,6 +43,7 @@ TEST(WeightsOnly, GlobalsByVersion) {
   EXPECT_EQ(accepting("c__builtin__\nset\n."), "2.6 2.13");
   EXPECT_EQ(accepting("ctorch._utils\n_rebuild_sparse_csr_tensor\n."), "1.13");
   EXPECT_EQ(accepting("ctorch\nfloat8_e8m0fnu\n."), "2.13");
+  EXPECT_EQ(accepting("ctorch\nfloat6_e2m3fn_x4\n."), "");  // a dtype of ours alone
   EXPECT_EQ(accepting("ctorch\nuint8\n."), "2.6 2.13");
   EXPECT_EQ(accepting("cos\nsystem\n."), "");
   EXPECT_EQ(accepting("ctorch\n_utils._rebuild_tensor_v2\n."), kAll);  // joined by a dot, it is the same name

@@ -51,6 +51,10 @@ TEST(Print, QuantizedAndRawElementsShowTheirIntegers) {
   EXPECT_EQ(Array::from_bytes(bytes, kBits8, {2}).str(), "tensor([  1, 255], dtype=torch.bits8)");
   EXPECT_EQ(Array::from_bytes(bytes, kFloat4E2M1FNx2, {2}).str(),
             "tensor([  1., 255.], dtype=torch.float4_e2m1fn_x2)");
+  const std::vector<std::byte> six{std::byte{1}, std::byte{0}, std::byte{0},
+                                   std::byte{1}, std::byte{2}, std::byte{3}};
+  EXPECT_EQ(Array::from_bytes(six, kFloat6E3M2FNx4, {2}).str(),
+            "tensor([     1, 197121], dtype=float6_e3m2fn_x4)");
 }
 
 TEST(Print, ComplexHalfPrintsItsParts) {

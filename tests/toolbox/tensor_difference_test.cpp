@@ -183,6 +183,13 @@ TEST(TensorDifference, QuantizedByIntegersPackedByBytes) {
     EXPECT_FALSE(of(dtype).has_numbers);
     EXPECT_EQ(of(dtype).different, 1);
   }
+  const std::array<std::byte, 6> c{};
+  const std::array<std::byte, 6> d{std::byte{0}, std::byte{0}, std::byte{0},
+                                   std::byte{0}, std::byte{0}, std::byte{1}};
+  const auto groups = tensor_difference(Array::from_bytes(c, kFloat6E2M3FNx4, {2}),
+                                        Array::from_bytes(d, kFloat6E2M3FNx4, {2}));
+  EXPECT_FALSE(groups.has_numbers);
+  EXPECT_EQ(groups.different, 1);
 }
 
 TEST(TensorDifference, UnlikeDtypesMeetAsNumbers) {

@@ -10,7 +10,8 @@
 
 namespace sconce {
 
-// PyTorch's dtypes that can stand in a file. Names follow torch: kFloat32 is torch.float32.
+// PyTorch's dtypes that can stand in a file, and those of safetensors that PyTorch lacks. Names follow torch:
+// kFloat32 is torch.float32.
 enum class DType : std::uint8_t {
   kBool,
   kUInt8,
@@ -34,6 +35,8 @@ enum class DType : std::uint8_t {
   kFloat8E5M2FNUZ,
   kFloat8E8M0FNU,
   kFloat4E2M1FNx2,  // two values a byte; shapes count bytes, as in torch
+  kFloat6E2M3FNx4,  // four values in three bytes; shapes count such groups. Not in torch
+  kFloat6E3M2FNx4,
   kQInt8,
   kQUInt8,
   kQInt32,
@@ -54,7 +57,7 @@ struct DTypeInfo {
   DTypeKind kind;
   std::uint8_t itemsize;     // bytes of one element
   std::uint8_t word;         // bytes of the unit whose order depends on endianness (complex: one component)
-  std::string_view name;     // torch's name without "torch."
+  std::string_view name;     // torch's name without "torch.", or one in its manner
   std::string_view alias;    // torch's other name ("float"), empty when none
   std::string_view storage;  // torch storage class ("FloatStorage"), empty when none
   std::string_view safetensors;  // safetensors name ("F32"), empty when none
@@ -76,6 +79,11 @@ inline bool is_integral(DType dtype) {
   return kind == DTypeKind::kInteger || kind == DTypeKind::kBoolean;
 }
 
+// Whether PyTorch has it.
+inline bool is_in_torch(DType dtype) {
+  return dtype != DType::kFloat6E2M3FNx4 && dtype != DType::kFloat6E3M2FNx4;
+}
+
 // How many values share a byte: two of quint4x2, four of quint2x4. An Array of these counts bytes.
 inline std::int64_t values_per_byte(DType dtype) {
   return dtype == DType::kQUInt4x2 ? 2 : dtype == DType::kQUInt2x4 ? 4 : 1;
@@ -86,7 +94,7 @@ std::optional<DType> dtype_from_name(std::string_view name);  // torch's name or
 std::optional<DType> dtype_from_storage(std::string_view storage_class);
 std::optional<DType> dtype_from_safetensors(std::string_view name);
 
-// Prints torch's name with "torch.": torch.float32.
+// Prints torch's name with "torch.": torch.float32. A dtype that torch lacks has its name alone.
 std::ostream& operator<<(std::ostream& out, DType dtype);
 
 }  // namespace sconce

@@ -27,4 +27,7 @@ std::string repr(const Array& array, std::span<const std::string> suffixes = {},
 // right by `indent`.
 std::string elements_repr(const Array& array, const PrintOptions& options = {}, std::size_t indent = 0);
 
+// Elements of three bytes as the little-endian integers they print as, in uint32; any other array as it is.
+Array with_integers(const Array& array);
+
 }  // namespace sconce

@@ -11,7 +11,8 @@
 
 namespace sconce {
 
-// The C++ element type of a DType. Quantized and raw types are seen as the integers they are stored in.
+// The C++ element type of a DType. Quantized and raw types are seen as the integers they are stored in,
+// elements of three bytes, for which there is none, as single bytes.
 template <DType kDType>
 struct ElementOf;
 // The DType that a C++ type stands for.
@@ -53,7 +54,8 @@ SCONCE_ELEMENT(kFloat8E8M0FNU, Float8E8M0FNU);
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;
 
-// Calls visitor(std::type_identity<T>{}) with the element type of `dtype` and returns its result.
+// Calls visitor(std::type_identity<T>{}) with the element type of `dtype` and returns its result. To move
+// elements go by their itemsize.
 template <class Visitor>
 decltype(auto) visit_dtype(DType dtype, Visitor&& visitor) {
   switch (dtype) {
@@ -102,6 +104,8 @@ decltype(auto) visit_dtype(DType dtype, Visitor&& visitor) {
       return visitor(std::type_identity<Float8E8M0FNU>{});
     case kUInt8:
     case kFloat4E2M1FNx2:
+    case kFloat6E2M3FNx4:
+    case kFloat6E3M2FNx4:
     case kQUInt8:
     case kQUInt4x2:
     case kQUInt2x4:
