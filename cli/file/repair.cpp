@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 
+#include "common/limit_option.h"
 #include "common/output.h"
 #include "common/output_path.h"
 #include "common/status_line.h"
@@ -30,6 +31,7 @@ struct Options {
   std::string map;
   std::string state_dict;
   std::string like_state_dict;
+  checkpoint::LoadOptions load = {};
   bool allow_transpose = false;
   bool keep_extra = false;
   bool whole = false;
@@ -43,7 +45,7 @@ struct Options {
 toolbox::RepairTarget target_for(const Options& options) {
   std::error_code ignored;
   if (std::filesystem::exists(options.like, ignored))
-    return toolbox::target_of(checkpoint::describe(options.like), options.like_state_dict);
+    return toolbox::target_of(checkpoint::describe(options.like, options.load), options.like_state_dict);
   const bool is_path = options.like.find_first_of("/.") != std::string::npos;
   if (is_path) throw Error(ErrorCode::kNotFound, "", "no such file, to repair after").in_file(options.like);
   return zoo_target(options.like);
@@ -92,7 +94,7 @@ int run(const Options& options) {
   if (has_map) wanted.map = read_map(options.map);
   if (!options.state_dict.empty()) wanted.state_dict = options.state_dict;
   const toolbox::RepairPlan plan =
-      toolbox::plan_repair(checkpoint::describe(options.input), target_for(options), wanted);
+      toolbox::plan_repair(checkpoint::describe(options.input, options.load), target_for(options), wanted);
 
   RepairReport report;
   report.input = options.input;
@@ -108,8 +110,9 @@ int run(const Options& options) {
   const bool is_complete = plan.matching.is_complete();
   const bool writes = !options.dry_run && (is_complete || options.partial) && !plan.matching.matches.empty();
   if (writes && is_agreed(options)) {
-    toolbox::RepairedState repaired = toolbox::apply_repair(
-        checkpoint::load(options.input), plan, {.keep_extra = options.keep_extra, .whole = options.whole});
+    toolbox::RepairedState repaired =
+        toolbox::apply_repair(checkpoint::load(options.input, options.load), plan,
+                              {.keep_extra = options.keep_extra, .whole = options.whole});
     FileProgress progress("writing");
     const checkpoint::SaveReport saved = checkpoint::save(
         options.output, repaired.state,
@@ -159,6 +162,7 @@ Command repair_command() {
             app.add_option("--like-state-dict", options->like_state_dict,
                            "The dict of the --like file that is meant")
                 ->type_name("KEY");
+            add_limit_option(app, options->load);
             app.add_flag("--allow-transpose", options->allow_transpose,
                          "Turn matrices that fit the other way round");
             app.add_flag("--keep-extra", options->keep_extra, "Keep tensors that the target does not want");

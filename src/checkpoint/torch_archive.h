@@ -14,11 +14,6 @@
 
 namespace sconce::checkpoint {
 
-// Checks the size of a pickle of `size` bytes that takes `stored` bytes in the file (less when it is
-// deflated) and gives the limits to read it with: what a small file can make of itself stays small. Error
-// kLimit.
-pickle::Limits pickle_limits(const LoadOptions& options, std::uint64_t size, std::uint64_t stored);
-
 class TorchArchive {
  public:
   // Checks the container: one top folder, data.pkl, version, byteorder. Errors: kUnsupported names other zip
