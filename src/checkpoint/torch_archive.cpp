@@ -109,6 +109,11 @@ std::vector<std::byte> TorchArchive::read_whole(const zip::Entry& entry) const {
   return reader_.read(entry, check());
 }
 
+bool TorchArchive::is_storage(const zip::Entry& entry) const {
+  const std::string_view record = std::string_view(entry.name).substr(top_.size());
+  return !entry.is_directory() && (record.starts_with("data/") || record.starts_with("constants/"));
+}
+
 const zip::Entry& TorchArchive::storage_entry(std::string_view folder, std::string_view key) const {
   const zip::Entry* entry = find(cat(folder, "/", key));
   if (entry == nullptr) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""--limit of the commands that read checkpoints."""
+"""--limit of the commands that read checkpoints, and files whose records are deflated."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import unittest
 import zipfile
 
 from checkpoint_files import pickled_tensor, pickled_text, safetensors, torch_zip
-from command import CommandTest, sconce
+from command import CommandTest, fixture, sconce
 
 NAMES = "inflated, pickle, memory, ratio, records, resolved, header"
 
@@ -81,6 +81,25 @@ class LimitsTest(CommandTest):
 
     def test_no_hint_where_no_option_is(self):
         self.assertNotIn("--limit", sconce("completion", "--help").stdout)
+
+    def test_deflated_storages_have_a_note(self):
+        for command in ("inspect", "verify"):
+            notes = json.loads(sconce(command, "--json", self.deflated).stdout)["notes"]
+            self.assertEqual(len(notes), 1, notes)
+            self.assertIn("1 of 1 storages are deflated", notes[0])
+            self.assertIn(f"note: {notes[0]}\n", sconce(command, self.deflated).stdout)
+            self.assertEqual(json.loads(sconce(command, "--json", self.stored).stdout)["notes"], [])
+
+    def test_converting_stores_them(self):
+        out = self.folder / "again.pt"
+        self.assertEqual(sconce("convert", self.deflated, out).returncode, 0)
+        self.assertEqual(json.loads(sconce("inspect", "--json", out).stdout)["notes"], [])
+        self.assertEqual({info.compress_type for info in zipfile.ZipFile(out).infolist()}, {zipfile.ZIP_STORED})
+
+    def test_deflated_code_of_torchscript_is_as_pytorch_has_it(self):
+        path = fixture("jit_26.pt")
+        self.assertIn(zipfile.ZIP_DEFLATED, {info.compress_type for info in zipfile.ZipFile(path).infolist()})
+        self.assertNotIn("deflated", sconce("inspect", path).stdout)
 
 
 if __name__ == "__main__":
