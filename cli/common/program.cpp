@@ -17,6 +17,7 @@
 
 #include "common/app_tree.h"
 #include "common/complete.h"
+#include "common/limit_option.h"
 #include "common/man_page.h"
 #include "common/output.h"
 #include "sconce/base/error.h"
@@ -82,7 +83,14 @@ std::string salvage_hint(const Error& error) {
   return checkpoint::can_salvage(error.path()) ? "; try 'sconce salvage'" : "";
 }
 
-int guarded(const std::function<int()>& run) {
+// For a limit, where the command has the option that raises limits.
+std::string limit_hint(const Error& error, const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  const bool has_option = !chosen.empty() && chosen.front()->get_option_no_throw(kLimitOption) != nullptr;
+  return error.code() == ErrorCode::kLimit && has_option ? cat("; see ", kLimitOption) : "";
+}
+
+int guarded(const CLI::App& app, const std::function<int()>& run) {
   try {
     const int status = run();
     out().flush();
@@ -91,7 +99,7 @@ int guarded(const std::function<int()>& run) {
     return kFine;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kInterrupted && stop_requested()) return stop_status();
-    print_error(error.what() + salvage_hint(error));
+    print_error(error.what() + salvage_hint(error) + limit_hint(error, app));
   } catch (const std::bad_alloc&) {
     print_error("not enough memory");
   } catch (const std::exception& error) {
@@ -256,7 +264,7 @@ int run_program(const std::string& name, const std::string& description, const s
   }
 
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
-  return guarded([&]() -> int {
+  return guarded(app, [&]() -> int {
     if (!words.empty() && words.front() == kComplete) {
       out().print(complete(app, {words.begin() + 1, words.end()}));
       return kFine;

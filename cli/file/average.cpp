@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "common/limit_option.h"
 #include "common/output.h"
 #include "common/output_path.h"
 #include "common/status_line.h"
@@ -19,6 +20,7 @@ struct Options {
   double ema = 0;
   bool has_ema = false;
   std::string state_dict;
+  checkpoint::LoadOptions load = {};
   bool force = false;
   bool json = false;
 };
@@ -32,7 +34,7 @@ int run(const Options& options) {
   require(!is_index(target), ErrorCode::kUnsupported, "", "the result is one file; 'sconce shard' cuts it");
   std::vector<toolbox::AverageInput> inputs;
   for (std::size_t i = 0; i + 1 < options.paths.size(); ++i)
-    inputs.push_back({options.paths[i], checkpoint::describe(options.paths[i])});
+    inputs.push_back({options.paths[i], checkpoint::describe(options.paths[i], options.load)});
   for (const toolbox::AverageInput& input : inputs) {
     for (const std::string& line : toolbox::code_warnings(input.listing.pickles)) {
       warn(cat(escaped(input.name), ": ", line));
@@ -89,6 +91,7 @@ Command average_command() {
                 ->type_name("DECAY");
         app.add_option("--state-dict", options->state_dict, "The dict of each file that is averaged (model)")
             ->type_name("KEY");
+        add_limit_option(app, options->load);
         app.add_flag("--force", options->force, "Replace an existing output");
         app.add_flag("--json", options->json, "One JSON object instead of text");
         app.footer(

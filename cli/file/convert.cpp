@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "common/limit_option.h"
 #include "common/output.h"
 #include "common/output_path.h"
 #include "common/size_option.h"
@@ -30,6 +31,7 @@ struct Options {
   std::string dtype;
   std::vector<std::string> renames;
   toolbox::ConvertOptions convert;
+  checkpoint::LoadOptions load = {.defer = true};
   std::uint64_t shard_size = 0;
   bool keep_objects = false;
   bool keep_device = false;
@@ -68,8 +70,8 @@ void warn_of_overflow(Result& result, DType dtype) {
 }
 
 // Tensors within objects that saving left out are not in the output, though the conversion counted them.
-void note_lost_tensors(const std::string& output, const Value& value, toolbox::ConvertReport& report) {
-  const checkpoint::Listing written = checkpoint::describe(output);
+void note_lost_tensors(const Options& options, const Value& value, toolbox::ConvertReport& report) {
+  const checkpoint::Listing written = checkpoint::describe(options.output, options.load);
   // How often each name is there. A sparse tensor is listed as its parts: one of them is counted.
   std::map<std::string, std::pair<std::string, std::size_t>> found;
   for (const checkpoint::TensorInfo& info : written.tensors) {
@@ -100,8 +102,9 @@ Result convert(Options options) {
   options.convert.flatten = result.is_flat;
 
   // Described first and forgotten: of a hostile file each tree takes much memory.
-  std::vector<std::string> code = toolbox::code_warnings(checkpoint::describe(options.input).pickles);
-  const Value value = checkpoint::load(options.input, {.defer = true});
+  std::vector<std::string> code =
+      toolbox::code_warnings(checkpoint::describe(options.input, options.load).pickles);
+  const Value value = checkpoint::load(options.input, options.load);
   checkpoint::Recovery recovery = checkpoint::recover_modules(value);
   auto converted = toolbox::convert(recovery.value, options.convert);
   result.converted = std::move(converted.report);
@@ -122,7 +125,7 @@ Result convert(Options options) {
   }
   // A flattened value has no objects any more.
   if (!result.is_flat && !result.saved.warnings.empty())
-    note_lost_tensors(options.output, converted.value, result.converted);
+    note_lost_tensors(options, converted.value, result.converted);
   result.warnings = std::move(code);
   result.warnings.insert(result.warnings.end(), recovery.notes.begin(), recovery.notes.end());
   result.warnings.insert(result.warnings.end(), result.converted.warnings.begin(),
@@ -240,6 +243,7 @@ Command convert_command() {
             ->type_name("KEY");
         add_size_option(app, "--shard-size", options->shard_size,
                         "Several files of at most so many bytes of tensors each, and an index: 2GB");
+        add_limit_option(app, options->load);
         app.add_flag("--keep-objects", options->keep_objects,
                      "Write unknown Python objects back, where that runs no code");
         app.add_flag("--keep-device", options->keep_device, "Keep device tags such as cuda:0 instead of cpu");

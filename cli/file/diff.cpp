@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "common/limit_option.h"
 #include "common/output.h"
 #include "file/diff_report.h"
 #include "sconce/base/error.h"
@@ -25,6 +26,7 @@ struct Options {
   bool tensors_only = false;
   bool textconv = false;
   std::string filter;
+  checkpoint::LoadOptions load = {};
 };
 
 void warn_of_objects(const std::string& name, const checkpoint::Listing& listing) {
@@ -61,8 +63,8 @@ void print(const Comparison& comparison, const Options& options) {
 }
 
 int diff_two(const Options& options) {
-  const checkpoint::Listing a = checkpoint::describe(options.paths[0]);
-  const checkpoint::Listing b = checkpoint::describe(options.paths[1]);
+  const checkpoint::Listing a = checkpoint::describe(options.paths[0], options.load);
+  const checkpoint::Listing b = checkpoint::describe(options.paths[1], options.load);
   warn_of_objects(options.paths[0], a);
   warn_of_objects(options.paths[1], b);
   Comparison comparison = compare(options, a, b);
@@ -78,13 +80,13 @@ int diff_two(const Options& options) {
 int diff_for_git(const Options& options) {
   const std::string& path = options.paths[0];
   const std::string& new_path = options.paths.size() == 9 ? options.paths[7] : path;
-  const auto describe = [](const std::string& file) {
+  const auto describe = [&options](const std::string& file) {
     if (file == "/dev/null") {
       checkpoint::Listing nothing;
       nothing.tree = Value::dict();
       return nothing;
     }
-    return checkpoint::describe(file);
+    return checkpoint::describe(file, options.load);
   };
   try {
     const checkpoint::Listing a = describe(options.paths[1]);
@@ -106,7 +108,7 @@ int run(const Options& options) {
   if (options.textconv) {
     require(options.paths.size() == 1, ErrorCode::kInvalidArgument, "", "--textconv takes one PATH, found ",
             options.paths.size());
-    out().print(textconv_text(checkpoint::describe(options.paths[0])));
+    out().print(textconv_text(checkpoint::describe(options.paths[0], options.load)));
     return kFine;
   }
   const std::size_t count = options.paths.size();
@@ -136,6 +138,7 @@ Command diff_command() {
         app.add_flag("--no-renames", options->no_renames, "Do not look for tensors under other names");
         app.add_flag("--tensors-only", options->tensors_only, "Leave numbers, text and other values alone");
         app.add_option("--filter", options->filter, "Only names that match this GLOB");
+        add_limit_option(app, options->load);
         app.add_flag("--textconv", options->textconv, "Print one checkpoint as lines, for git's textconv");
         app.footer(
             "Without a tolerance bits decide: NaN equals the same NaN, 0 differs from -0. With --rtol or "

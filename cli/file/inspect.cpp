@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "common/limit_option.h"
 #include "common/output.h"
 #include "file/inspect_report.h"
 #include "sconce/base/glob.h"
@@ -21,12 +22,13 @@ struct Options {
   bool tree = false;
   std::string filter;
   std::string sort;
+  checkpoint::LoadOptions load = {};
 };
 
 Inspection inspect(const Options& options) {
   Inspection out;
   out.path = options.path;
-  out.listing = checkpoint::describe(options.path);
+  out.listing = checkpoint::describe(options.path, options.load);
   const auto& tensors = out.listing.tensors;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (options.filter.empty() || glob_match(options.filter, tensors[i].name))
@@ -103,6 +105,7 @@ Command inspect_command() {
             app.add_option("--filter", options->filter, "Only tensors whose name matches this GLOB");
             app.add_option("--sort", options->sort, "Order by name or size instead of the file's order")
                 ->check(CLI::IsMember({"name", "size"}));
+            add_limit_option(app, options->load);
             app.footer(
                 "Reads the directory and the pickle of the file only, unless --digest or --stats asks for "
                 "tensors.\n"

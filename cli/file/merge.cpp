@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "common/limit_option.h"
 #include "common/output_path.h"
 #include "common/status_line.h"
 #include "file/reshape_report.h"
@@ -16,6 +17,7 @@ struct Options {
   bool force = false;
   bool keep_objects = false;
   bool json = false;
+  checkpoint::LoadOptions load = {};
 };
 
 int run(const Options& options) {
@@ -26,7 +28,7 @@ int run(const Options& options) {
   save.keep_objects = options.keep_objects;
   FileProgress progress("writing");
   save.progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
-  const auto report = toolbox::merge(options.input, options.output, save);
+  const auto report = toolbox::merge(options.input, options.output, save, options.load);
   print_reshape(options.input, options.output, report, options.json);
   return kFine;
 }
@@ -41,6 +43,7 @@ Command merge_command() {
                 ->required();
             app.add_option("OUT", options->output, "The file to write")->required();
             add_format_option(app, options->format);
+            add_limit_option(app, options->load);
             app.add_flag("--force", options->force, "Replace OUT if it is there");
             app.add_flag("--keep-objects", options->keep_objects,
                          "Write unknown Python objects back as they were, never one that runs code");

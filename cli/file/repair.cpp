@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 
+#include "common/limit_option.h"
 #include "common/output.h"
 #include "common/output_path.h"
 #include "common/status_line.h"
@@ -31,6 +32,7 @@ struct Options {
   std::string map;
   std::string state_dict;
   std::string like_state_dict;
+  checkpoint::LoadOptions load = {};
   bool allow_transpose = false;
   bool keep_extra = false;
   bool whole = false;
@@ -44,7 +46,7 @@ struct Options {
 toolbox::RepairTarget target_for(const Options& options) {
   std::error_code ignored;
   if (std::filesystem::exists(options.like, ignored))
-    return toolbox::target_of(checkpoint::describe(options.like), options.like_state_dict);
+    return toolbox::target_of(checkpoint::describe(options.like, options.load), options.like_state_dict);
   const bool is_path = options.like.find_first_of("/.") != std::string::npos;
   if (is_path) throw Error(ErrorCode::kNotFound, "", "no such file, to repair after").in_file(options.like);
   return zoo_target(options.like);
@@ -92,11 +94,13 @@ int run(const Options& options) {
   wanted.allow_transpose = options.allow_transpose;
   if (has_map) wanted.map = read_map(options.map);
   if (!options.state_dict.empty()) wanted.state_dict = options.state_dict;
-  const checkpoint::Listing listing = checkpoint::describe(options.input);
-  for (const std::string& line : toolbox::code_warnings(listing.pickles)) {
-    warn(cat(escaped(options.input), ": ", line));
-  }
-  const toolbox::RepairPlan plan = toolbox::plan_repair(listing, target_for(options), wanted);
+  const toolbox::RepairPlan plan = [&] {
+    const checkpoint::Listing listing = checkpoint::describe(options.input, options.load);
+    for (const std::string& line : toolbox::code_warnings(listing.pickles)) {
+      warn(cat(escaped(options.input), ": ", line));
+    }
+    return toolbox::plan_repair(listing, target_for(options), wanted);
+  }();
 
   RepairReport report;
   report.input = options.input;
@@ -112,8 +116,9 @@ int run(const Options& options) {
   const bool is_complete = plan.matching.is_complete();
   const bool writes = !options.dry_run && (is_complete || options.partial) && !plan.matching.matches.empty();
   if (writes && is_agreed(options)) {
-    toolbox::RepairedState repaired = toolbox::apply_repair(
-        checkpoint::load(options.input), plan, {.keep_extra = options.keep_extra, .whole = options.whole});
+    toolbox::RepairedState repaired =
+        toolbox::apply_repair(checkpoint::load(options.input, options.load), plan,
+                              {.keep_extra = options.keep_extra, .whole = options.whole});
     FileProgress progress("writing");
     const checkpoint::SaveReport saved = checkpoint::save(
         options.output, repaired.state,
@@ -163,6 +168,7 @@ Command repair_command() {
             app.add_option("--like-state-dict", options->like_state_dict,
                            "The dict of the --like file that is meant")
                 ->type_name("KEY");
+            add_limit_option(app, options->load);
             app.add_flag("--allow-transpose", options->allow_transpose,
                          "Turn matrices that fit the other way round");
             app.add_flag("--keep-extra", options->keep_extra, "Keep tensors that the target does not want");

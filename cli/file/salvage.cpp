@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "common/limit_option.h"
 #include "common/output.h"
 #include "common/output_path.h"
 #include "common/terminal.h"
@@ -18,6 +19,7 @@ struct Options {
   std::string input;
   std::string output;
   std::optional<checkpoint::Format> format;
+  checkpoint::LoadOptions load = {};
   bool json = false;
   bool force = false;
 };
@@ -69,7 +71,7 @@ int run(const Options& options) {
   saving.replace = options.force;
   saving.format = options.format.value_or(format_of_output(options.output));
   refuse_existing(options.output, options.force);
-  const toolbox::SalvageReport report = toolbox::salvage(options.input, options.output, saving);
+  const toolbox::SalvageReport report = toolbox::salvage(options.input, options.output, saving, options.load);
   for (const std::string& line : toolbox::code_warnings(report.salvage.pickles)) {
     warn(cat(escaped(options.input), ": ", line));
   }
@@ -97,6 +99,7 @@ Command salvage_command() {
         app.add_option("IN", options->input, "The damaged checkpoint")->required();
         app.add_option("OUT", options->output, "Where to write what can be recovered")->required();
         add_format_option(app, options->format);
+        add_limit_option(app, options->load);
         app.add_flag("--force", options->force, "Replace OUT if it exists (it may be IN)");
         app.add_flag("--json", options->json, "One JSON object instead of text");
         app.footer(

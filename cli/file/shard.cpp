@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "common/limit_option.h"
 #include "common/size_option.h"
 #include "common/status_line.h"
 #include "file/reshape_report.h"
@@ -14,6 +15,7 @@ struct Options {
   std::string output;
   std::string to = "safetensors";
   std::uint64_t size = 0;
+  checkpoint::LoadOptions load = {};
   bool force = false;
   bool json = false;
 };
@@ -25,7 +27,7 @@ int run(const Options& options) {
   save.replace = options.force;
   FileProgress progress("writing");
   save.progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
-  const auto report = toolbox::shard(options.input, options.output, save);
+  const auto report = toolbox::shard(options.input, options.output, save, options.load);
   print_reshape(options.input, options.output, report, options.json);
   return kFine;
 }
@@ -44,6 +46,7 @@ Command shard_command() {
                 ->required();
             app.add_option("--to", options->to, "safetensors (default) or torch")
                 ->check(CLI::IsMember({"safetensors", "torch"}));
+            add_limit_option(app, options->load);
             app.add_flag("--force", options->force, "Replace a set of files that is there");
             app.add_flag("--json", options->json, "One JSON object instead of text");
             app.footer(

@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 
+#include "common/limit_option.h"
 #include "common/output.h"
 #include "file/show_json.h"
 #include "sconce/base/text.h"
@@ -26,6 +27,7 @@ struct Options {
   std::string name;
   bool full = false;
   int precision = PrintOptions{}.precision;
+  checkpoint::LoadOptions load = {.defer = true};
   bool json = false;
 };
 
@@ -195,7 +197,7 @@ class Shower {
 
 int run(const Options& options) {
   try {
-    const Value root = checkpoint::recover_modules(checkpoint::load(options.path, {.defer = true})).value;
+    const Value root = checkpoint::recover_modules(checkpoint::load(options.path, options.load)).value;
     Shower(options).show(choose(root, options.name));
   } catch (const Error& error) {
     throw error.in_file(options.path);
@@ -217,6 +219,7 @@ Command show_command() {
             app.add_option("--precision", options->precision, "Digits after the point")
                 ->check(CLI::Range(0, PrintOptions::kMostPrecision))
                 ->capture_default_str();
+            add_limit_option(app, options->load);
             app.add_flag("--json", options->json, "One JSON object; NaN and infinities are null and counted");
             app.footer(
                 "Reads the storage of that tensor only. Slices are numpy's: 0, -1, 1:3, ::2, ::-1, ...\n"

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "common/limit_option.h"
 #include "common/output.h"
 #include "file/verify_report.h"
 
@@ -12,10 +13,12 @@ struct Options {
   std::string path;
   bool json = false;
   bool finite = false;
+  checkpoint::LoadOptions load = {};
 };
 
 int run(const Options& options) {
-  const toolbox::VerifyReport report = toolbox::verify(options.path, {.finite = options.finite, .load = {}});
+  const toolbox::VerifyReport report =
+      toolbox::verify(options.path, {.finite = options.finite, .load = options.load});
   if (options.json) {
     out().print_json(verification_json(report, options.finite));
   } else {
@@ -34,6 +37,7 @@ Command verify_command() {
         app.add_option("PATH", options->path, "The checkpoint")->required();
         app.add_flag("--json", options->json, "One JSON object instead of text");
         app.add_flag("--finite", options->finite, "Also read every tensor and look for NaN and infinities");
+        add_limit_option(app, options->load);
         app.footer(
             "Checks the structure, every checksum that is recorded, and what the pickles name: which "
             "globals\n"

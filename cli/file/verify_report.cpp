@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "common/limit_option.h"
 #include "common/terminal.h"
 #include "common/text_format.h"
 #include "sconce/base/text.h"
@@ -27,12 +28,18 @@ Json offset_json(const std::optional<std::uint64_t>& offset) {
   return offset ? Json(*offset) : Json(nullptr);
 }
 
+// The library knows the limits, the command its option.
+std::string advice_of(const Problem& problem) {
+  return problem.code == ErrorCode::kLimit ? cat("a limit was reached; ", kLimitOption, " can raise it")
+                                           : problem.advice;
+}
+
 Json problem_json(const Problem& problem) {
   return {{"code", error_code_name(problem.code)},
           {"text", problem.text},
           {"record", problem.record},
           {"offset", offset_json(problem.offset)},
-          {"advice", problem.advice}};
+          {"advice", advice_of(problem)}};
 }
 
 Json pickle_json(const PickleFacts& pickle) {
@@ -106,8 +113,9 @@ std::string problems_text(const VerifyReport& report) {
                         }));
   std::vector<std::string> advices;
   for (const Problem& problem : problems) {
-    const bool known = std::find(advices.begin(), advices.end(), problem.advice) != advices.end();
-    if (!problem.advice.empty() && !known) advices.push_back(problem.advice);
+    const std::string advice = advice_of(problem);
+    const bool known = std::find(advices.begin(), advices.end(), advice) != advices.end();
+    if (!advice.empty() && !known) advices.push_back(advice);
   }
   for (const std::string& advice : advices)
     out += cat("  ", styled(Style::kYellow, "try"), ": ", advice, "\n");

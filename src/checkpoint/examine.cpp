@@ -7,9 +7,9 @@
 
 #include "checkpoint/examiners.h"
 #include "checkpoint/listing_join.h"
+#include "checkpoint/read_limits.h"
 #include "checkpoint/sniff.h"
 #include "checkpoint/sparse_check.h"
-#include "checkpoint/torch_archive.h"
 #include "checkpoint/weights_only.h"
 #include "sconce/base/file.h"
 #include "sconce/checkpoint/salvage.h"

@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "checkpoint/examiners.h"
-#include "checkpoint/torch_archive.h"
+#include "checkpoint/read_limits.h"
 #include "checkpoint/weights_only.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/parallel.h"
@@ -290,9 +290,7 @@ void examine_first_record(const ByteSource& source, const LoadOptions& options, 
 void examine_zip(const Source& source, const LoadOptions& options, Examination& out) {
   std::vector<Error> faults;
   try {
-    const zip::ReaderLimits limits{.inflated_bytes = options.inflated_bytes,
-                                   .case_sensitive = out.format == Format::kNpz};
-    const zip::Reader reader(source.bytes, limits, &faults);
+    const zip::Reader reader(source.bytes, zip_limits(options, out.format == Format::kNpz), &faults);
     for (const Error& fault : faults) out.problems.push_back(problem_of(fault));
     ZipExamination(reader, options, out).run();
   } catch (const Error& error) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "checkpoint/npy_array.h"
+#include "checkpoint/read_limits.h"
 #include "checkpoint/readers.h"
 #include "checkpoint/tensor_store.h"
 #include "sconce/base/parallel.h"
@@ -72,8 +73,7 @@ class NpzArchive {
   NpzArchive(Source source, const LoadOptions& options)
       : source_(std::move(source)),
         check_(options.check_crc ? zip::Check::kCrc : zip::Check::kNone),
-        reader_(source_.bytes,
-                zip::ReaderLimits{.inflated_bytes = options.inflated_bytes, .case_sensitive = true}) {
+        reader_(source_.bytes, zip_limits(options, true)) {
     for (const zip::Entry& entry : reader_.entries()) {
       require(entry.name.ends_with(kSuffix), ErrorCode::kUnsupported, "npz", "the record '",
               escaped(entry.name), "' is not an array (.npy)");

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "checkpoint/npy_array.h"
+#include "checkpoint/read_limits.h"
 #include "checkpoint/salvagers.h"
 #include "checkpoint/trouble.h"
 #include "sconce/codec/zip_scan.h"
@@ -16,7 +17,7 @@ using zip::FoundRecord;
 
 zip::Scan scan_of(const ByteSource& source, const LoadOptions& options) {
   zip::ScanOptions scanning;
-  scanning.limits.inflated_bytes = options.inflated_bytes;
+  scanning.limits = zip_limits(options, true);
   return zip::scan(source, scanning);
 }
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <charconv>
 
+#include "checkpoint/read_limits.h"
 #include "sconce/base/byte_reader.h"
 
 namespace sconce::checkpoint {
@@ -29,27 +30,10 @@ constexpr Stranger kStrangers[] = {
      "its state_dict"},
 };
 
-// A pickle deflates to a tenth or so, and its nodes take some ten times its bytes. Ratios far beyond that are
-// made to fill memory.
-constexpr std::uint64_t kPickleRatio = 64;
-constexpr std::uint64_t kSmallPickle = std::uint64_t{32} << 20;
-
 }  // namespace
 
-pickle::Limits pickle_limits(const LoadOptions& options, std::uint64_t size, std::uint64_t stored) {
-  const std::uint64_t scaled = stored > options.pickle_bytes ? options.pickle_bytes : stored * kPickleRatio;
-  require(size <= options.pickle_bytes && (size <= stored || size <= std::max(kSmallPickle, scaled)),
-          ErrorCode::kLimit, "torch", "a pickle has ", size, " bytes (", stored, " in the file), at most ",
-          size <= stored ? options.pickle_bytes : std::max(kSmallPickle, scaled), " are read");
-  pickle::Limits out = options.pickle;
-  out.memory = std::min(out.memory, 3 * kSmallPickle + scaled);
-  return out;
-}
-
 TorchArchive::TorchArchive(Source source, const LoadOptions& options)
-    : source_(std::move(source)),
-      options_(options),
-      reader_(source_.bytes, zip::ReaderLimits{.inflated_bytes = options.inflated_bytes}) {
+    : source_(std::move(source)), options_(options), reader_(source_.bytes, zip_limits(options)) {
   read_top_folder();
   check_version();
   read_byte_order();
@@ -123,6 +107,12 @@ std::optional<std::string> TorchArchive::read_code(std::string_view record) cons
 std::vector<std::byte> TorchArchive::read_whole(const zip::Entry& entry) const {
   pickle_limits(options_, entry.size, entry.compressed_size);
   return reader_.read(entry, check());
+}
+
+bool TorchArchive::is_storage(const zip::Entry& entry) const {
+  if (!entry.name.starts_with(top_)) return false;
+  const std::string_view record = std::string_view(entry.name).substr(top_.size());
+  return !entry.is_directory() && (record.starts_with("data/") || record.starts_with("constants/"));
 }
 
 const zip::Entry& TorchArchive::storage_entry(std::string_view folder, std::string_view key) const {

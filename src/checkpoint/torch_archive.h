@@ -14,11 +14,6 @@
 
 namespace sconce::checkpoint {
 
-// Checks the size of a pickle of `size` bytes that takes `stored` bytes in the file (less when it is
-// deflated) and gives the limits to read it with: what a small file can make of itself stays small. Error
-// kLimit.
-pickle::Limits pickle_limits(const LoadOptions& options, std::uint64_t size, std::uint64_t stored);
-
 class TorchArchive {
  public:
   // Checks the container: one top folder, data.pkl, version, byteorder. Errors: kUnsupported names other zip
@@ -33,6 +28,8 @@ class TorchArchive {
   std::string pickle_record(std::string_view record = "data.pkl") const { return cat(top_, record); }
   // The text of a source file, nullopt where there is none.
   std::optional<std::string> read_code(std::string_view record) const;
+  // True for the record of a storage, in "data" or "constants".
+  bool is_storage(const zip::Entry& entry) const;
   // The record of a storage, in "data" or "constants"; Error kNotFound.
   const zip::Entry& storage_entry(std::string_view folder, std::string_view key) const;
   // Its bytes, checked, in the machine's order of bytes for elements of `word` bytes.

@@ -27,6 +27,22 @@ void add_checksum_note(const zip::Reader& reader, std::vector<std::string>& note
   notes.insert(notes.begin(), cat(unchecked, " of ", entries.size(), " records have no checksum"));
 }
 
+// torch.save stores; deflated storages come from whoever zipped the file again.
+void add_deflated_note(const TorchArchive& archive, std::vector<std::string>& notes) {
+  std::uint64_t deflated = 0;
+  std::uint64_t all = 0;
+  for (const zip::Entry& entry : archive.reader().entries()) {
+    if (!archive.is_storage(entry)) continue;
+    ++all;
+    deflated += entry.method == zip::Method::kDeflated ? 1 : 0;
+  }
+  if (deflated == 0) return;
+  notes.push_back(cat(deflated, " of ", all,
+                      " storages are deflated, as when a file is zipped again: they cannot be mapped, and "
+                      "torch.load(mmap=True) takes their compressed bytes for values; converting the file "
+                      "stores them again"));
+}
+
 }  // namespace
 
 Value load_torch_zip(const Source& source, const LoadOptions& options) {
@@ -51,6 +67,7 @@ Listing list_torch_zip(const Source& source, const LoadOptions& options) {
   }
   listing.file_size = zip->archive.reader().source().size();
   add_checksum_note(zip->archive.reader(), listing.notes);
+  add_deflated_note(zip->archive, listing.notes);
   return listing;
 }
 

@@ -5,9 +5,9 @@
 #include <map>
 #include <unordered_map>
 
+#include "checkpoint/read_limits.h"
 #include "checkpoint/salvage_backend.h"
 #include "checkpoint/salvagers.h"
-#include "checkpoint/torch_archive.h"
 #include "checkpoint/torchscript.h"
 #include "checkpoint/torchscript_load.h"
 #include "checkpoint/trouble.h"
@@ -29,7 +29,7 @@ bool is_pickle_name(std::string_view name) {
 
 zip::ScanOptions scan_options(const LoadOptions& options) {
   zip::ScanOptions out;
-  out.limits.inflated_bytes = options.inflated_bytes;
+  out.limits = zip_limits(options);
   out.search_bytes = options.pickle_bytes;
   return out;
 }

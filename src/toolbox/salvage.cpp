@@ -11,9 +11,9 @@ std::vector<std::string> SalvageReport::unchecked() const {
 }
 
 SalvageReport salvage(const std::string& input, const std::string& output,
-                      const checkpoint::SaveOptions& options) {
+                      const checkpoint::SaveOptions& options, const checkpoint::LoadOptions& load) {
   SalvageReport out;
-  out.salvage = checkpoint::salvage(input);
+  out.salvage = checkpoint::salvage(input, load);
   if (out.salvage.recovered.empty() && !out.salvage.lost.empty()) return out;
   out.warnings = checkpoint::save(output, out.salvage.value, options).warnings;
   out.is_written = true;

@@ -22,16 +22,17 @@ struct Source {
 };
 
 // What merge and shard read: whole pickled modules become the state_dicts they would give.
-Source read_source(const std::string& input) {
+Source read_source(const std::string& input, checkpoint::LoadOptions load) {
   Source out;
   {
     // Gone before the tree is read again: of a hostile file each takes much memory.
-    const checkpoint::Listing listing = checkpoint::describe(input);
+    const checkpoint::Listing listing = checkpoint::describe(input, load);
     out.report.input = listing.format;
     out.report.notes = listing.notes;
     for (std::string& line : code_warnings(listing.pickles)) out.report.notes.push_back(std::move(line));
   }
-  checkpoint::Recovery recovery = checkpoint::recover_modules(checkpoint::load(input, {.defer = true}));
+  load.defer = true;
+  checkpoint::Recovery recovery = checkpoint::recover_modules(checkpoint::load(input, load));
   out.value = std::move(recovery.value);
   const std::size_t listed = out.report.notes.size();
   for (std::string& note : recovery.notes) {
@@ -42,8 +43,9 @@ Source read_source(const std::string& input) {
 }
 
 // What was written, as a reader finds it.
-ReshapeReport finished(ReshapeReport report, const std::string& output, checkpoint::SaveReport saved) {
-  const checkpoint::Listing written = checkpoint::describe(output);
+ReshapeReport finished(ReshapeReport report, const std::string& output, checkpoint::SaveReport saved,
+                       const checkpoint::LoadOptions& load) {
+  const checkpoint::Listing written = checkpoint::describe(output, load);
   report.output = written.format;
   report.tensors = written.tensors.size();
   report.saved = std::move(saved);
@@ -77,23 +79,24 @@ class NewFolder {
 }  // namespace
 
 ReshapeReport merge(const std::string& input, const std::string& output,
-                    const checkpoint::SaveOptions& options) {
+                    const checkpoint::SaveOptions& options, const checkpoint::LoadOptions& load) {
   const bool is_one_file = options.shard_size == 0 && options.format != Format::kDcp &&
                            options.format != Format::kSafetensorsIndex &&
                            options.format != Format::kTorchIndex && !output.ends_with(".index.json");
   require(is_one_file, ErrorCode::kUnsupported, "merge", "the output must be one file");
-  Source source = read_source(input);
+  Source source = read_source(input, load);
   checkpoint::SaveReport saved = checkpoint::save(output, source.value, options);
-  return finished(std::move(source.report), output, std::move(saved));
+  return finished(std::move(source.report), output, std::move(saved), load);
 }
 
-ReshapeReport shard(const std::string& input, const std::string& folder, checkpoint::SaveOptions options) {
+ReshapeReport shard(const std::string& input, const std::string& folder, checkpoint::SaveOptions options,
+                    const checkpoint::LoadOptions& load) {
   require(options.shard_size > 0, ErrorCode::kInvalidArgument, "shard", "expected the size of a shard");
   if (!options.format) options.format = Format::kSafetensors;
-  Source source = read_source(input);
+  Source source = read_source(input, load);
   const NewFolder made(folder);
   checkpoint::SaveReport saved = checkpoint::save(folder + "/", source.value, options);
-  return finished(std::move(source.report), folder, std::move(saved));
+  return finished(std::move(source.report), folder, std::move(saved), load);
 }
 
 }  // namespace sconce::toolbox

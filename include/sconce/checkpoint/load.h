@@ -30,7 +30,12 @@ struct LoadOptions {
   bool defer = false;
 
   pickle::Limits pickle = {};
-  std::uint64_t pickle_bytes = std::uint64_t{1} << 30;     // of data.pkl, or of one pickle of a stream
+  std::uint64_t pickle_bytes = std::uint64_t{1} << 30;  // of data.pkl, or of one pickle of a stream
+  // A pickle deflates to a tenth or so, and its nodes take some ten times its bytes: what is far beyond that
+  // is made to fill memory. A deflated pickle inflates to, and the nodes of a zip's pickle take, at most so
+  // many times its bytes in the file; 32 MiB, and 96 MiB of nodes besides, are always read.
+  std::uint64_t pickle_ratio = 64;
+  std::uint64_t zip_entries = 1'000'000;                   // records of one archive
   std::uint64_t inflated_bytes = std::uint64_t{4} << 30;   // of all deflated records together
   std::uint64_t resolved_bytes = std::uint64_t{16} << 30;  // of one lazily conjugated or negated tensor
   std::uint64_t safetensors_header = 100'000'000;          // bytes, as the reference implementation

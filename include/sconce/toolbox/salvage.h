@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/salvage.h"
 #include "sconce/checkpoint/save.h"
 
@@ -22,6 +23,6 @@ struct SalvageReport {
 // the file describes tensors and none of them can be recovered. Errors: those of checkpoint::salvage() and
 // save().
 SalvageReport salvage(const std::string& input, const std::string& output,
-                      const checkpoint::SaveOptions& options = {});
+                      const checkpoint::SaveOptions& options = {}, const checkpoint::LoadOptions& load = {});
 
 }  // namespace sconce::toolbox

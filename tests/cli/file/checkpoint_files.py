@@ -92,9 +92,9 @@ def pickled_tensor(key, count):
             b"\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtR")
 
 
-def torch_zip(path, opcodes, storages):
+def torch_zip(path, opcodes, storages, compression=zipfile.ZIP_STORED):
     """A .pt whose pickle is these opcodes, with the storages' bytes in order."""
-    with zipfile.ZipFile(path, "w") as zipped:
+    with zipfile.ZipFile(path, "w", compression) as zipped:
         zipped.writestr("net/data.pkl", b"\x80\x02" + opcodes + b".")
         for key, content in enumerate(storages):
             zipped.writestr(f"net/data/{key}", content)

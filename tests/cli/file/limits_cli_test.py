@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""--limit of the commands that read checkpoints, and files whose records are deflated."""
+
+import json
+import shutil
+import unittest
+import zipfile
+
+from checkpoint_files import pickled_tensor, pickled_text, safetensors, torch_zip
+from command import CommandTest, fixture, sconce
+
+NAMES = "inflated, pickle, memory, ratio, records, resolved, header"
+
+
+class LimitsTest(CommandTest):
+    def setUp(self):
+        super().setUp()
+        opcodes = b"}" + pickled_text("w") + pickled_tensor(0, 4096) + b"s"
+        self.stored = torch_zip(self.folder / "stored.pt", opcodes, [bytes(1 << 14)])
+        # As if somebody had unzipped it and zipped it again.
+        self.deflated = torch_zip(self.folder / "zipped.pt", opcodes, [bytes(1 << 14)], zipfile.ZIP_DEFLATED)
+
+    def commands(self, source):
+        """What reads `source`, by command; outputs go where nothing is yet."""
+        out = self.folder / "out"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        return {"inspect": [source], "show": [source, "w"], "diff": [source, source],
+                "convert": [source, out / "c.safetensors"], "merge": [source, out / "m.pt"],
+                "shard": [source, out / "s", "--size", "1MB"], "average": [source, source, out / "a.pt"],
+                "repair": [source, out / "r.pt", "--like", source], "salvage": [source, out / "w.pt"]}
+
+    def test_every_command_that_reads(self):
+        for limit, status in (("inflated=1G", 0), ("inflated=1K", 2)):
+            for command, words in self.commands(self.deflated).items():
+                with self.subTest(command=command, limit=limit):
+                    result = sconce(command, *words, "--limit", limit)
+                    self.assertEqual(result.returncode, status, result.stderr)
+                    if command != "salvage" and status == 2:  # salvage says of each record why it is lost
+                        self.refused(result, "more than 1024 bytes", "; see --limit\n")
+        for command, words in self.commands(self.deflated).items():
+            self.assertEqual(sconce(command, *words).returncode, 0, command)
+
+    def test_verify_says_which_option_raises_it(self):
+        result = sconce("verify", "--json", "--limit", "inflated=1K", self.deflated)
+        self.assertEqual((result.returncode, result.stderr), (1, ""))
+        problem = json.loads(result.stdout)["problems"][0]
+        self.assertEqual((problem["code"], problem["advice"]),
+                         ("limit", "a limit was reached; --limit can raise it"))
+        self.assertIn("--limit can raise it", sconce("verify", "--limit", "inflated=1K", self.deflated).stdout)
+        self.assertEqual(sconce("verify", self.deflated).returncode, 0)
+
+    def test_every_name(self):
+        tensors = self.folder / "w.safetensors"
+        tensors.write_bytes(safetensors({"w": [1, 2]}))
+        for limit, path in (("pickle=10", self.stored), ("memory=64", self.stored), ("records=2", self.stored),
+                            ("inflated=10", self.deflated), ("header=10", tensors)):
+            with self.subTest(limit=limit):
+                self.refused(sconce("inspect", path, "--limit", limit), "; see --limit\n")
+                raised = limit.split("=")[0] + "=1MiB"
+                self.assertEqual(sconce("inspect", path, "--limit", limit, "--limit", raised).returncode, 0)
+
+    def test_a_pickle_that_deflates_far(self):
+        path = torch_zip(self.folder / "text.pt", pickled_text("a" * (33 << 20)), [], zipfile.ZIP_DEFLATED)
+        self.refused(sconce("inspect", path), "in the file)", "; see --limit")
+        self.assertEqual(sconce("inspect", path, "--limit", "ratio=2000").returncode, 0)
+
+    def test_a_view_made_real(self):
+        negated = pickled_tensor(0, 2).removesuffix(b"tR") + b"}" + pickled_text("neg") + b"\x88stR"
+        path = torch_zip(self.folder / "negated.pt", negated, [bytes(8)])
+        words = ("inspect", "--digest", path)
+        self.assertEqual(sconce(*words).returncode, 0)
+        self.refused(sconce(*words, "--limit", "resolved=1"), "; see --limit\n")
+
+    def test_wrong_words(self):
+        for word in ("memories=1", "inflated", "inflated=", "inflated=-1", "inflated=0", "inflated=1.5", "=1",
+                     "inflated=many", "Inflated=1", "inflated=99999999999999999999"):
+            with self.subTest(word=word):
+                self.refused(sconce("inspect", self.stored, "--limit", word), word, NAMES, "inspect --help")
+        self.refused(sconce("inspect", self.stored, "--limit"), "--limit")
+
+    def test_no_hint_where_no_option_is(self):
+        self.assertNotIn("--limit", sconce("completion", "--help").stdout)
+
+    def test_deflated_storages_have_a_note(self):
+        for command in ("inspect", "verify"):
+            notes = json.loads(sconce(command, "--json", self.deflated).stdout)["notes"]
+            self.assertEqual(len(notes), 1, notes)
+            self.assertIn("1 of 1 storages are deflated", notes[0])
+            self.assertIn(f"note: {notes[0]}\n", sconce(command, self.deflated).stdout)
+            self.assertEqual(json.loads(sconce(command, "--json", self.stored).stdout)["notes"], [])
+
+    def test_converting_stores_them(self):
+        out = self.folder / "again.pt"
+        self.assertEqual(sconce("convert", self.deflated, out).returncode, 0)
+        self.assertEqual(json.loads(sconce("inspect", "--json", out).stdout)["notes"], [])
+        self.assertEqual({info.compress_type for info in zipfile.ZipFile(out).infolist()}, {zipfile.ZIP_STORED})
+
+    def test_deflated_code_of_torchscript_is_as_pytorch_has_it(self):
+        path = fixture("jit_26.pt")
+        self.assertIn(zipfile.ZIP_DEFLATED, {info.compress_type for info in zipfile.ZipFile(path).infolist()})
+        self.assertNotIn("deflated", sconce("inspect", path).stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
