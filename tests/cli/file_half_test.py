@@ -66,5 +66,6 @@ class FileHalfTest(unittest.TestCase):
 
 if __name__ == "__main__":
     SOURCE, BUILD = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    OPTIONS = sys.argv[3:]
+    # A list comes through CMake with its semicolons escaped.
+    OPTIONS = [option.replace("\\;", ";") for option in sys.argv[3:]]
     unittest.main(argv=sys.argv[:1])

@@ -139,20 +139,22 @@ def floating(tensors):
 
 
 class Case(OneThreadCase):
-    def assert_as_near(self, expected, actual, exact, limit, least_scale=1e-30):
+    def assert_as_near(self, expected, actual, exact, limit, least_scale=1e-30, other=None):
         """Named tensors within `limit` of PyTorch's or, where rounding is magnified, ten times as far as PyTorch's
-        stray from exact arithmetic."""
+        stray from exact arithmetic: as it computed them or in the `other` way."""
         self.assertEqual(list(expected), list(actual))
         found = {name: distance(tensor, actual[name], least_scale) for name, tensor in expected.items()}
         if max(found.values()) > limit:
-            limit = max(limit, 10 * max(distance(exact[name], expected[name], least_scale) for name in expected))
+            limit = max(limit, 10 * max(distance(exact[name], way[name], least_scale)
+                                        for way in (expected, other or expected) for name in expected))
         for name, error in found.items():
             self.assertEqual(expected[name].shape, actual[name].shape, name)
             self.assertLessEqual(error, limit, f"{name} (SCONCE_SEED={SEED})")
 
-    def assert_losses_as_near(self, expected, actual, exact, limit):
-        self.assert_as_near(*({"losses": torch.tensor(losses, dtype=torch.float64)}
-                              for losses in (expected, actual, exact)), limit)
+    def assert_losses_as_near(self, expected, actual, exact, limit, other=None):
+        expected, actual, exact, other = ({"losses": torch.tensor(losses, dtype=torch.float64)}
+                                          for losses in (expected, actual, exact, other or expected))
+        self.assert_as_near(expected, actual, exact, limit, other=other)
 
 
 class Networks(Case):
@@ -234,10 +236,15 @@ class Command(Case):
                             "--json", "--save", run)
         found = [json.loads(line)["loss"] for line in result.stdout.splitlines()]
         (losses, net), (exact_losses, exact_net) = self.script(8), self.script(8, torch.float64)
-        self.assert_losses_as_near(losses, found, exact_losses, 1e-5)
+        # Eight steps bring some value across ReLU's kink in one way of rounding and not in another.
+        with torch.backends.mkldnn.flags(enabled=False):
+            other_losses, other_net = self.script(8)
+        self.assert_losses_as_near(losses, found, exact_losses, 1e-5, other_losses)
         model = load(run / "last.pt")["model"]
         self.assertEqual(list(net.state_dict()), list(model))
-        self.assert_as_near(*map(floating, (net.state_dict(), model, exact_net.state_dict())), 1e-4, 1)
+        expected, actual, exact, other = (
+            floating(state) for state in (net.state_dict(), model, exact_net.state_dict(), other_net.state_dict()))
+        self.assert_as_near(expected, actual, exact, 1e-4, 1, other)
 
     def wrapped(self, net, with_counts):
         """The state_dict of DataParallel, as PyTorch before 0.4.1 wrote it unless `with_counts`."""
