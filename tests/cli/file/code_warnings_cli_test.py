@@ -29,6 +29,7 @@ class CodeWarnings(CommandTest):
         yield "convert", "--keep-objects", path, out / "b.pt"
         yield "convert", path, out / "c.safetensors"
         yield "shard", path, out / "d.safetensors.index.json", "--size", "1MB"
+        yield "merge", path, out / "h.pt"
         yield "average", path, path, out / "e.pt"
         yield "repair", path, out / "f.pt", "--like", path
         yield "salvage", path, out / "g.pt"
