@@ -94,8 +94,10 @@ void TorchArchive::read_byte_order() {
 
 pickle::Graph TorchArchive::parse_pickle(std::string_view record) const {
   const zip::Entry& entry = *find(record);
-  const pickle::Limits limits = pickle_limits(options_, entry.size, entry.compressed_size);
-  return pickle::parse(reader_.read(entry, check()), limits);
+  return in_pickle(record, [&] {
+    const pickle::Limits limits = pickle_limits(options_, entry.size, entry.compressed_size);
+    return pickle::parse(reader_.read(entry, check()), limits);
+  });
 }
 
 std::optional<std::string> TorchArchive::read_code(std::string_view record) const {
@@ -105,7 +107,11 @@ std::optional<std::string> TorchArchive::read_code(std::string_view record) cons
 }
 
 std::vector<std::byte> TorchArchive::read_whole(const zip::Entry& entry) const {
-  pickle_limits(options_, entry.size, entry.compressed_size);
+  try {
+    pickle_limits(options_, entry.size, entry.compressed_size);
+  } catch (const Error& error) {
+    throw error.in_record(entry.name, OffsetIn::kFile);
+  }
   return reader_.read(entry, check());
 }
 

@@ -24,6 +24,17 @@ class TorchArchive {
   bool is_script() const { return find("constants.pkl") != nullptr; }
   // A pickle that is there (data.pkl, constants.pkl), parsed.
   pickle::Graph parse_pickle(std::string_view record = "data.pkl") const;
+  // Calls read(), whose Errors about what the pickle says then name its record.
+  template <class Read>
+  auto in_pickle(std::string_view record, Read read) const {
+    try {
+      return read();
+    } catch (const Error& error) {
+      // Those of the container and of the file name their own place.
+      if (error.where() == "zip" || !error.path().empty() || error.code() == ErrorCode::kInterrupted) throw;
+      throw error.in_record(pickle_record(record), OffsetIn::kRecord);
+    }
+  }
   // The name of its record.
   std::string pickle_record(std::string_view record = "data.pkl") const { return cat(top_, record); }
   // The text of a source file, nullopt where there is none.

@@ -49,8 +49,11 @@ Value load_torch_zip(const Source& source, const LoadOptions& options) {
   const auto zip = std::make_shared<const OpenZip>(source, options);
   if (zip->archive.is_script())
     return load_torchscript(std::shared_ptr<const TorchArchive>(zip, &zip->archive), options);
-  return load_torch_value(zip->archive.parse_pickle(), zip_ids(),
-                          std::shared_ptr<const StorageFile>(zip, &zip->storages), options);
+  const pickle::Graph graph = zip->archive.parse_pickle();
+  return zip->archive.in_pickle("data.pkl", [&] {
+    return load_torch_value(graph, zip_ids(), std::shared_ptr<const StorageFile>(zip, &zip->storages),
+                            options);
+  });
 }
 
 Listing list_torch_zip(const Source& source, const LoadOptions& options) {
@@ -60,8 +63,10 @@ Listing list_torch_zip(const Source& source, const LoadOptions& options) {
     listing = list_torchscript(std::shared_ptr<const TorchArchive>(zip, &zip->archive), options);
   } else {
     const pickle::Graph graph = zip->archive.parse_pickle();
-    listing =
-        list_torch_value(graph, zip_ids(), std::shared_ptr<const StorageFile>(zip, &zip->storages), options);
+    listing = zip->archive.in_pickle("data.pkl", [&] {
+      return list_torch_value(graph, zip_ids(), std::shared_ptr<const StorageFile>(zip, &zip->storages),
+                              options);
+    });
     listing.format = Format::kTorchZip;
     listing.pickles.push_back(pickle_facts(zip->archive.pickle_record(), graph));
   }

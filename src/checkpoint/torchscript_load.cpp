@@ -112,11 +112,13 @@ Value script_state_dict(const ModuleState& state, bool is_detached) {
 }
 
 Value load_torchscript(const std::shared_ptr<const TorchArchive>& archive, const LoadOptions& options) {
-  const Value root =
-      load_torch_value(archive->parse_pickle(), zip_ids(), storages_in(archive, "data"), options);
-  Value out = script_state_dict(state_of(*archive, root), true);
-  const Value all = load_torch_value(archive->parse_pickle("constants.pkl"), zip_ids(),
-                                     storages_in(archive, kConstants), options);
+  const auto value_of = [&](std::string_view record, std::string_view folder) {
+    const pickle::Graph graph = archive->parse_pickle(record);
+    return archive->in_pickle(
+        record, [&] { return load_torch_value(graph, zip_ids(), storages_in(archive, folder), options); });
+  };
+  Value out = script_state_dict(state_of(*archive, value_of("data.pkl", "data")), true);
+  const Value all = value_of("constants.pkl", kConstants);
   Value constants = Value::tuple();
   for (const Value& tensor : tensors_of(all)) constants.append(tensor);
   if (constants.size() > 0) out.set_attribute(kConstants, constants);
@@ -126,23 +128,27 @@ Value load_torchscript(const std::shared_ptr<const TorchArchive>& archive, const
 Listing list_torchscript(const std::shared_ptr<const TorchArchive>& archive, const LoadOptions& options) {
   const pickle::Graph graph = archive->parse_pickle();
   ModuleState state;
-  Listing listing =
-      list_torch_value(graph, zip_ids(), storages_in(archive, "data"), options, [&](const Value& root) {
-        state = state_of(*archive, root);
-        return script_state_dict(state, false);
-      });
+  const auto tree_of = [&](const Value& root) {
+    state = state_of(*archive, root);
+    return script_state_dict(state, false);
+  };
+  Listing listing = archive->in_pickle("data.pkl", [&] {
+    return list_torch_value(graph, zip_ids(), storages_in(archive, "data"), options, tree_of);
+  });
   listing.format = Format::kTorchScript;
   listing.pickles.push_back(pickle_facts(archive->pickle_record(), graph));
   listing.notes.insert(listing.notes.end(), state.notes.begin(), state.notes.end());
 
   const pickle::Graph constants_graph = archive->parse_pickle("constants.pkl");
-  const Listing constants = list_torch_value(constants_graph, zip_ids(), storages_in(archive, kConstants),
-                                             options, [](const Value& all) {
-                                               Value tensors = Value::list();
-                                               for (const Value& tensor : tensors_of(all))
-                                                 tensors.append(tensor);
-                                               return Value::dict({{kConstants, tensors}});
-                                             });
+  const auto constants_of = [](const Value& all) {
+    Value tensors = Value::list();
+    for (const Value& tensor : tensors_of(all)) tensors.append(tensor);
+    return Value::dict({{kConstants, tensors}});
+  };
+  const Listing constants = archive->in_pickle("constants.pkl", [&] {
+    return list_torch_value(constants_graph, zip_ids(), storages_in(archive, kConstants), options,
+                            constants_of);
+  });
   listing.pickles.push_back(pickle_facts(archive->pickle_record("constants.pkl"), constants_graph));
   if (!constants.tensors.empty()) {
     append(listing, constants, options);

@@ -31,6 +31,17 @@ bool tolerate(std::vector<Error>* faults, Check check) {
   }
 }
 
+// What is wrong with a record names it; offsets are the file's.
+template <class Read>
+auto in_record(const Entry& entry, Read read) {
+  try {
+    return read();
+  } catch (const Error& error) {
+    if (error.where() != "zip") throw;
+    throw error.in_record(entry.name, OffsetIn::kFile);
+  }
+}
+
 // Records may not share bytes with each other or with the central directory. Fills next_offset; those that do
 // are left out.
 void check_places(std::vector<Entry>& entries, std::uint64_t directory_offset, std::vector<Error>* faults) {
@@ -142,7 +153,8 @@ const Entry* Reader::find(std::string_view name) const {
 
 std::uint64_t Reader::payload_offset(const Entry& entry) const {
   const std::uint64_t at = entry.header_offset;
-  const LocalHeader header = read_local(*source_, entry.name, at, entry.compressed_size, entry.next_offset);
+  const LocalHeader header = in_record(
+      entry, [&] { return read_local(*source_, entry.name, at, entry.compressed_size, entry.next_offset); });
   require_at(header.name == entry.name && header.flags == entry.flags &&
                  header.method == static_cast<std::uint16_t>(entry.method),
              at, ErrorCode::kCorrupt, "the header of the record '", escaped(entry.name),
@@ -163,13 +175,13 @@ std::uint64_t Reader::payload_offset(const Entry& entry) const {
 std::vector<std::byte> Reader::read_prefix(const Entry& entry, std::size_t n) const {
   n = static_cast<std::size_t>(std::min<std::uint64_t>(n, entry.size));
   const std::uint64_t begin = payload_offset(entry);
-  if (entry.method == Method::kStored) return bytes_at(*source_, begin, n);
+  if (entry.method == Method::kStored) return in_record(entry, [&] { return bytes_at(*source_, begin, n); });
   std::vector<std::byte> out;
   const Chunk keep = [&](std::span<const std::byte> bytes) {
     bytes = bytes.first(std::min(bytes.size(), n - out.size()));
     out.insert(out.end(), bytes.begin(), bytes.end());
   };
-  inflate(*source_, begin, entry.compressed_size, entry.size, keep, n);
+  in_record(entry, [&] { inflate(*source_, begin, entry.compressed_size, entry.size, keep, n); });
   return out;
 }
 
@@ -202,7 +214,7 @@ void Reader::read_chunks(const Entry& entry, const Chunk& chunk, Check check) co
     chunk(bytes);
   };
   if (entry.method == Method::kDeflated) {
-    inflate(*source_, begin, entry.compressed_size, entry.size, deliver);
+    in_record(entry, [&] { inflate(*source_, begin, entry.compressed_size, entry.size, deliver); });
   } else {
     std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(entry.size, kChunkBytes)));
     for (std::uint64_t done = 0; done < entry.size;) {

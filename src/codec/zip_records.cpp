@@ -162,10 +162,11 @@ std::span<const std::byte> next_central(ByteReader& in) {
   return in.bytes(kCentralBytes + variable);
 }
 
-Entry read_central(ByteReader in) {
+namespace {
+
+void read_central(ByteReader in, Entry& entry) {
   const std::uint64_t at = in.offset();
   in.skip(8);  // signature, versions
-  Entry entry;
   entry.flags = in.little<std::uint16_t>();
   const auto method = in.little<std::uint16_t>();
   in.skip(4);  // time and date
@@ -199,6 +200,17 @@ Entry read_central(ByteReader in) {
   require_at(entry.method != Method::kStored || entry.size == entry.compressed_size, at, ErrorCode::kCorrupt,
              "a stored record with two sizes, ", entry.compressed_size, " and ", entry.size);
   require_at(!entry.is_directory() || entry.size == 0, at, ErrorCode::kCorrupt, "a directory with content");
+}
+
+}  // namespace
+
+Entry read_central(ByteReader in) {
+  Entry entry;
+  try {
+    read_central(in, entry);
+  } catch (const Error& error) {
+    throw error.in_record(entry.name, OffsetIn::kFile);
+  }
   return entry;
 }
 

@@ -63,5 +63,26 @@ TEST(Error, EveryCodeHasItsOwnName) {
   EXPECT_EQ(error_code_name(ErrorCode::kInterrupted), "interrupted");
 }
 
+TEST(Error, NamesARecordOnce) {
+  const Error plain(ErrorCode::kCorrupt, "pickle", "bad opcode");
+  EXPECT_EQ(plain.record(), "");
+  EXPECT_STREQ(plain.in_record("a/data.pkl", OffsetIn::kRecord).what(),
+               "[pickle] bad opcode (in the record 'a/data.pkl')");
+  const Error placed = plain.at_offset(12);
+  const Error inside = placed.in_record("a/data.pkl", OffsetIn::kRecord).in_file("x.pt");
+  EXPECT_STREQ(inside.what(), "x.pt: [pickle] bad opcode (at byte 12 of the record 'a/data.pkl')");
+  EXPECT_EQ(inside.record(), "a/data.pkl");
+  EXPECT_EQ(inside.offset(), 12U);
+  EXPECT_EQ(inside.offset_in(), OffsetIn::kRecord);
+  EXPECT_EQ(inside.code(), ErrorCode::kCorrupt);
+  EXPECT_STREQ(inside.in_record("b", OffsetIn::kFile).what(), inside.what());
+  const Error beside = placed.in_record("a\x1b", OffsetIn::kFile);
+  EXPECT_STREQ(beside.what(), "[pickle] bad opcode (at byte 12) (in the record 'a\\x1b')");
+  EXPECT_EQ(beside.offset_in(), OffsetIn::kFile);
+  const Error told = Error(ErrorCode::kChecksum, "zip", "the record 'a' is bad").in_record("a", OffsetIn::kFile);
+  EXPECT_EQ(told.text(), "the record 'a' is bad");
+  EXPECT_EQ(told.record(), "a");
+}
+
 }  // namespace
 }  // namespace sconce

@@ -37,31 +37,44 @@ enum class ErrorCode : std::uint8_t {
 // Name of a code, for example "truncated".
 std::string_view error_code_name(ErrorCode code);
 
+// What the offset of an error counts in.
+enum class OffsetIn : std::uint8_t { kFile, kRecord };
+
 // Everything the library throws. what() is "path: [where] text"; tests check code(), people read what().
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, std::string_view where, std::string_view text);
 
   ErrorCode code() const { return code_; }
-  const std::string& where() const { return where_; }              // the operation or codec: "conv2d", "zip"
-  const std::string& text() const { return text_; }                // what was expected and what was found
-  const std::string& path() const { return path_; }                // the file, empty when none
-  std::optional<std::uint64_t> offset() const { return offset_; }  // byte offset in the file or record
+  const std::string& where() const { return where_; }  // the operation or codec: "conv2d", "zip"
+  const std::string& text() const { return text_; }    // what was expected and what was found
+  const std::string& path() const { return path_; }    // the file, empty when none
+  // The part of a container that is at fault (a record of a zip archive), empty when none is.
+  const std::string& record() const { return record_; }
+  std::optional<std::uint64_t> offset() const { return offset_; }  // in bytes, in the file
+  // What offset() counts in when there is a record.
+  OffsetIn offset_in() const { return offset_in_; }
 
   // The same error naming a file (kept when one is named already).
   Error in_file(std::string_view path) const;
   // The same error naming a byte offset, which is appended to the text.
   Error at_offset(std::uint64_t offset) const;
+  // The same error naming a record (kept when one is named already), which is appended to the text unless the
+  // text names it. `offset_in` says what the offset, if there is one, counts in.
+  Error in_record(std::string_view record, OffsetIn offset_in) const;
 
  private:
-  Error(ErrorCode code, std::string where, std::string text, std::string path,
-        std::optional<std::uint64_t> offset);
+  // Another path, record or offset for the same fault.
+  Error(const Error& from, std::string text, std::string path, std::string record,
+        std::optional<std::uint64_t> offset, OffsetIn offset_in);
 
   ErrorCode code_;
   std::string where_;
   std::string text_;
   std::string path_;
+  std::string record_;
   std::optional<std::uint64_t> offset_;
+  OffsetIn offset_in_ = OffsetIn::kFile;
 };
 
 namespace detail {
