@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "kernels/conv_sizes.h"
+#include "kernels/direct/choice.h"
+#include "kernels/direct/conv.h"
+#include "kernels/direct/conv_sparse.h"
 #include "kernels/dnnl/conv.h"
 #include "kernels/operands.h"
 #include "sconce/base/parallel.h"
@@ -11,12 +14,14 @@
 namespace sconce::kernels {
 namespace {
 
-// Below this many multiplications the loops finish before a oneDNN primitive has started.
-constexpr double kSmallestForOneDnn = 4096;
+using direct::Loops;
 
-// The fixed rule of the fast path; oneDNN itself may still decline a shape it has no fast code for.
-bool use_onednn(const ConvSizes& sizes, DType dtype) {
-  return dtype == kFloat32 && sizes.work() >= kSmallestForOneDnn && backend() == Backend::kDefault;
+// Below this many multiplications the plain loops finish before the others have started.
+constexpr double kSmallestForFast = 4096;
+
+// Whether a fast path may be taken; every one may still decline a shape.
+bool is_fast(const ConvSizes& sizes, DType dtype) {
+  return dtype == kFloat32 && sizes.work() >= kSmallestForFast && backend() == Backend::kDefault;
 }
 
 void check_grad(const Array& grad, const ConvSizes& sizes) {
@@ -63,7 +68,8 @@ Array conv2d(const Array& image, const Array& weight, const Array& bias, const C
   require(!bias.defined() || bias.shape() == Shape{sizes.out_channels}, ErrorCode::kShapeMismatch, "conv2d",
           "expected a bias of shape (", sizes.out_channels, ",), found ",
           bias.defined() ? bias.shape().str() : "");
-  if (use_onednn(sizes, image.dtype())) {
+  if (is_fast(sizes, image.dtype())) {
+    if (direct::forward_loops(sizes) == Loops::kDense) return direct::conv2d(sizes, image, weight, bias);
     Array out = onednn::conv2d(sizes, image, weight, bias);
     if (out.defined()) return out;
   }
@@ -75,7 +81,10 @@ Array conv2d_backward_input(const Array& grad, const Array& weight, const Shape&
   const ConvSizes sizes = conv_sizes(image_shape, weight.shape(), params);
   check_grad(grad, sizes);
   check_same_dtype(grad, {&weight}, "conv2d");
-  if (use_onednn(sizes, grad.dtype())) {
+  if (is_fast(sizes, grad.dtype())) {
+    const Loops loops = direct::backward_input_loops(sizes, grad);
+    if (loops == Loops::kSparse) return direct::sparse_backward_input(sizes, grad, weight);
+    if (loops == Loops::kDense) return direct::conv2d_backward_input(sizes, grad, weight);
     Array out = onednn::conv2d_backward_input(sizes, grad, weight);
     if (out.defined()) return out;
   }
@@ -87,8 +96,12 @@ Array conv2d_backward_weight(const Array& grad, const Array& image, const Shape&
   const ConvSizes sizes = conv_sizes(image.shape(), weight_shape, params);
   check_grad(grad, sizes);
   check_same_dtype(grad, {&image}, "conv2d");
-  if (use_onednn(sizes, grad.dtype())) {
-    Array out = onednn::conv2d_backward_weight(sizes, grad, image);
+  if (is_fast(sizes, grad.dtype())) {
+    const Loops loops = direct::backward_weight_loops(sizes, grad);
+    if (loops == Loops::kSparse) return direct::sparse_backward_weight(sizes, grad, image);
+    Array out;
+    if (loops == Loops::kDense) out = direct::conv2d_backward_weight(sizes, grad, image);
+    if (!out.defined()) out = onednn::conv2d_backward_weight(sizes, grad, image);
     if (out.defined()) return out;
   }
   return reference::conv2d_backward_weight(grad, image, weight_shape, params);
