@@ -83,9 +83,10 @@ Array conv2d_backward_input(const Array& grad, const Array& weight, const Shape&
   check_same_dtype(grad, {&weight}, "conv2d");
   if (is_fast(sizes, grad.dtype())) {
     const Loops loops = direct::backward_input_loops(sizes, grad);
-    if (loops == Loops::kSparse) return direct::sparse_backward_input(sizes, grad, weight);
-    if (loops == Loops::kDense) return direct::conv2d_backward_input(sizes, grad, weight);
-    Array out = onednn::conv2d_backward_input(sizes, grad, weight);
+    Array out;
+    if (loops == Loops::kSparse) out = direct::sparse_backward_input(sizes, grad, weight);
+    if (loops == Loops::kDense) out = direct::conv2d_backward_input(sizes, grad, weight);
+    if (!out.defined()) out = onednn::conv2d_backward_input(sizes, grad, weight);
     if (out.defined()) return out;
   }
   return reference::conv2d_backward_input(grad, weight, image_shape, params);

@@ -4,7 +4,8 @@
 
 #include "kernels/isa.h"
 
-// clang-format off: the order matters
+// In this order:
+// clang-format off
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool_rows.cpp"
 #include "kernels/isa_targets.h"
@@ -18,8 +19,8 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Calls body(d, i) for vectors that cover [0, count): the widest of up to kMost lanes that fits, the last one drawn back
-// so that it ends with the row. What is covered twice is computed twice.
+// Calls body(d, i) for vectors that cover [0, count): the widest of up to kMost lanes that fits, the last one
+// drawn back so that it ends with the row. What is covered twice is computed twice.
 template <std::size_t kMost = 16, class Body>
 void for_each_vector(std::int64_t count, const Body& body) {
   const hn::CappedTag<float, kMost> d;
@@ -31,19 +32,21 @@ void for_each_vector(std::int64_t count, const Body& body) {
   for (std::int64_t i = 0; i < count; i += kLanes) body(d, std::min(i, count - kLanes));
 }
 
-void pool_row(const float* HWY_RESTRICT above, const float* HWY_RESTRICT below, std::int64_t count, std::int32_t first,
-              std::int32_t width, float* HWY_RESTRICT out, std::int32_t* HWY_RESTRICT places) {
+void pool_row(const float* HWY_RESTRICT above, const float* HWY_RESTRICT below, std::int64_t count,
+              std::int32_t first, std::int32_t width, float* HWY_RESTRICT out,
+              std::int32_t* HWY_RESTRICT places) {
   for_each_vector(count, [&](auto d, std::int64_t i) {
     const hn::Rebind<std::int32_t, decltype(d)> di;
     hn::Vec<decltype(d)> best;
     hn::Vec<decltype(d)> value[3];
     hn::LoadInterleaved2(d, above + 2 * i, best, value[0]);
     hn::LoadInterleaved2(d, below + 2 * i, value[1], value[2]);
-    const auto left = hn::Add(hn::Set(di, first + 2 * static_cast<std::int32_t>(i)), hn::Mul(hn::Iota(di, 0), hn::Set(di, 2)));
+    const auto left = hn::Add(hn::Set(di, first + 2 * static_cast<std::int32_t>(i)),
+                              hn::Mul(hn::Iota(di, 0), hn::Set(di, 2)));
     auto place = left;
     const std::int32_t offset[3] = {1, width, width + 1};
     for (int k = 0; k < 3; ++k) {
-      const auto wins = hn::Or(hn::Gt(value[k], best), hn::Ne(value[k], value[k]));
+      const auto wins = hn::Or(hn::Gt(value[k], best), hn::IsNaN(value[k]));
       best = hn::IfThenElse(wins, value[k], best);
       place = hn::IfThenElse(hn::RebindMask(di, wins), hn::Add(left, hn::Set(di, offset[k])), place);
     }
@@ -53,11 +56,13 @@ void pool_row(const float* HWY_RESTRICT above, const float* HWY_RESTRICT below, 
 }
 
 void unpool_row(const float* HWY_RESTRICT grad, const std::int32_t* HWY_RESTRICT places, std::int64_t count,
-                std::int32_t first, std::int32_t width, float* HWY_RESTRICT above, float* HWY_RESTRICT below) {
+                std::int32_t first, std::int32_t width, float* HWY_RESTRICT above,
+                float* HWY_RESTRICT below) {
   for_each_vector(count, [&](auto d, std::int64_t i) {
     const hn::Rebind<std::int32_t, decltype(d)> di;
     const auto g = hn::LoadU(d, grad + i);
-    const auto left = hn::Add(hn::Set(di, first + 2 * static_cast<std::int32_t>(i)), hn::Mul(hn::Iota(di, 0), hn::Set(di, 2)));
+    const auto left = hn::Add(hn::Set(di, first + 2 * static_cast<std::int32_t>(i)),
+                              hn::Mul(hn::Iota(di, 0), hn::Set(di, 2)));
     const auto tap = hn::Sub(hn::LoadU(di, places + i), left);
     const auto part = [&](std::int32_t offset) {
       return hn::IfThenElseZero(hn::RebindMask(d, hn::Eq(tap, hn::Set(di, offset))), g);
@@ -77,8 +82,8 @@ namespace sconce::kernels {
 HWY_EXPORT(pool_row);
 HWY_EXPORT(unpool_row);
 
-void pool_row_2x2(const float* above, const float* below, std::int64_t count, std::int32_t first, std::int32_t width,
-                  float* out, std::int32_t* places) {
+void pool_row_2x2(const float* above, const float* below, std::int64_t count, std::int32_t first,
+                  std::int32_t width, float* out, std::int32_t* places) {
   isa();
   HWY_DYNAMIC_DISPATCH(pool_row)(above, below, count, first, width, out, places);
 }

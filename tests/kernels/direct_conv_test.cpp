@@ -25,13 +25,13 @@ namespace reference = kernels::reference;
 
 std::string str(const ConvSizes& s) {
   const Conv2dParams& p = s.params;
-  return cat("image ", s.image_shape().str(), " weight ", s.weight_shape().str(), " stride ", p.stride.h, ",", p.stride.w,
-             " padding ", p.padding.h, ",", p.padding.w, " dilation ", p.dilation.h, ",", p.dilation.w, " groups ",
-             p.groups);
+  return cat("image ", s.image_shape().str(), " weight ", s.weight_shape().str(), " stride ", p.stride.h, ",",
+             p.stride.w, " padding ", p.padding.h, ",", p.padding.w, " dilation ", p.dilation.h, ",",
+             p.dilation.w, " groups ", p.groups);
 }
 
-// Channels 1 to 32 a group, kernels up to 7, every stride, padding and dilation; now and then a tall image, which is
-// computed in bands.
+// Channels 1 to 32 a group, kernels up to 7, every stride, padding and dilation; now and then a tall image,
+// which is computed in bands.
 ConvSizes random_sizes(Random& random) {
   while (true) {
     const std::int64_t groups = random.integer(0, 2) > 0 ? 1 : random.integer(2, 4);
@@ -104,7 +104,8 @@ TEST(DirectConv, GivesTheSameBitsForAnyNumberOfThreads) {
   const Array grad = random.normal(s.output_shape());
   const auto all = [&] {
     return std::array{direct::conv2d(s, image, weight, {}), direct::conv2d_backward_input(s, grad, weight),
-                      direct::sparse_backward_input(s, grad, weight), direct::conv2d_backward_weight(s, grad, image),
+                      direct::sparse_backward_input(s, grad, weight),
+                      direct::conv2d_backward_weight(s, grad, image),
                       direct::sparse_backward_weight(s, grad, image)};
   };
   const ThreadsScope one(1);
@@ -114,7 +115,8 @@ TEST(DirectConv, GivesTheSameBitsForAnyNumberOfThreads) {
     const auto found = all();
     for (std::size_t i = 0; i < found.size(); ++i) {
       const auto* a = expected[i].data<float>();
-      EXPECT_TRUE(std::equal(a, a + expected[i].numel(), found[i].data<float>())) << threads << " threads, result " << i;
+      EXPECT_TRUE(std::equal(a, a + expected[i].numel(), found[i].data<float>()))
+          << threads << " threads, result " << i;
     }
   }
 }
@@ -124,13 +126,34 @@ TEST(DirectConv, KeepsInfinityWhereItIs) {
   Random random(6);
   const ConvSizes s = kernels::conv_sizes({2, 3, 20, 20}, {6, 3, 5, 5}, {});
   Array image = random.normal(s.image_shape());
-  image.mutable_data<float>()[19] = std::numeric_limits<float>::infinity();  // in reach of the last column of taps only
+  image.mutable_data<float>()[19] =
+      std::numeric_limits<float>::infinity();  // in reach of the last column of taps only
   const Array grad = random.normal(s.output_shape());
   EXPECT_FALSE(direct::conv2d_backward_weight(s, grad, image).defined());
   const Array expected = reference::conv2d_backward_weight(grad, image, s.weight_shape(), s.params);
   const Array found = kernels::conv2d_backward_weight(grad, image, s.weight_shape(), s.params);
   for (std::int64_t i = 0; i < expected.numel(); ++i) {
     EXPECT_EQ(std::isfinite(expected.data<float>()[i]), std::isfinite(found.data<float>()[i])) << i;
+  }
+}
+
+TEST(DirectConv, LeavesOutNoNan) {
+  for (const Isa isa : all_isas()) {
+    const IsaScope scope(isa);
+    Random random(8);
+    const ConvSizes s = kernels::conv_sizes({1, 3, 20, 20}, {6, 3, 5, 5}, {});
+    Array grad = Array::zeros(s.output_shape());
+    grad.mutable_data<float>()[20] = std::numeric_limits<float>::quiet_NaN();
+    const Array weight = random.normal(s.weight_shape());
+    EXPECT_FALSE(direct::sparse_backward_input(s, grad, weight).defined());
+    const Array dx = kernels::conv2d_backward_input(grad, weight, s.image_shape(), s.params);
+    const Array dw = direct::sparse_backward_weight(s, grad, random.normal(s.image_shape()));
+    const auto nans = [](const Array& array) {
+      const auto values = array.to_vector<double>();
+      return std::count_if(values.begin(), values.end(), [](double value) { return std::isnan(value); });
+    };
+    EXPECT_EQ(nans(dx), 75);  // a window
+    EXPECT_EQ(nans(dw), 75);  // one output channel's weights
   }
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/direct/conv_sparse.h"
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "kernels/direct/bands.h"
@@ -70,7 +71,8 @@ Array sparse_backward_weight(const ConvSizes& s, const Array& grad, const Array&
           for (std::int64_t y = 0; y < s.out.h; ++y) {
             found += append_nonzeros(rows + y * s.out.w, s.out.w,
                                      static_cast<std::int32_t>(n * pixels.numel() + pixels.place(y, 0)),
-                                     static_cast<std::int32_t>(pixels.place(0, 1)), places + found, values + found);
+                                     static_cast<std::int32_t>(pixels.place(0, 1)), places + found,
+                                     values + found);
           }
         }
         sum_runs({packed, places, values, found, runs.offsets.data(), runs.vectors(),
@@ -83,11 +85,13 @@ Array sparse_backward_weight(const ConvSizes& s, const Array& grad, const Array&
   const std::int64_t weight_numel = s.group_in() * s.kernel.h * s.kernel.w;
   float* target = out.mutable_data<float>();
   for (std::int64_t o = 0; o < s.out_channels; ++o, target += weight_numel) {
-    const float* part = parts.data() + (o / channels * chunks * channels + o % channels) * runs.vectors() * lanes;
+    const float* part =
+        parts.data() + (o / channels * chunks * channels + o % channels) * runs.vectors() * lanes;
     for (std::size_t i = 0; i < runs.weights.size(); ++i) {
       if (runs.weights[i] < 0) continue;
       double sum = 0;
-      for (std::int64_t chunk = 0; chunk < chunks; ++chunk) sum += part[chunk * numel + static_cast<std::int64_t>(i)];
+      for (std::int64_t chunk = 0; chunk < chunks; ++chunk)
+        sum += part[chunk * numel + static_cast<std::int64_t>(i)];
       target[runs.weights[i]] = static_cast<float>(sum);
     }
   }
@@ -109,6 +113,7 @@ Array sparse_backward_input(const ConvSizes& s, const Array& grad, const Array& 
   const float* grads = g.data<float>();
   float* target = out.mutable_data<float>();
   const std::int64_t units = s.batch * groups;
+  std::atomic<bool> finite = true;
   parallel_for(units, unit_grain(s, units), [&](std::int64_t begin, std::int64_t end) {
     float* packed = scratch<Image>(pixels.numel() + kSlack);
     float* by_pixel = scratch<GradPixels>(plane * grad_stride);
@@ -120,14 +125,19 @@ Array sparse_backward_input(const ConvSizes& s, const Array& grad, const Array& 
       }
       std::fill(packed, packed + pixels.numel() + kSlack, 0.0F);
       for (std::int64_t y = 0; y < s.out.h; ++y) {
-        spread({by_pixel + y * s.out.w * grad_stride, grad_stride, s.out.w,
-                weights.data() + unit % groups * channels * runs.vectors() * lanes, runs.offsets.data(), runs.vectors(),
-                packed + pixels.place(y, 0), pixels.place(0, 1)});
+        const bool usable =
+            spread({by_pixel + y * s.out.w * grad_stride, grad_stride, s.out.w,
+                    weights.data() + unit % groups * channels * runs.vectors() * lanes, runs.offsets.data(),
+                    runs.vectors(), packed + pixels.place(y, 0), pixels.place(0, 1)});
+        if (!usable) {
+          finite = false;
+          return;
+        }
       }
       pixels.unpack(packed, target + unit * s.group_in() * s.in.h * s.in.w);
     }
   });
-  return out;
+  return finite ? out : Array();
 }
 
 }  // namespace sconce::kernels::direct

@@ -7,7 +7,8 @@
 
 #include "kernels/isa.h"
 
-// clang-format off: the order matters
+// In this order:
+// clang-format off
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/direct/sparse_tiles.cpp"
 #include "kernels/isa_targets.h"
@@ -31,8 +32,9 @@ constexpr int kMostSums = HWY_MAX_BYTES >= 64 ? 25 : 12;
 
 std::int64_t vector_lanes() { return kLanes; }
 
-std::int64_t append_nonzeros(const float* HWY_RESTRICT row, std::int64_t count, std::int32_t first, std::int32_t step,
-                             std::int32_t* HWY_RESTRICT places, float* HWY_RESTRICT values) {
+std::int64_t append_nonzeros(const float* HWY_RESTRICT row, std::int64_t count, std::int32_t first,
+                             std::int32_t step, std::int32_t* HWY_RESTRICT places,
+                             float* HWY_RESTRICT values) {
   const Lanes d;
   const Places di;
   std::int64_t found = 0;
@@ -41,7 +43,7 @@ std::int64_t append_nonzeros(const float* HWY_RESTRICT row, std::int64_t count, 
   std::int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     const Vector value = hn::LoadU(d, row + i);
-    const auto nonzero = hn::Ne(value, hn::Zero(d));
+    const auto nonzero = hn::Not(hn::Eq(value, hn::Zero(d)));  // Ne would leave out NaN
     hn::StoreU(hn::Compress(value, nonzero), d, values + found);
     hn::StoreU(hn::Compress(place, hn::RebindMask(di, nonzero)), di, places + found);
     found += static_cast<std::int64_t>(hn::CountTrue(d, nonzero));
@@ -113,7 +115,7 @@ void sum_runs(const RunSums& task) {
 // ---- spread
 
 template <int kVectors>
-void spread_tile(const Spread& task, std::int64_t first) {
+bool spread_tile(const Spread& task, std::int64_t first) {
   const Lanes d;
   const std::int64_t groups = task.grad_stride / kLanes;
   const std::int64_t weight_step = task.vectors * kLanes;
@@ -124,7 +126,9 @@ void spread_tile(const Spread& task, std::int64_t first) {
   for (std::int64_t i = 0; i < task.count; ++i, target += task.step) {
     const float* HWY_RESTRICT weights = task.weights + first * kLanes;
     for (std::int64_t group = 0; group < groups; ++group, grad += kLanes, weights += kLanes * weight_step) {
-      const auto mask = hn::Ne(hn::LoadU(d, grad), hn::Zero(d));
+      const Vector values = hn::LoadU(d, grad);
+      if (!hn::AllTrue(d, hn::IsFinite(values))) return false;
+      const auto mask = hn::Ne(values, hn::Zero(d));
       std::uint8_t bytes[8] = {};
       hn::StoreMaskBits(d, mask, bytes);
       auto bits = static_cast<std::uint32_t>(bytes[0] | bytes[1] << 8);
@@ -136,28 +140,31 @@ void spread_tile(const Spread& task, std::int64_t first) {
         bits &= bits - 1;
         const Vector value = hn::Set(d, grad[c]);
         const float* HWY_RESTRICT row = weights + c * weight_step;
-        for (int v = 0; v < kVectors; ++v) sums[v] = hn::MulAdd(value, hn::LoadU(d, row + v * kLanes), sums[v]);
+        for (int v = 0; v < kVectors; ++v)
+          sums[v] = hn::MulAdd(value, hn::LoadU(d, row + v * kLanes), sums[v]);
       } while (bits != 0);
       for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[v], d, target + offsets[v]);
     }
   }
+  return true;
 }
 
-using SpreadTile = void (*)(const Spread&, std::int64_t);
+using SpreadTile = bool (*)(const Spread&, std::int64_t);
 
 template <int... kVectors>
 constexpr std::array<SpreadTile, kMostSums> spread_tiles(std::integer_sequence<int, kVectors...>) {
   return {&spread_tile<kVectors + 1>...};
 }
 
-void spread(const Spread& task) {
+bool spread(const Spread& task) {
   static constexpr auto kTiles = spread_tiles(std::make_integer_sequence<int, kMostSums>());
   const std::int64_t blocks = (task.vectors + kMostSums - 1) / kMostSums;
   for (std::int64_t block = 0; block < blocks; ++block) {
     const std::int64_t first = task.vectors * block / blocks;
     const std::int64_t vectors = task.vectors * (block + 1) / blocks - first;
-    kTiles[static_cast<std::size_t>(vectors - 1)](task, first);
+    if (!kTiles[static_cast<std::size_t>(vectors - 1)](task, first)) return false;
   }
+  return true;
 }
 
 }  // namespace
@@ -188,9 +195,9 @@ void sum_runs(const RunSums& task) {
   HWY_DYNAMIC_DISPATCH(sum_runs)(task);
 }
 
-void spread(const Spread& task) {
+bool spread(const Spread& task) {
   isa();
-  HWY_DYNAMIC_DISPATCH(spread)(task);
+  return HWY_DYNAMIC_DISPATCH(spread)(task);
 }
 
 }  // namespace sconce::kernels::direct

@@ -6,7 +6,8 @@
 
 #include "kernels/isa.h"
 
-// clang-format off: the order matters
+// In this order:
+// clang-format off
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/direct/tiles.cpp"
 #include "kernels/isa_targets.h"
@@ -36,8 +37,9 @@ constexpr int kSums = kRegisters * 3 / 4;
 constexpr int vectors_for(int channels) { return std::min(kSums / channels, 8); }
 
 template <int kChannels, int kVectors>
-void correlate_tile(const Correlation& task, const float* HWY_RESTRICT weights, const float* HWY_RESTRICT bias,
-                    const float* HWY_RESTRICT source, float* HWY_RESTRICT out) {
+void correlate_tile(const Correlation& task, const float* HWY_RESTRICT weights,
+                    const float* HWY_RESTRICT bias, const float* HWY_RESTRICT source,
+                    float* HWY_RESTRICT out) {
   const Lanes d;
   Vector sums[kChannels][kVectors];
   for (int c = 0; c < kChannels; ++c) {
@@ -68,7 +70,8 @@ constexpr std::array<CorrelateTile, 9> tile_row(std::integer_sequence<int, kVect
 
 template <int... kChannels>
 constexpr auto tile_table(std::integer_sequence<int, kChannels...>) {
-  return std::array{tile_row<kChannels + 1>(std::make_integer_sequence<int, vectors_for(kChannels + 1)>())...};
+  return std::array{
+      tile_row<kChannels + 1>(std::make_integer_sequence<int, vectors_for(kChannels + 1)>())...};
 }
 
 void correlate(const Correlation& task) {
@@ -96,8 +99,8 @@ constexpr int kTermBlock = kRegisters == 32 ? 5 : 3;
 constexpr int kGradBlock = kRegisters == 32 ? 5 : 3;
 
 template <int kChannels, int kTerms>
-void sum_products_tile(const Products& task, const float* HWY_RESTRICT grad, const std::int64_t* HWY_RESTRICT offsets,
-                       float* HWY_RESTRICT out) {
+void sum_products_tile(const Products& task, const float* HWY_RESTRICT grad,
+                       const std::int64_t* HWY_RESTRICT offsets, float* HWY_RESTRICT out) {
   const Lanes d;
   Vector sums[kChannels][kTerms];
   for (int c = 0; c < kChannels; ++c) {
