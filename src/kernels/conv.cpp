@@ -26,7 +26,7 @@ bool is_fast(const ConvSizes& sizes, DType dtype) {
 
 void check_grad(const Array& grad, const ConvSizes& sizes) {
   require(grad.shape() == sizes.output_shape(), ErrorCode::kShapeMismatch, "conv2d",
-          "expected a gradient of shape ", sizes.output_shape().str(), ", found ", grad.shape().str());
+          "expected a gradient of shape ", sizes.output_shape(), ", found ", grad.shape());
 }
 
 }  // namespace
@@ -34,17 +34,17 @@ void check_grad(const Array& grad, const ConvSizes& sizes) {
 ConvSizes conv_sizes(const Shape& image, const Shape& weight, const Conv2dParams& params) {
   const char* const where = "conv2d";
   require(image.size() == 4, ErrorCode::kShapeMismatch, where,
-          "expected an image of shape (N, C, H, W), found ", image.str());
+          "expected an image of shape (N, C, H, W), found ", image);
   require(weight.size() == 4, ErrorCode::kShapeMismatch, where,
-          "expected a weight of shape (O, C / groups, KH, KW), found ", weight.str());
+          "expected a weight of shape (O, C / groups, KH, KW), found ", weight);
   const Window window{{weight[2], weight[3]}, params.stride, params.padding, params.dilation};
   check_window(window, where);
   const std::int64_t groups = params.groups;
   require(groups >= 1 && weight[0] % groups == 0 && weight[0] > 0, ErrorCode::kInvalidArgument, where,
           "expected groups that divide ", weight[0], " output channels, found ", groups);
   require(image[1] == weight[1] * groups, ErrorCode::kShapeMismatch, where, "weight expects ",
-          weight[1] * groups, " input channels, image has ", image[1], " (image ", image.str(), ", weight ",
-          weight.str(), groups > 1 ? cat(", groups ", groups) : "", ")");
+          weight[1] * groups, " input channels, image has ", image[1], " (image ", image, ", weight ", weight,
+          groups > 1 ? cat(", groups ", groups) : "", ")");
   const auto count = [&](std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
                          std::int64_t dilation) {
     return window_count(size, kernel, stride, padding, dilation, false);
@@ -52,9 +52,9 @@ ConvSizes conv_sizes(const Shape& image, const Shape& weight, const Conv2dParams
   const Pair out{count(image[2], weight[2], params.stride.h, params.padding.h, params.dilation.h),
                  count(image[3], weight[3], params.stride.w, params.padding.w, params.dilation.w)};
   require(out.h > 0 && out.w > 0, ErrorCode::kShapeMismatch, where,
-          "expected an image at least as large as the kernel, found image ", image.str(), ", weight ",
-          weight.str(), ", padding (", params.padding.h, ", ", params.padding.w, "), dilation (",
-          params.dilation.h, ", ", params.dilation.w, ")");
+          "expected an image at least as large as the kernel, found image ", image, ", weight ", weight,
+          ", padding (", params.padding.h, ", ", params.padding.w, "), dilation (", params.dilation.h, ", ",
+          params.dilation.w, ")");
   return {image[0], image[1], weight[0], {image[2], image[3]}, out, window.kernel, params};
 }
 
@@ -65,9 +65,10 @@ Shape conv2d_shape(const Shape& image, const Shape& weight, const Conv2dParams& 
 Array conv2d(const Array& image, const Array& weight, const Array& bias, const Conv2dParams& params) {
   const ConvSizes sizes = conv_sizes(image.shape(), weight.shape(), params);
   check_same_dtype(image, {&weight, &bias}, "conv2d");
-  require(!bias.defined() || bias.shape() == Shape{sizes.out_channels}, ErrorCode::kShapeMismatch, "conv2d",
-          "expected a bias of shape (", sizes.out_channels, ",), found ",
-          bias.defined() ? bias.shape().str() : "");
+  if (bias.defined()) {
+    require(bias.shape() == Shape{sizes.out_channels}, ErrorCode::kShapeMismatch, "conv2d",
+            "expected a bias of shape (", sizes.out_channels, ",), found ", bias.shape());
+  }
   if (is_fast(sizes, image.dtype())) {
     if (direct::forward_loops(sizes) == Loops::kDense) return direct::conv2d(sizes, image, weight, bias);
     Array out = onednn::conv2d(sizes, image, weight, bias);
@@ -110,7 +111,7 @@ Array conv2d_backward_weight(const Array& grad, const Array& image, const Shape&
 
 Array conv2d_backward_bias(const Array& grad) {
   require(grad.rank() == 4, ErrorCode::kShapeMismatch, "conv2d",
-          "expected a gradient of shape (N, O, OH, OW), found ", grad.shape().str());
+          "expected a gradient of shape (N, O, OH, OW), found ", grad.shape());
   const std::int64_t batch = grad.shape()[0];
   const std::int64_t channels = grad.shape()[1];
   const std::int64_t plane = grad.shape()[2] * grad.shape()[3];

@@ -1,9 +1,10 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/multiversion.h"
 #include "kernels/operands.h"
+#include "kernels/pool_2x2.h"
 #include "kernels/pool_planes.h"
-#include "kernels/pool_rows.h"
 #include "sconce/base/checked.h"
 #include "sconce/kernels/backend.h"
 #include "sconce/kernels/pool.h"
@@ -23,8 +24,8 @@ Pair pooled_size(const Shape& image, const Window& window, bool ceil_mode, const
   const Pair out{window_count(image[2], k.h, window.stride.h, p.h, d.h, ceil_mode),
                  window_count(image[3], k.w, window.stride.w, p.w, d.w, ceil_mode)};
   require(out.h > 0 && out.w > 0, ErrorCode::kShapeMismatch, where,
-          "expected an image at least as large as the kernel, found image ", image.str(), ", kernel (", k.h,
-          ", ", k.w, ")");
+          "expected an image at least as large as the kernel, found image ", image, ", kernel (", k.h, ", ",
+          k.w, ")");
   return out;
 }
 
@@ -33,9 +34,7 @@ namespace {
 constexpr const char* kWhere = "max_pool2d";
 constexpr std::int32_t kNoPlace = -1;
 
-struct Plane {
-  std::int64_t height, width, out_height, out_width;
-};
+using Plane = PooledPlane;
 
 // `value` replaces `best`, which comes before it: the first of equals stays and NaN wins.
 template <class T>
@@ -77,24 +76,6 @@ bool is_side_by_side(const Window& window, const Plane& s) {
          window.dilation == Pair(1) && s.out_height * 2 <= s.height && s.out_width * 2 <= s.width;
 }
 
-// Gives what pool_plane gives.
-void pool_plane_2x2(const float* in, float* out, std::int32_t* where, const Plane& s) {
-  for (std::int64_t oy = 0; oy < s.out_height; ++oy, out += s.out_width, where += s.out_width) {
-    const std::int64_t top = 2 * oy * s.width;
-    pool_row_2x2(in + top, in + top + s.width, s.out_width, static_cast<std::int32_t>(top),
-                 static_cast<std::int32_t>(s.width), out, where);
-  }
-}
-
-// Its transpose, for a plane that the windows cover.
-void unpool_plane_2x2(const float* grad, const std::int32_t* where, float* out, const Plane& s) {
-  for (std::int64_t oy = 0; oy < s.out_height; ++oy, grad += s.out_width, where += s.out_width) {
-    const std::int64_t top = 2 * oy * s.width;
-    unpool_row_2x2(grad, where, s.out_width, static_cast<std::int32_t>(top), static_cast<std::int32_t>(s.width),
-                   out + top, out + top + s.width);
-  }
-}
-
 // The places of a plane fit 32 bits.
 void check_plane(std::int64_t plane) {
   require(plane <= std::numeric_limits<std::int32_t>::max(), ErrorCode::kLimit, kWhere,
@@ -105,15 +86,17 @@ void check_plane(std::int64_t plane) {
 void check_places(const Array& places, const Shape& like, std::int64_t plane) {
   require(places.dtype() == kInt32, ErrorCode::kDTypeMismatch, kWhere, "expected int32 places, found ",
           places.dtype());
-  require(places.shape() == like, ErrorCode::kShapeMismatch, kWhere, "expected places of shape ", like.str(),
-          ", found ", places.shape().str());
+  require(places.shape() == like, ErrorCode::kShapeMismatch, kWhere, "expected places of shape ", like,
+          ", found ", places.shape());
   const auto* place = places.data<std::int32_t>();
   std::int32_t least = kNoPlace;
   std::int32_t most = kNoPlace;
-  for (std::int64_t i = 0, n = places.numel(); i < n; ++i) {
-    least = std::min(least, place[i]);
-    most = std::max(most, place[i]);
-  }
+  multiversion([&, n = places.numel()]() SCONCE_ALWAYS_INLINE {
+    for (std::int64_t i = 0; i < n; ++i) {
+      least = std::min(least, place[i]);
+      most = std::max(most, place[i]);
+    }
+  });
   require(least >= kNoPlace && most < plane, ErrorCode::kIndexOutOfRange, kWhere,
           "expected places inside a plane of ", plane, " elements, found ", least < kNoPlace ? least : most);
 }
@@ -137,7 +120,8 @@ MaxPool2dResult max_pool2d(const Array& image, const Window& window, bool ceil_m
     const std::int64_t out_plane = size.h * size.w;
     for_each_plane(shape, in_plane, [&](std::int64_t i) {
       if constexpr (std::is_same_v<T, float>) {
-        if (simple) return pool_plane_2x2(in + i * in_plane, out + i * out_plane, where + i * out_plane, plane);
+        if (simple)
+          return pool_plane_2x2(in + i * in_plane, plane, out + i * out_plane, where + i * out_plane);
       }
       pool_plane(in + i * in_plane, out + i * out_plane, where + i * out_plane, plane, window);
     });
@@ -145,18 +129,20 @@ MaxPool2dResult max_pool2d(const Array& image, const Window& window, bool ceil_m
   return result;
 }
 
-Array max_pool2d_backward(const Array& grad, const Array& places, const Shape& image_shape, const Window& window) {
+Array max_pool2d_backward(const Array& grad, const Array& places, const Shape& image_shape,
+                          const Window& window) {
   check_image(image_shape, kWhere);
   check_image(grad.shape(), kWhere);
   require(grad.shape()[0] == image_shape[0] && grad.shape()[1] == image_shape[1], ErrorCode::kShapeMismatch,
-          kWhere, "expected a gradient for image ", image_shape.str(), ", found ", grad.shape().str());
+          kWhere, "expected a gradient for image ", image_shape, ", found ", grad.shape());
   const std::int64_t in_plane = image_shape[2] * image_shape[3];
   const std::int64_t out_plane = grad.shape()[2] * grad.shape()[3];
   const Array where = places.contiguous();
   check_places(where, grad.shape(), in_plane);
   const Array g = grad.contiguous();
   const Plane plane{image_shape[2], image_shape[3], grad.shape()[2], grad.shape()[3]};
-  const bool simple = grad.dtype() == kFloat32 && is_side_by_side(window, plane) && backend() == Backend::kDefault;
+  const bool simple =
+      grad.dtype() == kFloat32 && is_side_by_side(window, plane) && backend() == Backend::kDefault;
   const bool covered = simple && plane.out_height * 2 == plane.height && plane.out_width * 2 == plane.width;
   Array out = covered ? Array::empty(image_shape, grad.dtype()) : Array::zeros(image_shape, grad.dtype());
   visit_floating(kWhere, grad.dtype(), [&]<class T>(std::type_identity<T>) {
@@ -166,7 +152,8 @@ Array max_pool2d_backward(const Array& grad, const Array& places, const Shape& i
     for_each_plane(image_shape, in_plane, [&](std::int64_t i) {
       if constexpr (std::is_same_v<T, float>) {
         if (simple) {
-          return unpool_plane_2x2(source + i * out_plane, place + i * out_plane, target + i * in_plane, plane);
+          return unpool_plane_2x2(source + i * out_plane, place + i * out_plane, plane,
+                                  target + i * in_plane);
         }
       }
       for (std::int64_t k = i * out_plane; k < (i + 1) * out_plane; ++k) {

@@ -48,6 +48,11 @@ Array sparse_backward_weight(const ConvSizes& s, const Array& grad, const Array&
       std::clamp<std::int64_t>(kChunkBytes / image_bytes, 1, std::max<std::int64_t>(s.batch, 1));
   const std::int64_t chunks = (s.batch + per_chunk - 1) / per_chunk;
   const std::int64_t plane = s.out.h * s.out.w;
+  std::vector<std::int32_t> place_of;
+  for (std::int64_t y = 0; y < s.out.h; ++y) {
+    for (std::int64_t i = 0; i < s.out.w; ++i)
+      place_of.push_back(static_cast<std::int32_t>(pixels.place(y, i)));
+  }
   const std::int64_t numel = channels * runs.vectors() * lanes;
   std::vector<float> parts(static_cast<std::size_t>(groups * chunks * numel));
   const float* images = x.data<float>();
@@ -67,13 +72,9 @@ Array sparse_backward_weight(const ConvSizes& s, const Array& grad, const Array&
       for (std::int64_t c = 0; c < channels; ++c) {
         std::int64_t found = 0;
         for (std::int64_t n = 0; n < count; ++n) {
-          const float* rows = grads + (((first + n) * groups + group) * channels + c) * plane;
-          for (std::int64_t y = 0; y < s.out.h; ++y) {
-            found += append_nonzeros(rows + y * s.out.w, s.out.w,
-                                     static_cast<std::int32_t>(n * pixels.numel() + pixels.place(y, 0)),
-                                     static_cast<std::int32_t>(pixels.place(0, 1)), places + found,
-                                     values + found);
-          }
+          const float* plane_grad = grads + (((first + n) * groups + group) * channels + c) * plane;
+          found += append_nonzeros(plane_grad, plane, static_cast<std::int32_t>(n * pixels.numel()),
+                                   place_of.data(), places + found, values + found);
         }
         sum_runs({packed, places, values, found, runs.offsets.data(), runs.vectors(),
                   parts.data() + unit * numel + c * runs.vectors() * lanes});

@@ -32,27 +32,26 @@ constexpr int kMostSums = HWY_MAX_BYTES >= 64 ? 25 : 12;
 
 std::int64_t vector_lanes() { return kLanes; }
 
-std::int64_t append_nonzeros(const float* HWY_RESTRICT row, std::int64_t count, std::int32_t first,
-                             std::int32_t step, std::int32_t* HWY_RESTRICT places,
+std::int64_t append_nonzeros(const float* HWY_RESTRICT plane, std::int64_t count, std::int32_t first,
+                             const std::int32_t* HWY_RESTRICT place_of, std::int32_t* HWY_RESTRICT places,
                              float* HWY_RESTRICT values) {
   const Lanes d;
   const Places di;
+  const auto base = hn::Set(di, first);
   std::int64_t found = 0;
-  auto place = hn::Add(hn::Set(di, first), hn::Mul(hn::Iota(di, 0), hn::Set(di, step)));
-  const auto advance = hn::Set(di, step * static_cast<std::int32_t>(kLanes));
   std::int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    const Vector value = hn::LoadU(d, row + i);
+    const Vector value = hn::LoadU(d, plane + i);
     const auto nonzero = hn::Not(hn::Eq(value, hn::Zero(d)));  // Ne would leave out NaN
     hn::StoreU(hn::Compress(value, nonzero), d, values + found);
-    hn::StoreU(hn::Compress(place, hn::RebindMask(di, nonzero)), di, places + found);
+    hn::StoreU(hn::Compress(hn::Add(base, hn::LoadU(di, place_of + i)), hn::RebindMask(di, nonzero)), di,
+               places + found);
     found += static_cast<std::int64_t>(hn::CountTrue(d, nonzero));
-    place = hn::Add(place, advance);
   }
   for (; i < count; ++i) {
-    values[found] = row[i];
-    places[found] = first + static_cast<std::int32_t>(i) * step;
-    found += row[i] != 0;
+    values[found] = plane[i];
+    places[found] = first + place_of[i];
+    found += plane[i] != 0;
   }
   return found;
 }
@@ -184,10 +183,10 @@ std::int64_t vector_lanes() {
   return HWY_DYNAMIC_DISPATCH(vector_lanes)();
 }
 
-std::int64_t append_nonzeros(const float* row, std::int64_t count, std::int32_t first, std::int32_t step,
-                             std::int32_t* places, float* values) {
+std::int64_t append_nonzeros(const float* plane, std::int64_t count, std::int32_t first,
+                             const std::int32_t* place_of, std::int32_t* places, float* values) {
   isa();
-  return HWY_DYNAMIC_DISPATCH(append_nonzeros)(row, count, first, step, places, values);
+  return HWY_DYNAMIC_DISPATCH(append_nonzeros)(plane, count, first, place_of, places, values);
 }
 
 void sum_runs(const RunSums& task) {

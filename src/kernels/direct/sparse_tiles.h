@@ -13,10 +13,10 @@ namespace sconce::kernels::direct {
 // Floats of one vector in the instruction set in use.
 std::int64_t vector_lanes();
 
-// Appends to `places` and `values` what is not zero in `row`: element i has place first + i * step. Both have
-// room for `count` + kSlack more. Returns how many there were.
-std::int64_t append_nonzeros(const float* row, std::int64_t count, std::int32_t first, std::int32_t step,
-                             std::int32_t* places, float* values);
+// Appends to `places` and `values` what is not zero in `plane`: element i has place first + place_of[i]. Both
+// have room for `count` + kSlack more. Returns how many there were.
+std::int64_t append_nonzeros(const float* plane, std::int64_t count, std::int32_t first,
+                             const std::int32_t* place_of, std::int32_t* places, float* values);
 
 // out[j * lanes + l] = sum over e < count of values[e] * source[places[e] + offsets[j] + l], for 0 <= j <
 // vectors.

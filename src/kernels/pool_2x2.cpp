@@ -1,4 +1,4 @@
-#include "kernels/pool_rows.h"
+#include "kernels/pool_2x2.h"
 
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 // In this order:
 // clang-format off
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/pool_rows.cpp"
+#define HWY_TARGET_INCLUDE "kernels/pool_2x2.cpp"
 #include "kernels/isa_targets.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
@@ -72,6 +72,23 @@ void unpool_row(const float* HWY_RESTRICT grad, const std::int32_t* HWY_RESTRICT
   });
 }
 
+void pool_plane(const float* in, const PooledPlane& plane, float* out, std::int32_t* places) {
+  for (std::int64_t y = 0; y < plane.out_height; ++y) {
+    const std::int64_t top = 2 * y * plane.width;
+    pool_row(in + top, in + top + plane.width, plane.out_width, static_cast<std::int32_t>(top),
+             static_cast<std::int32_t>(plane.width), out + y * plane.out_width, places + y * plane.out_width);
+  }
+}
+
+void unpool_plane(const float* grad, const std::int32_t* places, const PooledPlane& plane, float* out) {
+  for (std::int64_t y = 0; y < plane.out_height; ++y) {
+    const std::int64_t top = 2 * y * plane.width;
+    unpool_row(grad + y * plane.out_width, places + y * plane.out_width, plane.out_width,
+               static_cast<std::int32_t>(top), static_cast<std::int32_t>(plane.width), out + top,
+               out + top + plane.width);
+  }
+}
+
 }  // namespace
 }  // namespace sconce::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -79,19 +96,17 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace sconce::kernels {
 
-HWY_EXPORT(pool_row);
-HWY_EXPORT(unpool_row);
+HWY_EXPORT(pool_plane);
+HWY_EXPORT(unpool_plane);
 
-void pool_row_2x2(const float* above, const float* below, std::int64_t count, std::int32_t first,
-                  std::int32_t width, float* out, std::int32_t* places) {
+void pool_plane_2x2(const float* in, const PooledPlane& plane, float* out, std::int32_t* places) {
   isa();
-  HWY_DYNAMIC_DISPATCH(pool_row)(above, below, count, first, width, out, places);
+  HWY_DYNAMIC_DISPATCH(pool_plane)(in, plane, out, places);
 }
 
-void unpool_row_2x2(const float* grad, const std::int32_t* places, std::int64_t count, std::int32_t first,
-                    std::int32_t width, float* above, float* below) {
+void unpool_plane_2x2(const float* grad, const std::int32_t* places, const PooledPlane& plane, float* out) {
   isa();
-  HWY_DYNAMIC_DISPATCH(unpool_row)(grad, places, count, first, width, above, below);
+  HWY_DYNAMIC_DISPATCH(unpool_plane)(grad, places, plane, out);
 }
 
 }  // namespace sconce::kernels
