@@ -52,7 +52,7 @@ auto within(const std::string& path, const Item& item, const Place& place, const
 
 void check_tensor(const Item& item, const Chunk& part, DType dtype, const Shape& shape) {
   require(dtype == item.dtype && shape == part.sizes, ErrorCode::kCorrupt, "dcp", "expected a tensor of ",
-          item.dtype, " ", part.sizes.str(), ", found ", dtype, " ", shape.str());
+          item.dtype, " ", part.sizes.str(), ", found ", dtype, " ", shape);
 }
 
 bool is_exact(const Geometry& geometry, std::uint64_t bytes, std::uint64_t storage_bytes) {

@@ -10,9 +10,9 @@ namespace sconce::checkpoint::npy {
 void check_size(const Header& header, std::uint64_t size) {
   const std::uint64_t present = size - header.size;
   require(header.data_bytes <= present, ErrorCode::kTruncated, "npy", "the array of shape ",
-          header.geometry.shape.str(), " needs ", header.data_bytes, " bytes, ", present, " are there");
+          header.geometry.shape, " needs ", header.data_bytes, " bytes, ", present, " are there");
   require(header.data_bytes == present, ErrorCode::kCorrupt, "npy", "the array of shape ",
-          header.geometry.shape.str(), " has ", header.data_bytes, " bytes, ", present, " are there");
+          header.geometry.shape, " has ", header.data_bytes, " bytes, ", present, " are there");
 }
 
 void fix_order(const Header& header, std::span<std::byte> data) {

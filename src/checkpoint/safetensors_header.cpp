@@ -61,7 +61,7 @@ Entry entry_of(const std::string& name, const json::Json& value) {
   const std::uint64_t bytes = checked_mul(static_cast<std::uint64_t>(entry.shape.numel()),
                                           static_cast<std::uint64_t>(itemsize(entry.dtype)), "safetensors");
   require(entry.begin <= entry.end && entry.end - entry.begin == bytes, ErrorCode::kCorrupt, "safetensors",
-          "tensor '", escaped(name), "' of ", dtype, " ", entry.shape.str(), " needs ", bytes,
+          "tensor '", escaped(name), "' of ", dtype, " ", entry.shape, " needs ", bytes,
           " bytes, its data_offsets are ", entry.begin, " and ", entry.end);
   return entry;
 }

@@ -14,8 +14,8 @@ Array::Array(Storage storage, DType dtype, Geometry geometry)
     : Array(std::move(storage), dtype, std::move(geometry), nullptr) {
   const auto elements = static_cast<std::uint64_t>(geometry_.required_elements());
   const std::uint64_t bytes = checked_mul<std::uint64_t>(elements, itemsize(), "array");
-  require(bytes <= storage_.size(), ErrorCode::kInvalidArgument, "array", "shape ", shape().str(),
-          " at offset ", offset(), " needs ", bytes, " bytes, the storage has ", storage_.size());
+  require(bytes <= storage_.size(), ErrorCode::kInvalidArgument, "array", "shape ", shape(), " at offset ",
+          offset(), " needs ", bytes, " bytes, the storage has ", storage_.size());
   // An empty view reads nothing, wherever it claims to begin; keep its pointer inside the storage.
   if (elements == 0) {
     require(static_cast<std::uint64_t>(offset()) <= storage_.size() / itemsize(), ErrorCode::kInvalidArgument,
@@ -46,8 +46,8 @@ Array Array::full(const Shape& shape, double value, DType dtype) {
 
 Array Array::from_bytes(std::span<const std::byte> bytes, DType dtype, const Shape& shape) {
   Array out = empty(shape, dtype);
-  require(bytes.size() == out.nbytes(), ErrorCode::kShapeMismatch, "array", "shape ", shape.str(), " of ",
-          dtype, " needs ", out.nbytes(), " bytes, got ", bytes.size());
+  require(bytes.size() == out.nbytes(), ErrorCode::kShapeMismatch, "array", "shape ", shape, " of ", dtype,
+          " needs ", out.nbytes(), " bytes, got ", bytes.size());
   if (!bytes.empty()) std::memcpy(out.mutable_raw(), bytes.data(), bytes.size());
   return out;
 }
@@ -84,8 +84,8 @@ Array Array::unsqueeze(std::int64_t dim) const {
 
 Array Array::view(const Shape& wanted) const {
   auto viewed = geometry_.view(wanted);
-  require(viewed.has_value(), ErrorCode::kShapeMismatch, "view", "shape ", shape().str(),
-          " with its strides cannot be viewed as ", wanted.str(), "; use reshape");
+  require(viewed.has_value(), ErrorCode::kShapeMismatch, "view", "shape ", shape(),
+          " with its strides cannot be viewed as ", wanted, "; use reshape");
   return {storage_, dtype_, std::move(*viewed), nullptr};
 }
 

@@ -4,7 +4,7 @@ namespace sconce {
 
 void refuse_expanded(const Array& array, std::uint64_t limit) {
   require(array.nbytes() <= limit || array.nbytes() <= array.storage().size(), ErrorCode::kLimit, "array",
-          "a tensor of shape ", array.shape().str(), " repeats ", array.storage().size(), " bytes up to ",
+          "a tensor of shape ", array.shape(), " repeats ", array.storage().size(), " bytes up to ",
           array.nbytes(), ", at most ", limit, " are walked over");
 }
 

@@ -146,8 +146,8 @@ Geometry Geometry::permute(std::span<const std::int64_t> dims) const {
 }
 
 Geometry Geometry::expand(const Shape& wanted) const {
-  require(wanted.size() >= rank(), ErrorCode::kShapeMismatch, "expand", "cannot expand ", shape.str(),
-          " to fewer dimensions ", wanted.str());
+  require(wanted.size() >= rank(), ErrorCode::kShapeMismatch, "expand", "cannot expand ", shape,
+          " to fewer dimensions ", wanted);
   Geometry out{wanted, Strides(wanted.size()), offset};
   const std::size_t added = wanted.size() - rank();
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -158,8 +158,8 @@ Geometry Geometry::expand(const Shape& wanted) const {
     }
     const std::int64_t size = shape[i - added];
     if (wanted[i] == -1) out.shape[i] = size;
-    require(out.shape[i] == size || size == 1, ErrorCode::kShapeMismatch, "expand", "cannot expand ",
-            shape.str(), " to ", wanted.str(), ": dimension ", i, " has size ", size);
+    require(out.shape[i] == size || size == 1, ErrorCode::kShapeMismatch, "expand", "cannot expand ", shape,
+            " to ", wanted, ": dimension ", i, " has size ", size);
     out.strides[i] = out.shape[i] == size ? strides[i - added] : 0;
   }
   return out;
@@ -230,8 +230,7 @@ Shape infer_shape(const Shape& shape, std::int64_t numel, const char* where) {
   std::optional<std::size_t> open;
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] == -1) {
-      require(!open, ErrorCode::kInvalidArgument, where, "only one dimension can be -1, shape is ",
-              shape.str());
+      require(!open, ErrorCode::kInvalidArgument, where, "only one dimension can be -1, shape is ", shape);
       open = i;
     } else {
       require(shape[i] >= 0, ErrorCode::kInvalidArgument, where, "the size ", shape[i], " is negative");
@@ -243,10 +242,10 @@ Shape infer_shape(const Shape& shape, std::int64_t numel, const char* where) {
     out[*open] = numel / known;
     return out;
   }
-  require(!open || known != 0, ErrorCode::kShapeMismatch, where, "the -1 in shape ", shape.str(),
+  require(!open || known != 0, ErrorCode::kShapeMismatch, where, "the -1 in shape ", shape,
           " could be any size because another dimension is 0");
-  require(!open && known == numel, ErrorCode::kShapeMismatch, where, "shape ", shape.str(),
-          " is invalid for ", numel, " elements");
+  require(!open && known == numel, ErrorCode::kShapeMismatch, where, "shape ", shape, " is invalid for ",
+          numel, " elements");
   return out;
 }
 

@@ -19,17 +19,17 @@ std::string joined(const Dims& dims) {
 
 }  // namespace
 
-std::int64_t Shape::numel() const {
-  std::int64_t product = 1;
-  for (const std::int64_t size : *this) product = checked_mul(product, size, "shape");
-  return product;
+std::string Shape::str() const { return cat(*this); }
+
+void append_text(std::string& out, const Shape& shape) {
+  out += '(';
+  out += joined(shape);
+  out += shape.size() == 1 ? ",)" : ")";
 }
 
-std::string Shape::str() const { return cat("(", joined(*this), size() == 1 ? ",)" : ")"); }
+std::string Shape::repr() const { return cat("torch.Size([", joined(*this), "])"); }
 
-std::ostream& operator<<(std::ostream& out, const Shape& shape) {
-  return out << "torch.Size([" << joined(shape) << "])";
-}
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.repr(); }
 
 std::size_t normalize_dim(std::int64_t dim, std::size_t rank, const char* where) {
   const auto count = static_cast<std::int64_t>(std::max<std::size_t>(rank, 1));
@@ -56,8 +56,8 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, const char* where) {
   for (std::size_t i = 0; i < shorter.size(); ++i) {
     const std::int64_t x = longer[skip + i];
     const std::int64_t y = shorter[i];
-    require(x == y || x == 1 || y == 1, ErrorCode::kShapeMismatch, where, "shapes ", a.str(), " and ",
-            b.str(), " do not broadcast: ", x, " against ", y, " in dimension ", skip + i);
+    require(x == y || x == 1 || y == 1, ErrorCode::kShapeMismatch, where, "shapes ", a, " and ", b,
+            " do not broadcast: ", x, " against ", y, " in dimension ", skip + i);
     out[skip + i] = x == 1 ? y : x;
   }
   return out;

@@ -23,8 +23,8 @@ Batch make_batch(const Dataset& dataset, const Transform& transform, const std::
     }
     Array place = images.select(0, i);
     require(image.shape() == place.shape() && image.dtype() == place.dtype(), ErrorCode::kShapeMismatch,
-            "data_loader", "images of one batch must agree: ", place.shape().str(), " of ", place.dtype(),
-            " and ", image.shape().str(), " of ", image.dtype());
+            "data_loader", "images of one batch must agree: ", place.shape(), " of ", place.dtype(), " and ",
+            image.shape(), " of ", image.dtype());
     place.copy_from(image);
     label[i] = example.label;
   }

@@ -8,7 +8,7 @@ namespace {
 
 void require_image(const Array& image, const char* where) {
   require(image.rank() == 3, ErrorCode::kShapeMismatch, where,
-          "expected an image (channels, height, width), found shape ", image.shape().str());
+          "expected an image (channels, height, width), found shape ", image.shape());
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ Transform random_crop(std::int64_t size, std::int64_t padding) {
     const std::int64_t rows = image.size(1) + 2 * padding - size;
     const std::int64_t columns = image.size(2) + 2 * padding - size;
     require(rows >= 0 && columns >= 0, ErrorCode::kShapeMismatch, "random_crop", "a window of ", size,
-            " does not fit image ", image.shape().str(), " with padding ", padding);
+            " does not fit image ", image.shape(), " with padding ", padding);
     std::int64_t top = 0;
     std::int64_t left = 0;
     if (rows != 0 || columns != 0) {

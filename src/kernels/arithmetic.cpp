@@ -45,7 +45,7 @@ template <class F>
 void update(const char* name, Array& target, const Array& source, F f) {
   require_same_dtype(name, target, source);
   require(broadcast_shapes(target.shape(), source.shape(), name) == target.shape(), ErrorCode::kShapeMismatch,
-          name, "a value of shape ", source.shape().str(), " does not fit into shape ", target.shape().str());
+          name, "a value of shape ", source.shape(), " does not fit into shape ", target.shape());
   if (is_half(target.dtype())) {
     Array wide = target.cast(kFloat32);
     update(name, wide, source.cast(kFloat32), f);

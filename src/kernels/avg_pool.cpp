@@ -62,7 +62,7 @@ Windows adaptive_windows(const Shape& image, Pair out) {
   require(out.h > 0 && out.w > 0, ErrorCode::kInvalidArgument, where,
           "expected a positive output size, found (", out.h, ", ", out.w, ")");
   require(image[2] > 0 && image[3] > 0, ErrorCode::kShapeMismatch, where,
-          "expected an image with pixels, found ", image.str());
+          "expected an image with pixels, found ", image);
   Windows windows;
   for (std::int64_t i = 0; i < out.h; ++i) windows.rows.push_back(adaptive_extent(i, image[2], out.h));
   for (std::int64_t i = 0; i < out.w; ++i) windows.columns.push_back(adaptive_extent(i, image[3], out.w));
@@ -102,7 +102,7 @@ Array average_backward(const Array& grad, const Shape& image_shape, const Window
   const auto out_width = static_cast<std::int64_t>(windows.columns.size());
   const Shape expected{image_shape[0], image_shape[1], out_height, out_width};
   require(grad.shape() == expected, ErrorCode::kShapeMismatch, where, "expected a gradient of shape ",
-          expected.str(), ", found ", grad.shape().str());
+          expected, ", found ", grad.shape());
   const Array g = grad.contiguous();
   Array out = Array::zeros(image_shape, grad.dtype());
   visit_floating(where, grad.dtype(), [&]<class T>(std::type_identity<T>) {

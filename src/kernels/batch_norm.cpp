@@ -18,8 +18,7 @@ struct Sizes {
 
 Sizes sizes_of(const Array& input) {
   const Shape& shape = input.shape();
-  require(shape.size() >= 2, ErrorCode::kShapeMismatch, kWhere, "expected shape (N, C, ...), found ",
-          shape.str());
+  require(shape.size() >= 2, ErrorCode::kShapeMismatch, kWhere, "expected shape (N, C, ...), found ", shape);
   Sizes sizes{shape[0], shape[1], 1};
   for (std::size_t d = 2; d < shape.size(); ++d) sizes.inner *= shape[d];
   return sizes;
@@ -28,9 +27,9 @@ Sizes sizes_of(const Array& input) {
 void check_channels(const Array& input, std::int64_t channels, std::initializer_list<const Array*> arrays) {
   check_same_dtype(input, arrays, kWhere);
   for (const Array* array : arrays) {
-    require(!array->defined() || array->shape() == Shape{channels}, ErrorCode::kShapeMismatch, kWhere,
-            "expected one value for each of ", channels, " channels, found shape ",
-            array->defined() ? array->shape().str() : "");
+    if (!array->defined()) continue;
+    require(array->shape() == Shape{channels}, ErrorCode::kShapeMismatch, kWhere,
+            "expected one value for each of ", channels, " channels, found shape ", array->shape());
   }
 }
 
@@ -66,7 +65,7 @@ double channel_sum(const Sizes& s, std::int64_t c, Term&& term) {
 BatchNormStatistics batch_norm_statistics(const Array& input, double eps) {
   const Sizes s = sizes_of(input);
   require(s.count() > 0, ErrorCode::kInvalidArgument, kWhere,
-          "expected at least one value per channel, found ", input.shape().str());
+          "expected at least one value per channel, found ", input.shape());
   const Array x = input.contiguous();
   const auto per_channel = [&] { return Array::empty({s.channels}, input.dtype()); };
   BatchNormStatistics out{per_channel(), per_channel(), per_channel()};
@@ -149,7 +148,7 @@ BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, co
                                        const Array& inverse_deviation, const Array& weight, bool training) {
   const Sizes s = sizes_of(input);
   require(grad.shape() == input.shape(), ErrorCode::kShapeMismatch, kWhere, "expected a gradient of shape ",
-          input.shape().str(), ", found ", grad.shape().str());
+          input.shape(), ", found ", grad.shape());
   check_same_dtype(input, {&grad}, kWhere);
   check_channels(input, s.channels, {&mean, &inverse_deviation, &weight});
   const Array x = input.contiguous();

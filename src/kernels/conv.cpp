@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "kernels/conv_sizes.h"
+#include "kernels/direct/choice.h"
+#include "kernels/direct/conv.h"
+#include "kernels/direct/conv_sparse.h"
 #include "kernels/dnnl/conv.h"
 #include "kernels/operands.h"
 #include "sconce/base/parallel.h"
@@ -11,17 +14,19 @@
 namespace sconce::kernels {
 namespace {
 
-// Below this many multiplications the loops finish before a oneDNN primitive has started.
-constexpr double kSmallestForOneDnn = 4096;
+using direct::Loops;
 
-// The fixed rule of the fast path; oneDNN itself may still decline a shape it has no fast code for.
-bool use_onednn(const ConvSizes& sizes, DType dtype) {
-  return dtype == kFloat32 && sizes.work() >= kSmallestForOneDnn && backend() == Backend::kDefault;
+// Below this many multiplications the plain loops finish before the others have started.
+constexpr double kSmallestForFast = 4096;
+
+// Whether a fast path may be taken; every one may still decline a shape.
+bool is_fast(const ConvSizes& sizes, DType dtype) {
+  return dtype == kFloat32 && sizes.work() >= kSmallestForFast && backend() == Backend::kDefault;
 }
 
 void check_grad(const Array& grad, const ConvSizes& sizes) {
   require(grad.shape() == sizes.output_shape(), ErrorCode::kShapeMismatch, "conv2d",
-          "expected a gradient of shape ", sizes.output_shape().str(), ", found ", grad.shape().str());
+          "expected a gradient of shape ", sizes.output_shape(), ", found ", grad.shape());
 }
 
 }  // namespace
@@ -29,17 +34,17 @@ void check_grad(const Array& grad, const ConvSizes& sizes) {
 ConvSizes conv_sizes(const Shape& image, const Shape& weight, const Conv2dParams& params) {
   const char* const where = "conv2d";
   require(image.size() == 4, ErrorCode::kShapeMismatch, where,
-          "expected an image of shape (N, C, H, W), found ", image.str());
+          "expected an image of shape (N, C, H, W), found ", image);
   require(weight.size() == 4, ErrorCode::kShapeMismatch, where,
-          "expected a weight of shape (O, C / groups, KH, KW), found ", weight.str());
+          "expected a weight of shape (O, C / groups, KH, KW), found ", weight);
   const Window window{{weight[2], weight[3]}, params.stride, params.padding, params.dilation};
   check_window(window, where);
   const std::int64_t groups = params.groups;
   require(groups >= 1 && weight[0] % groups == 0 && weight[0] > 0, ErrorCode::kInvalidArgument, where,
           "expected groups that divide ", weight[0], " output channels, found ", groups);
   require(image[1] == weight[1] * groups, ErrorCode::kShapeMismatch, where, "weight expects ",
-          weight[1] * groups, " input channels, image has ", image[1], " (image ", image.str(), ", weight ",
-          weight.str(), groups > 1 ? cat(", groups ", groups) : "", ")");
+          weight[1] * groups, " input channels, image has ", image[1], " (image ", image, ", weight ", weight,
+          groups > 1 ? cat(", groups ", groups) : "", ")");
   const auto count = [&](std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
                          std::int64_t dilation) {
     return window_count(size, kernel, stride, padding, dilation, false);
@@ -47,9 +52,9 @@ ConvSizes conv_sizes(const Shape& image, const Shape& weight, const Conv2dParams
   const Pair out{count(image[2], weight[2], params.stride.h, params.padding.h, params.dilation.h),
                  count(image[3], weight[3], params.stride.w, params.padding.w, params.dilation.w)};
   require(out.h > 0 && out.w > 0, ErrorCode::kShapeMismatch, where,
-          "expected an image at least as large as the kernel, found image ", image.str(), ", weight ",
-          weight.str(), ", padding (", params.padding.h, ", ", params.padding.w, "), dilation (",
-          params.dilation.h, ", ", params.dilation.w, ")");
+          "expected an image at least as large as the kernel, found image ", image, ", weight ", weight,
+          ", padding (", params.padding.h, ", ", params.padding.w, "), dilation (", params.dilation.h, ", ",
+          params.dilation.w, ")");
   return {image[0], image[1], weight[0], {image[2], image[3]}, out, window.kernel, params};
 }
 
@@ -60,10 +65,12 @@ Shape conv2d_shape(const Shape& image, const Shape& weight, const Conv2dParams& 
 Array conv2d(const Array& image, const Array& weight, const Array& bias, const Conv2dParams& params) {
   const ConvSizes sizes = conv_sizes(image.shape(), weight.shape(), params);
   check_same_dtype(image, {&weight, &bias}, "conv2d");
-  require(!bias.defined() || bias.shape() == Shape{sizes.out_channels}, ErrorCode::kShapeMismatch, "conv2d",
-          "expected a bias of shape (", sizes.out_channels, ",), found ",
-          bias.defined() ? bias.shape().str() : "");
-  if (use_onednn(sizes, image.dtype())) {
+  if (bias.defined()) {
+    require(bias.shape() == Shape{sizes.out_channels}, ErrorCode::kShapeMismatch, "conv2d",
+            "expected a bias of shape (", sizes.out_channels, ",), found ", bias.shape());
+  }
+  if (is_fast(sizes, image.dtype())) {
+    if (direct::forward_loops(sizes) == Loops::kDense) return direct::conv2d(sizes, image, weight, bias);
     Array out = onednn::conv2d(sizes, image, weight, bias);
     if (out.defined()) return out;
   }
@@ -75,8 +82,12 @@ Array conv2d_backward_input(const Array& grad, const Array& weight, const Shape&
   const ConvSizes sizes = conv_sizes(image_shape, weight.shape(), params);
   check_grad(grad, sizes);
   check_same_dtype(grad, {&weight}, "conv2d");
-  if (use_onednn(sizes, grad.dtype())) {
-    Array out = onednn::conv2d_backward_input(sizes, grad, weight);
+  if (is_fast(sizes, grad.dtype())) {
+    const Loops loops = direct::backward_input_loops(sizes, grad);
+    Array out;
+    if (loops == Loops::kSparse) out = direct::sparse_backward_input(sizes, grad, weight);
+    if (loops == Loops::kDense) out = direct::conv2d_backward_input(sizes, grad, weight);
+    if (!out.defined()) out = onednn::conv2d_backward_input(sizes, grad, weight);
     if (out.defined()) return out;
   }
   return reference::conv2d_backward_input(grad, weight, image_shape, params);
@@ -87,8 +98,12 @@ Array conv2d_backward_weight(const Array& grad, const Array& image, const Shape&
   const ConvSizes sizes = conv_sizes(image.shape(), weight_shape, params);
   check_grad(grad, sizes);
   check_same_dtype(grad, {&image}, "conv2d");
-  if (use_onednn(sizes, grad.dtype())) {
-    Array out = onednn::conv2d_backward_weight(sizes, grad, image);
+  if (is_fast(sizes, grad.dtype())) {
+    const Loops loops = direct::backward_weight_loops(sizes, grad);
+    if (loops == Loops::kSparse) return direct::sparse_backward_weight(sizes, grad, image);
+    Array out;
+    if (loops == Loops::kDense) out = direct::conv2d_backward_weight(sizes, grad, image);
+    if (!out.defined()) out = onednn::conv2d_backward_weight(sizes, grad, image);
     if (out.defined()) return out;
   }
   return reference::conv2d_backward_weight(grad, image, weight_shape, params);
@@ -96,7 +111,7 @@ Array conv2d_backward_weight(const Array& grad, const Array& image, const Shape&
 
 Array conv2d_backward_bias(const Array& grad) {
   require(grad.rank() == 4, ErrorCode::kShapeMismatch, "conv2d",
-          "expected a gradient of shape (N, O, OH, OW), found ", grad.shape().str());
+          "expected a gradient of shape (N, O, OH, OW), found ", grad.shape());
   const std::int64_t batch = grad.shape()[0];
   const std::int64_t channels = grad.shape()[1];
   const std::int64_t plane = grad.shape()[2] * grad.shape()[3];

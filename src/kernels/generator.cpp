@@ -79,7 +79,7 @@ void Generator::set_state(const Array& state) {
           "expected a state of uint8, found ", state.dtype());
   require(state.rank() == 1 && (state.numel() == kStateSize || state.numel() == kLegacyStateSize),
           ErrorCode::kInvalidArgument, "generator", "expected a state of shape (5056,), found ",
-          state.shape().str());
+          state.shape());
   const Array dense = state.contiguous();
   ByteReader in({dense.raw(), dense.nbytes()}, "generator");
   Generator read(in.little<std::uint64_t>());

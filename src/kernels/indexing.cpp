@@ -31,11 +31,11 @@ Array at_least_1d(const Array& x) { return x.rank() == 0 ? x.unsqueeze(0) : x; }
 struct IndexedWalk {
   IndexedWalk(const char* name, const Array& x, std::int64_t along, const Array& index)
       : dim(normalize_dim(along, x.rank(), name)), shape(index.shape()) {
-    require(index.rank() == x.rank(), ErrorCode::kShapeMismatch, name, "the index ", index.shape().str(),
-            " needs the rank of ", x.shape().str());
+    require(index.rank() == x.rank(), ErrorCode::kShapeMismatch, name, "the index ", index.shape(),
+            " needs the rank of ", x.shape());
     for (std::size_t d = 0; d < x.rank(); ++d) {
       require(d == dim || index.shape()[d] <= x.shape()[d], ErrorCode::kShapeMismatch, name, "the index ",
-              index.shape().str(), " exceeds ", x.shape().str(), " in dimension ", d);
+              index.shape(), " exceeds ", x.shape(), " in dimension ", d);
     }
   }
 
@@ -62,12 +62,12 @@ struct IndexedWalk {
 // The part of `source` an index array reaches, densely.
 Array source_for(const char* name, const Array& target, const Array& source, const Array& index) {
   require_same_dtype(name, target, source);
-  require(source.rank() == index.rank(), ErrorCode::kShapeMismatch, name, "the index ", index.shape().str(),
-          " needs the rank of the source ", source.shape().str());
+  require(source.rank() == index.rank(), ErrorCode::kShapeMismatch, name, "the index ", index.shape(),
+          " needs the rank of the source ", source.shape());
   Array part = source;
   for (std::size_t d = 0; d < index.rank(); ++d) {
     require(index.shape()[d] <= source.shape()[d], ErrorCode::kShapeMismatch, name, "the index ",
-            index.shape().str(), " exceeds the source ", source.shape().str());
+            index.shape(), " exceeds the source ", source.shape());
     part = part.narrow(static_cast<std::int64_t>(d), 0, index.shape()[d]);
   }
   return part.contiguous();
@@ -85,8 +85,8 @@ Array cat(std::span<const Array> arrays, std::int64_t dim) {
     require_same_dtype("cat", arrays[0], x);
     Shape expected = shape;
     expected[d] = x.rank() == shape.size() ? x.shape()[d] : 0;
-    require(x.shape() == expected, ErrorCode::kShapeMismatch, "cat", "shapes ", arrays[0].shape().str(),
-            " and ", x.shape().str(), " differ outside dimension ", d);
+    require(x.shape() == expected, ErrorCode::kShapeMismatch, "cat", "shapes ", arrays[0].shape(), " and ",
+            x.shape(), " differ outside dimension ", d);
     shape[d] += expected[d];
   }
   Array out = Array::empty(shape, arrays[0].dtype());
@@ -103,7 +103,7 @@ Array index_select(const Array& source, std::int64_t dim, const Array& index) {
   const Array x = at_least_1d(source);
   const std::size_t d = normalize_dim(dim, x.rank(), "index_select");
   require(index.rank() <= 1, ErrorCode::kShapeMismatch, "index_select",
-          "the index must have one dimension, it is ", index.shape().str());
+          "the index must have one dimension, it is ", index.shape());
   const Array at = checked_indices("index_select", index, x.shape()[d]);
   const auto* rows = at.data<std::int64_t>();
   Shape shape = x.shape();
@@ -132,12 +132,12 @@ Array index_select(const Array& source, std::int64_t dim, const Array& index) {
 void index_add(Array& target, std::int64_t dim, const Array& index, const Array& source) {
   const std::size_t d = normalize_dim(dim, target.rank(), "index_add");
   require(index.rank() <= 1, ErrorCode::kShapeMismatch, "index_add",
-          "the index must have one dimension, it is ", index.shape().str());
+          "the index must have one dimension, it is ", index.shape());
   require_same_dtype("index_add", target, source);
   Shape expected = target.shape();
   if (!expected.empty()) expected[d] = index.numel();
   require(source.shape() == expected, ErrorCode::kShapeMismatch, "index_add", "the source has shape ",
-          source.shape().str(), ", expected ", expected.str());
+          source.shape(), ", expected ", expected);
   Array to = at_least_1d(target);
   const Array from = at_least_1d(source);
   const Array at = checked_indices("index_add", index, to.shape()[d]);

@@ -26,13 +26,14 @@ Sizes check(const Shape& scores, const Array& target, const Array& weight) {
   require(found.empty() || expected.empty() || found[0] == expected[0], ErrorCode::kShapeMismatch, kWhere,
           "Expected input batch_size (", expected.empty() ? 1 : expected[0], ") to match target batch_size (",
           found.empty() ? 1 : found[0], ").");
-  require(found == expected, ErrorCode::kShapeMismatch, kWhere, "expected a target of shape ", expected.str(),
-          " for input ", scores.str(), ", found ", found.str());
+  require(found == expected, ErrorCode::kShapeMismatch, kWhere, "expected a target of shape ", expected,
+          " for input ", scores, ", found ", found);
   require(target.dtype() == kInt64, ErrorCode::kDTypeMismatch, kWhere,
           "expected target dtype to be int64, found ", target.dtype());
-  require(!weight.defined() || weight.shape() == Shape{sizes.classes}, ErrorCode::kShapeMismatch, kWhere,
-          "expected a weight for each of ", sizes.classes, " classes, found shape ",
-          weight.defined() ? weight.shape().str() : "");
+  if (weight.defined()) {
+    require(weight.shape() == Shape{sizes.classes}, ErrorCode::kShapeMismatch, kWhere,
+            "expected a weight for each of ", sizes.classes, " classes, found shape ", weight.shape());
+  }
   return sizes;
 }
 
@@ -93,7 +94,7 @@ Array nll_loss_backward(const Array& grad, const Shape& shape, const Array& targ
   const bool each = reduction == Reduction::kNone;
   const Shape expected = each ? target.shape() : Shape{};
   require(grad.shape() == expected, ErrorCode::kShapeMismatch, kWhere, "expected a gradient of shape ",
-          expected.str(), ", found ", grad.shape().str());
+          expected, ", found ", grad.shape());
   const Array g = grad.contiguous();
   const Array labels = target.contiguous();
   const Array weights = weight.defined() ? weight.contiguous() : weight;

@@ -12,7 +12,7 @@ namespace {
 
 void check(const Array& a, const Array& b) {
   require(a.rank() == 2 && b.rank() == 2 && a.shape()[1] == b.shape()[0], ErrorCode::kShapeMismatch, "matmul",
-          "cannot multiply ", a.shape().str(), " by ", b.shape().str());
+          "cannot multiply ", a.shape(), " by ", b.shape());
   require_same_dtype("matmul", a, b);
 }
 
@@ -106,14 +106,14 @@ void matmul_into(Array& target, const Array& a, const Array& b) {
   check(a, b);
   require_same_dtype("matmul", target, a);
   require(target.shape() == Shape{a.shape()[0], b.shape()[1]} && target.is_contiguous(),
-          ErrorCode::kShapeMismatch, "matmul", "the product of ", a.shape().str(), " and ", b.shape().str(),
-          " cannot be added to ", target.shape().str());
+          ErrorCode::kShapeMismatch, "matmul", "the product of ", a.shape(), " and ", b.shape(),
+          " cannot be added to ", target.shape());
   gemm(target, a, b, true);
 }
 
 Array batched_matmul(const Array& a, const Array& b) {
   require(a.rank() == 3 && b.rank() == 3 && a.shape()[0] == b.shape()[0] && a.shape()[2] == b.shape()[1],
-          ErrorCode::kShapeMismatch, "matmul", "cannot multiply ", a.shape().str(), " by ", b.shape().str());
+          ErrorCode::kShapeMismatch, "matmul", "cannot multiply ", a.shape(), " by ", b.shape());
   require_same_dtype("matmul", a, b);
   if (is_half(a.dtype())) return batched_matmul(a.cast(kFloat32), b.cast(kFloat32)).cast(a.dtype());
   Array out = Array::empty({a.shape()[0], a.shape()[1], b.shape()[2]}, a.dtype());

@@ -1,7 +1,9 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/multiversion.h"
 #include "kernels/operands.h"
+#include "kernels/pool_2x2.h"
 #include "kernels/pool_planes.h"
 #include "sconce/base/checked.h"
 #include "sconce/kernels/backend.h"
@@ -22,19 +24,17 @@ Pair pooled_size(const Shape& image, const Window& window, bool ceil_mode, const
   const Pair out{window_count(image[2], k.h, window.stride.h, p.h, d.h, ceil_mode),
                  window_count(image[3], k.w, window.stride.w, p.w, d.w, ceil_mode)};
   require(out.h > 0 && out.w > 0, ErrorCode::kShapeMismatch, where,
-          "expected an image at least as large as the kernel, found image ", image.str(), ", kernel (", k.h,
-          ", ", k.w, ")");
+          "expected an image at least as large as the kernel, found image ", image, ", kernel (", k.h, ", ",
+          k.w, ")");
   return out;
 }
 
 namespace {
 
 constexpr const char* kWhere = "max_pool2d";
-constexpr std::int64_t kNoPlace = -1;
+constexpr std::int32_t kNoPlace = -1;
 
-struct Plane {
-  std::int64_t height, width, out_height, out_width;
-};
+using Plane = PooledPlane;
 
 // `value` replaces `best`, which comes before it: the first of equals stays and NaN wins.
 template <class T>
@@ -43,7 +43,7 @@ bool beats(T value, T best) {
 }
 
 template <class T>
-void pool_plane(const T* in, T* out, std::int64_t* where, const Plane& s, const Window& w) {
+void pool_plane(const T* in, T* out, std::int32_t* where, const Plane& s, const Window& w) {
   for (std::int64_t oy = 0; oy < s.out_height; ++oy) {
     for (std::int64_t ox = 0; ox < s.out_width; ++ox, ++out, ++where) {
       std::int64_t top = oy * w.stride.h - w.padding.h;
@@ -65,47 +65,40 @@ void pool_plane(const T* in, T* out, std::int64_t* where, const Plane& s, const 
         }
       }
       *out = best;
-      *where = place;
+      *where = static_cast<std::int32_t>(place);
     }
   }
 }
 
-// The common case, 2x2 windows side by side, without branches. Gives what pool_plane gives.
-template <class T>
-void pool_plane_2x2(const T* in, T* out, std::int64_t* where, const Plane& s) {
-  for (std::int64_t oy = 0; oy < s.out_height; ++oy) {
-    const std::int64_t top = 2 * oy * s.width;
-    const T* above = in + top;
-    const T* below = above + s.width;
-    for (std::int64_t ox = 0; ox < s.out_width; ++ox, ++out, ++where) {
-      const std::int64_t left = 2 * ox;
-      T best = above[left];
-      std::int64_t place = top + left;
-      const auto offer = [&](T value, std::int64_t at) {
-        const bool wins = beats(value, best);
-        best = wins ? value : best;
-        place = wins ? at : place;
-      };
-      offer(above[left + 1], top + left + 1);
-      offer(below[left], top + s.width + left);
-      offer(below[left + 1], top + s.width + left + 1);
-      *out = best;
-      *where = place;
-    }
-  }
+// 2x2 windows, one beside the other, none of which leaves the image.
+bool is_side_by_side(const Window& window, const Plane& s) {
+  return window.kernel == Pair(2) && window.stride == Pair(2) && window.padding == Pair(0) &&
+         window.dilation == Pair(1) && s.out_height * 2 <= s.height && s.out_width * 2 <= s.width;
+}
+
+// The places of a plane fit 32 bits.
+void check_plane(std::int64_t plane) {
+  require(plane <= std::numeric_limits<std::int32_t>::max(), ErrorCode::kLimit, kWhere,
+          "expected planes of fewer than 2^31 elements, found one of ", plane);
 }
 
 // Every index must lie inside the plane: they come from the caller.
-void check_indices(const Array& indices, const Shape& like, std::int64_t plane) {
-  require(indices.dtype() == kInt64, ErrorCode::kDTypeMismatch, kWhere, "expected int64 indices, found ",
-          indices.dtype());
-  require(indices.shape() == like, ErrorCode::kShapeMismatch, kWhere, "expected indices of shape ",
-          like.str(), ", found ", indices.shape().str());
-  const std::int64_t* index = indices.data<std::int64_t>();
-  for (std::int64_t i = 0; i < indices.numel(); ++i) {
-    require(index[i] >= kNoPlace && index[i] < plane, ErrorCode::kIndexOutOfRange, kWhere,
-            "expected indices inside a plane of ", plane, " elements, found ", index[i]);
-  }
+void check_places(const Array& places, const Shape& like, std::int64_t plane) {
+  require(places.dtype() == kInt32, ErrorCode::kDTypeMismatch, kWhere, "expected int32 places, found ",
+          places.dtype());
+  require(places.shape() == like, ErrorCode::kShapeMismatch, kWhere, "expected places of shape ", like,
+          ", found ", places.shape());
+  const auto* place = places.data<std::int32_t>();
+  std::int32_t least = kNoPlace;
+  std::int32_t most = kNoPlace;
+  multiversion([&, n = places.numel()]() SCONCE_ALWAYS_INLINE {
+    for (std::int64_t i = 0; i < n; ++i) {
+      least = std::min(least, place[i]);
+      most = std::max(most, place[i]);
+    }
+  });
+  require(least >= kNoPlace && most < plane, ErrorCode::kIndexOutOfRange, kWhere,
+          "expected places inside a plane of ", plane, " elements, found ", least < kNoPlace ? least : most);
 }
 
 }  // namespace
@@ -114,46 +107,55 @@ MaxPool2dResult max_pool2d(const Array& image, const Window& window, bool ceil_m
   const Pair size = pooled_size(image.shape(), window, ceil_mode, kWhere);
   const Shape& shape = image.shape();
   const Shape out_shape{shape[0], shape[1], size.h, size.w};
-  MaxPool2dResult result{Array::empty(out_shape, image.dtype()), Array::empty(out_shape, kInt64)};
+  MaxPool2dResult result{Array::empty(out_shape, image.dtype()), Array::empty(out_shape, kInt32)};
+  check_plane(shape[2] * shape[3]);
   const Array x = image.contiguous();
   const Plane plane{shape[2], shape[3], size.h, size.w};
-  const bool side_by_side = window.kernel == Pair(2) && window.stride == Pair(2) &&
-                            window.padding == Pair(0) && window.dilation == Pair(1) &&
-                            size.h * 2 <= shape[2] && size.w * 2 <= shape[3];
-  const bool simple = side_by_side && backend() == Backend::kDefault;
+  const bool simple = is_side_by_side(window, plane) && backend() == Backend::kDefault;
   visit_floating(kWhere, image.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* in = x.data<T>();
     T* out = result.values.mutable_data<T>();
-    auto* where = result.indices.mutable_data<std::int64_t>();
+    auto* where = result.places.mutable_data<std::int32_t>();
     const std::int64_t in_plane = shape[2] * shape[3];
     const std::int64_t out_plane = size.h * size.w;
     for_each_plane(shape, in_plane, [&](std::int64_t i) {
-      if (simple) {
-        pool_plane_2x2(in + i * in_plane, out + i * out_plane, where + i * out_plane, plane);
-      } else {
-        pool_plane(in + i * in_plane, out + i * out_plane, where + i * out_plane, plane, window);
+      if constexpr (std::is_same_v<T, float>) {
+        if (simple)
+          return pool_plane_2x2(in + i * in_plane, plane, out + i * out_plane, where + i * out_plane);
       }
+      pool_plane(in + i * in_plane, out + i * out_plane, where + i * out_plane, plane, window);
     });
   });
   return result;
 }
 
-Array max_pool2d_backward(const Array& grad, const Array& indices, const Shape& image_shape) {
+Array max_pool2d_backward(const Array& grad, const Array& places, const Shape& image_shape,
+                          const Window& window) {
   check_image(image_shape, kWhere);
   check_image(grad.shape(), kWhere);
   require(grad.shape()[0] == image_shape[0] && grad.shape()[1] == image_shape[1], ErrorCode::kShapeMismatch,
-          kWhere, "expected a gradient for image ", image_shape.str(), ", found ", grad.shape().str());
+          kWhere, "expected a gradient for image ", image_shape, ", found ", grad.shape());
   const std::int64_t in_plane = image_shape[2] * image_shape[3];
   const std::int64_t out_plane = grad.shape()[2] * grad.shape()[3];
-  const Array places = indices.contiguous();
-  check_indices(places, grad.shape(), in_plane);
+  const Array where = places.contiguous();
+  check_places(where, grad.shape(), in_plane);
   const Array g = grad.contiguous();
-  Array out = Array::zeros(image_shape, grad.dtype());
+  const Plane plane{image_shape[2], image_shape[3], grad.shape()[2], grad.shape()[3]};
+  const bool simple =
+      grad.dtype() == kFloat32 && is_side_by_side(window, plane) && backend() == Backend::kDefault;
+  const bool covered = simple && plane.out_height * 2 == plane.height && plane.out_width * 2 == plane.width;
+  Array out = covered ? Array::empty(image_shape, grad.dtype()) : Array::zeros(image_shape, grad.dtype());
   visit_floating(kWhere, grad.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* source = g.data<T>();
-    const auto* place = places.data<std::int64_t>();
+    const auto* place = where.data<std::int32_t>();
     T* target = out.mutable_data<T>();
     for_each_plane(image_shape, in_plane, [&](std::int64_t i) {
+      if constexpr (std::is_same_v<T, float>) {
+        if (simple) {
+          return unpool_plane_2x2(source + i * out_plane, place + i * out_plane, plane,
+                                  target + i * in_plane);
+        }
+      }
       for (std::int64_t k = i * out_plane; k < (i + 1) * out_plane; ++k) {
         if (place[k] != kNoPlace) target[i * in_plane + place[k]] += source[k];
       }
@@ -162,19 +164,19 @@ Array max_pool2d_backward(const Array& grad, const Array& indices, const Shape& 
   return out;
 }
 
-Array max_pool2d_gather(const Array& image, const Array& indices) {
+Array max_pool2d_gather(const Array& image, const Array& places) {
   check_image(image.shape(), kWhere);
-  check_image(indices.shape(), kWhere);
+  check_image(places.shape(), kWhere);
   const Shape& shape = image.shape();
   const std::int64_t in_plane = shape[2] * shape[3];
-  const std::int64_t out_plane = indices.shape()[2] * indices.shape()[3];
-  const Array places = indices.contiguous();
-  check_indices(places, {shape[0], shape[1], indices.shape()[2], indices.shape()[3]}, in_plane);
+  const std::int64_t out_plane = places.shape()[2] * places.shape()[3];
+  const Array where = places.contiguous();
+  check_places(where, {shape[0], shape[1], places.shape()[2], places.shape()[3]}, in_plane);
   const Array x = image.contiguous();
-  Array out = Array::empty(indices.shape(), image.dtype());
+  Array out = Array::empty(places.shape(), image.dtype());
   visit_floating(kWhere, image.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* source = x.data<T>();
-    const auto* place = places.data<std::int64_t>();
+    const auto* place = where.data<std::int32_t>();
     T* target = out.mutable_data<T>();
     for_each_plane(shape, out_plane, [&](std::int64_t i) {
       for (std::int64_t k = i * out_plane; k < (i + 1) * out_plane; ++k) {

@@ -12,7 +12,7 @@ std::vector<std::int64_t> memory_order(const Geometry& geometry, const char* whe
   std::iota(dims.begin(), dims.end(), std::int64_t{0});
   for (std::size_t i = 0; i < geometry.rank(); ++i) {
     require(geometry.shape[i] <= 1 || geometry.strides[i] != 0, ErrorCode::kInvalidArgument, where,
-            "elements of the output share memory (dimension ", i, " of shape ", geometry.shape.str(),
+            "elements of the output share memory (dimension ", i, " of shape ", geometry.shape,
             " has stride 0); clone it first");
   }
   std::stable_sort(dims.begin(), dims.end(), [&](std::int64_t a, std::int64_t b) {

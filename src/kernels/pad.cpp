@@ -125,16 +125,16 @@ Shape padded_shape(const Shape& shape, std::span<const std::int64_t> pads, PadMo
     const std::int64_t size = shape[dim];
     out[dim] = checked_add(checked_add(size, pad.before, kWhere), pad.after, kWhere);
     require(out[dim] >= 0, ErrorCode::kShapeMismatch, kWhere, "pads (", pad.before, ", ", pad.after,
-            ") leave a negative size in dimension ", dim, " of ", shape.str());
+            ") leave a negative size in dimension ", dim, " of ", shape);
     if (mode == PadMode::kConstant) {
       // Cropping on one side more than there is, and padding on the other, has no meaning.
       require(size + std::min<std::int64_t>(pad.before, 0) + std::min<std::int64_t>(pad.after, 0) >= 0,
               ErrorCode::kShapeMismatch, kWhere, "pads (", pad.before, ", ", pad.after,
-              ") crop more than dimension ", dim, " of ", shape.str(), " has");
+              ") crop more than dimension ", dim, " of ", shape, " has");
       continue;
     }
     require(size > 0 && out[dim] > 0, ErrorCode::kShapeMismatch, kWhere, "expected elements in dimension ",
-            dim, ", found ", shape.str(), " with pads (", pad.before, ", ", pad.after, ")");
+            dim, ", found ", shape, " with pads (", pad.before, ", ", pad.after, ")");
     const std::int64_t widest = mode == PadMode::kReflect    ? size - 1
                                 : mode == PadMode::kCircular ? size
                                                              : std::max(pad.before, pad.after);
@@ -142,7 +142,7 @@ Shape padded_shape(const Shape& shape, std::span<const std::int64_t> pads, PadMo
             mode == PadMode::kReflect
                 ? "Padding size should be less than the corresponding input dimension, but got: padding ("
                 : "Padding value causes wrapping around more than once: padding (",
-            pad.before, ", ", pad.after, ") at dimension ", dim, " of ", shape.str());
+            pad.before, ", ", pad.after, ") at dimension ", dim, " of ", shape);
   }
   return out;
 }
@@ -166,7 +166,7 @@ Array pad(const Array& input, std::span<const std::int64_t> pads, PadMode mode, 
 Array pad_backward(const Array& grad, const Shape& shape, std::span<const std::int64_t> pads, PadMode mode) {
   const Shape expected = padded_shape(shape, pads, mode);
   require(grad.shape() == expected, ErrorCode::kShapeMismatch, kWhere, "expected a gradient of shape ",
-          expected.str(), ", found ", grad.shape().str());
+          expected, ", found ", grad.shape());
   if (mode == PadMode::kConstant) {
     Array out = Array::zeros(shape, grad.dtype());
     Overlap both = overlap(grad, out, pads);

@@ -12,7 +12,7 @@ namespace sconce::kernels {
 
 inline void check_image(const Shape& shape, const char* where) {
   require(shape.size() == 4, ErrorCode::kShapeMismatch, where,
-          "expected an image of shape (N, C, H, W), found ", shape.str());
+          "expected an image of shape (N, C, H, W), found ", shape);
 }
 
 // Height and width of the pooled image. Errors: kInvalidArgument, kShapeMismatch.

@@ -160,7 +160,7 @@ void bernoulli(Array& out, const Array& p, Generator& generator) {
 
 Array multinomial(const Array& weights, std::int64_t count, bool replacement, Generator& generator) {
   require(weights.rank() == 1, ErrorCode::kShapeMismatch, "multinomial",
-          "expected weights of one dimension, found ", weights.shape().str());
+          "expected weights of one dimension, found ", weights.shape());
   require(weights.dtype() == kFloat32 || weights.dtype() == kFloat64, ErrorCode::kDTypeMismatch,
           "multinomial", "expected float32 or float64 weights, found ", weights.dtype());
   require(count >= 1 && (replacement || count <= weights.numel()), ErrorCode::kInvalidArgument, "multinomial",

@@ -62,7 +62,7 @@ Array extreme_values(const char* name, const Array& x, const Dims& dims, bool ke
   if (is_half(x.dtype()))
     return extreme_values(name, x.cast(kFloat32), dims, keepdim, better).cast(x.dtype());
   const Rows rows(x, dims, keepdim, name);
-  require(rows.length > 0, ErrorCode::kInvalidArgument, name, "shape ", x.shape().str(),
+  require(rows.length > 0, ErrorCode::kInvalidArgument, name, "shape ", x.shape(),
           " has no elements to choose from");
   Array out = Array::empty(rows.shape, x.dtype());
   visit_real(name, x.dtype(), [&]<class T>(std::type_identity<T>) {
@@ -80,8 +80,8 @@ std::pair<Array, Array> extremes_with_index(const char* name, const Array& x, st
     return {values.cast(x.dtype()), indices};
   }
   const Rows rows(x, {dim}, keepdim, name);
-  require(rows.length > 0, ErrorCode::kInvalidArgument, name, "dimension ", dim, " of shape ",
-          x.shape().str(), " has no elements to choose from");
+  require(rows.length > 0, ErrorCode::kInvalidArgument, name, "dimension ", dim, " of shape ", x.shape(),
+          " has no elements to choose from");
   Array values = Array::empty(rows.shape, x.dtype());
   Array indices = Array::empty(rows.shape, kInt64);
   auto* at = indices.mutable_data<std::int64_t>();

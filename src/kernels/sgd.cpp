@@ -65,7 +65,7 @@ void sgd_step(Array& param, const Array& grad, Array& buffer, bool is_first, con
   const auto check = [&](const Array& other, const char* what) {
     require_same_dtype("sgd", param, other);
     require(other.shape() == param.shape(), ErrorCode::kShapeMismatch, "sgd", what, " has shape ",
-            other.shape().str(), ", the parameter has ", param.shape().str());
+            other.shape(), ", the parameter has ", param.shape());
     require(other.is_contiguous(), ErrorCode::kInvalidArgument, "sgd", what, " is not contiguous");
   };
   check(param, "the parameter");

@@ -62,7 +62,7 @@ template <class Kernel>
 Array map_lines(const Array& grad, const Array& output, std::int64_t dim, const char* where,
                 Kernel&& kernel) {
   require(grad.shape() == output.shape(), ErrorCode::kShapeMismatch, where, "expected a gradient of shape ",
-          output.shape().str(), ", found ", grad.shape().str());
+          output.shape(), ", found ", grad.shape());
   check_same_dtype(output, {&grad}, where);
   const Lines lines = lines_of(output.shape(), dim, where);
   const Array g = grad.contiguous();

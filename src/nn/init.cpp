@@ -51,7 +51,7 @@ void ones(const Tensor& tensor) { constant(tensor, 1); }
 
 Fans fans(const Shape& shape) {
   require(shape.size() >= 2, ErrorCode::kShapeMismatch, "init",
-          "fan in and fan out need a tensor with 2 dimensions or more, found shape ", shape.str());
+          "fan in and fan out need a tensor with 2 dimensions or more, found shape ", shape);
   std::int64_t area = 1;
   for (std::size_t i = 2; i < shape.size(); ++i) area *= shape[i];
   return {shape[1] * area, shape[0] * area};

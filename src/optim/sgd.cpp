@@ -69,7 +69,7 @@ void SGD::upgrade(const ParamGroup&, const Array& param, ParamState& state) cons
   require(buffer->is_array(), ErrorCode::kKeyMismatch, "load_state_dict", kBuffer,
           " should be a tensor, found ", value_kind_name(buffer->to_value().kind()));
   require(buffer->shape() == param.shape(), ErrorCode::kShapeMismatch, "load_state_dict", kBuffer,
-          " has shape ", buffer->shape().str(), ", its parameter ", param.shape().str());
+          " has shape ", buffer->shape(), ", its parameter ", param.shape());
 }
 
 void SGD::update(const ParamGroup& group, Array& param, const Array& grad, ParamState& state) {

@@ -74,8 +74,9 @@ std::string LoadReport::str(std::string_view class_name) const {
   };
   for (const Mismatch& mismatch : mismatched) {
     write_errors(std::min(mismatch.errors_before, errors.size()));
-    out += cat("\n\tsize mismatch for ", mismatch.name, ": copying a param with shape ", mismatch.found,
-               " from checkpoint, the shape in current model is ", mismatch.expected, ".");
+    out +=
+        cat("\n\tsize mismatch for ", mismatch.name, ": copying a param with shape ", mismatch.found.repr(),
+            " from checkpoint, the shape in current model is ", mismatch.expected.repr(), ".");
   }
   write_errors(errors.size());
   return out;

@@ -201,7 +201,7 @@ class Walk {
       if (!results_[i].defined() || !kernels::has_nan(results_[i].array())) continue;
       const std::string origin = node.origin().empty() ? "" : cat(" (", node.origin(), ")");
       fail(ErrorCode::kNumeric, "anomaly", "the derivative of ", node.name(),
-           " gave NaN in the gradient of input ", i, ", shape ", results_[i].shape().str(), origin);
+           " gave NaN in the gradient of input ", i, ", shape ", results_[i].shape(), origin);
     }
   }
 
@@ -223,12 +223,12 @@ Tensor seed(const Tensor& output, const Tensor& gradient) {
   require(output.requires_grad(), ErrorCode::kState, "backward",
           "the tensor does not require grad and no recorded operation made it");
   if (!gradient.defined()) {
-    require(output.numel() == 1, ErrorCode::kShapeMismatch, "backward", "a tensor of shape ",
-            output.shape().str(), " needs a gradient of that shape; only one element has the default 1");
+    require(output.numel() == 1, ErrorCode::kShapeMismatch, "backward", "a tensor of shape ", output.shape(),
+            " needs a gradient of that shape; only one element has the default 1");
     return ones_like(output);
   }
   require(gradient.shape() == output.shape(), ErrorCode::kShapeMismatch, "backward", "the tensor has shape ",
-          output.shape().str(), ", the gradient ", gradient.shape().str());
+          output.shape(), ", the gradient ", gradient.shape());
   require(gradient.dtype() == output.dtype(), ErrorCode::kDTypeMismatch, "backward", "the tensor is ",
           output.dtype(), ", the gradient ", gradient.dtype());
   return gradient;

@@ -71,14 +71,16 @@ void differentiate(Backward& pass, const Kept& kept) {
 Tensor batch_norm(const Tensor& input, Tensor running_mean, Tensor running_variance, const Tensor& weight,
                   const Tensor& bias, const BatchNormOptions& options) {
   require(input.rank() >= 2, ErrorCode::kShapeMismatch, kWhere, "expected input of shape (N, C, ...), found ",
-          input.shape().str());
+          input.shape());
   require(running_mean.defined() == running_variance.defined(), ErrorCode::kInvalidArgument, kWhere,
           "expected both running statistics or none");
   kernels::BatchNormStatistics statistics;
   const std::int64_t count = input.size(1) == 0 ? 0 : input.numel() / input.size(1);
   if (options.training) {
-    require(count != 1, ErrorCode::kInvalidArgument, kWhere,
-            "Expected more than 1 value per channel when training, got input size ", input.shape());
+    if (count == 1) {
+      fail(ErrorCode::kInvalidArgument, kWhere,
+           "Expected more than 1 value per channel when training, got input size ", input.shape().repr());
+    }
     statistics = kernels::batch_norm_statistics(input.array(), options.eps);
   } else {
     require(running_mean.defined(), ErrorCode::kInvalidArgument, kWhere,

@@ -11,8 +11,8 @@ GradSlot::GradSlot(const Shape& shape, DType dtype) : Node("leaf", 0, 1), shape_
 void GradSlot::backward(Backward& pass) { accumulate(pass.grad()); }
 
 void GradSlot::check(const Tensor& grad) const {
-  require(grad.shape() == shape_, ErrorCode::kShapeMismatch, "grad", "the tensor has shape ", shape_.str(),
-          ", its gradient ", grad.shape().str());
+  require(grad.shape() == shape_, ErrorCode::kShapeMismatch, "grad", "the tensor has shape ", shape_,
+          ", its gradient ", grad.shape());
   require(grad.dtype() == dtype_, ErrorCode::kDTypeMismatch, "grad", "the tensor is ", dtype_,
           ", its gradient ", grad.dtype());
 }

@@ -95,7 +95,7 @@ Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const
 
 Tensor embedding(const Tensor& weight, const Tensor& index, std::int64_t padding_idx) {
   require(weight.rank() == 2, ErrorCode::kShapeMismatch, "embedding",
-          "the weight must be (rows, width), it is ", weight.shape().str());
+          "the weight must be (rows, width), it is ", weight.shape());
   require(padding_idx < weight.size(0), ErrorCode::kIndexOutOfRange, "embedding", "padding_idx ", padding_idx,
           " is out of range for ", weight.size(0), " rows");
   const Tensor flat = index.reshape({-1});

@@ -46,7 +46,7 @@ Tensor stack(std::span<const Tensor> tensors, std::int64_t dim) {
   std::vector<Tensor> lifted;
   for (const Tensor& x : tensors) {
     require(x.shape() == tensors[0].shape(), ErrorCode::kShapeMismatch, "stack",
-            "expected equal shapes, found ", tensors[0].shape().str(), " and ", x.shape().str());
+            "expected equal shapes, found ", tensors[0].shape(), " and ", x.shape());
     lifted.push_back(x.unsqueeze(dim));
   }
   return cat(lifted, dim);

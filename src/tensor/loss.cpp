@@ -96,9 +96,10 @@ Tensor cross_entropy_of_probabilities(const Tensor& scores, const Tensor& target
           "expected class probabilities of dtype ", scores.dtype(), ", found ", target.dtype());
   const std::int64_t dim = class_dim(scores);
   const Array weight = weight_array(options.weight, kWhere);
-  require(!weight.defined() || weight.shape() == Shape{scores.size(dim)}, ErrorCode::kShapeMismatch, kWhere,
-          "expected a weight for each of ", scores.size(dim), " classes, found shape ",
-          weight.defined() ? weight.shape().str() : "");
+  if (weight.defined()) {
+    require(weight.shape() == Shape{scores.size(dim)}, ErrorCode::kShapeMismatch, kWhere,
+            "expected a weight for each of ", scores.size(dim), " classes, found shape ", weight.shape());
+  }
   const auto classes = static_cast<double>(scores.size(dim));
   const Tensor wanted = options.label_smoothing == 0
                             ? target

@@ -62,15 +62,15 @@ Tensor broadcast_matmul(const Tensor& a, const Tensor& b) {
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   require(a.rank() > 0 && b.rank() > 0, ErrorCode::kShapeMismatch, "matmul",
-          "both operands need a dimension, found shapes ", a.shape().str(), " and ", b.shape().str());
+          "both operands need a dimension, found shapes ", a.shape(), " and ", b.shape());
   if (a.rank() == 1) {
     const Tensor row = matmul(a.unsqueeze(0), b);
     return b.rank() == 1 ? row.squeeze(0) : row.squeeze(-2);
   }
   if (b.rank() == 1) return matmul(a, b.unsqueeze(1)).squeeze(-1);
   if (a.rank() == 2 && b.rank() == 2) return mm(a, b);
-  require(a.size(-1) == b.size(-2), ErrorCode::kShapeMismatch, "matmul", "cannot multiply ", a.shape().str(),
-          " by ", b.shape().str());
+  require(a.size(-1) == b.size(-2), ErrorCode::kShapeMismatch, "matmul", "cannot multiply ", a.shape(),
+          " by ", b.shape());
   if (b.rank() == 2) {
     // One large product instead of many small ones.
     Shape out = a.shape();
@@ -85,7 +85,7 @@ namespace {
 // bias + a x b in one pass over the result, where nothing needs promotion.
 Tensor biased_product(const char* name, const Tensor& bias, const Tensor& a, const Tensor& b) {
   require(a.rank() == 2 && b.rank() == 2, ErrorCode::kShapeMismatch, name, "expected two matrices, found ",
-          a.shape().str(), " and ", b.shape().str());
+          a.shape(), " and ", b.shape());
   const Shape shape{a.size(0), b.size(1)};
   Array out = Array::empty(shape, bias.dtype());
   out.copy_from(bias.array());
@@ -110,14 +110,40 @@ Tensor addmm(const Tensor& bias, const Tensor& a, const Tensor& b) {
   return out;
 }
 
+namespace {
+
+// rows (n, in) x weight (out, in), transposed, + bias (out,), as one operation: so the weight's gradient
+// comes out in the weight's own layout.
+Tensor linear_of_rows(const Tensor& rows, const Tensor& weight, const Tensor& bias) {
+  const bool computes = rows.dtype() == kFloat32 || rows.dtype() == kFloat64;
+  if (bias.defined() && !computes) return bias + mm(rows, weight.t());
+  const Tensor columns(weight.array().transpose(0, 1));
+  Tensor out = bias.defined() ? biased_product("linear", bias, rows, columns)
+                              : Tensor(kernels::matmul(rows.array(), columns.array()));
+  if (needs_grad(rows, weight, bias)) {
+    record(out, "linear", {rows, weight, bias},
+           [shape = bias.defined() ? bias.shape() : Shape(), rows = Saved(rows, weight.requires_grad()),
+            weight = Saved(weight, rows.requires_grad())](Backward& pass) {
+             if (pass.needs(0)) pass.set(0, mm(pass.grad(), weight.get(pass)));
+             if (pass.needs(1)) pass.set(1, mm(pass.grad().t(), rows.get(pass)));
+             if (pass.needs(2)) pass.set(2, sum_to(pass.grad(), shape));
+           });
+  }
+  return out;
+}
+
+}  // namespace
+
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   require(weight.rank() == 2 && x.rank() >= 1 && x.size(-1) == weight.size(1), ErrorCode::kShapeMismatch,
-          "linear", "weight ", weight.shape().str(), " expects ", weight.rank() == 2 ? weight.size(1) : 0,
-          " input features, the input has shape ", x.shape().str());
-  require(!bias.defined() || bias.shape() == Shape{weight.size(0)}, ErrorCode::kShapeMismatch, "linear",
-          "the bias has shape ", bias.defined() ? bias.shape().str() : "", ", weight ", weight.shape().str());
+          "linear", "weight ", weight.shape(), " expects ", weight.rank() == 2 ? weight.size(1) : 0,
+          " input features, the input has shape ", x.shape());
+  if (bias.defined()) {
+    require(bias.shape() == Shape{weight.size(0)}, ErrorCode::kShapeMismatch, "linear", "the bias has shape ",
+            bias.shape(), ", weight ", weight.shape());
+  }
   const Tensor rows = x.rank() == 2 ? x : x.reshape({-1, x.size(-1)});
-  Tensor out = bias.defined() ? addmm(bias, rows, weight.t()) : mm(rows, weight.t());
+  Tensor out = linear_of_rows(rows, weight, bias);
   if (x.rank() == 2) return out;
   Shape shape = x.shape();
   shape[shape.size() - 1] = weight.size(0);

@@ -23,7 +23,7 @@ void refuse_new_nan(std::span<const Tensor> outputs, const char* name, const Inp
       if (!input.is_same(output) && has_nan(input)) return;
     }
     const std::string origin = current_origin();
-    fail(ErrorCode::kNumeric, "anomaly", name, " made a NaN, shape ", output.shape().str(),
+    fail(ErrorCode::kNumeric, "anomaly", name, " made a NaN, shape ", output.shape(),
          origin.empty() ? "" : cat(" (", origin, ")"));
   }
 }

@@ -40,27 +40,36 @@ LinearPool<Down, Up> linear_pool(const char* name, Down down, Up up) {
 
 }  // namespace
 
+namespace {
+
+// The pooled image (N, C, OH, OW) and the int32 places of the maxima.
+std::pair<Tensor, Array> max_pool2d_with_places(const Tensor& image, Pair kernel, const MaxPool2dOptions& options) {
+  const kernels::Window window{kernel, stride_or_kernel(options.stride, kernel), options.padding,
+                               options.dilation};
+  const auto result = kernels::max_pool2d(image.array(), window, options.ceil_mode);
+  const auto taken = linear_pool(
+      "max_pool2d", [places = result.places](const Array& x) { return kernels::max_pool2d_gather(x, places); },
+      [places = result.places, shape = image.shape(), window](const Array& grad) {
+        return kernels::max_pool2d_backward(grad, places, shape, window);
+      });
+  return {taken.linked(image, result.values), result.places};
+}
+
+}  // namespace
+
 std::pair<Tensor, Tensor> max_pool2d_with_indices(const Tensor& image, Pair kernel,
                                                   const MaxPool2dOptions& options) {
   if (image.rank() == 3) {
     const auto [values, indices] = max_pool2d_with_indices(image.unsqueeze(0), kernel, options);
     return {values.squeeze(0), indices.squeeze(0)};
   }
-  const kernels::Window window{kernel, stride_or_kernel(options.stride, kernel), options.padding,
-                               options.dilation};
-  const auto result = kernels::max_pool2d(image.array(), window, options.ceil_mode);
-  const Array indices = result.indices;
-  const auto taken = linear_pool(
-      "max_pool2d", [indices](const Array& x) { return kernels::max_pool2d_gather(x, indices); },
-      [indices, shape = image.shape()](const Array& grad) {
-        return kernels::max_pool2d_backward(grad, indices, shape);
-      });
-  // The caller's copy of the indices may be written to; ours must not change.
-  return {taken.linked(image, result.values), Tensor(needs_grad(image) ? indices.clone() : indices)};
+  const auto [values, places] = max_pool2d_with_places(image, kernel, options);
+  return {values, places.cast(kInt64)};
 }
 
 Tensor max_pool2d(const Tensor& image, Pair kernel, const MaxPool2dOptions& options) {
-  return max_pool2d_with_indices(image, kernel, options).first;
+  if (image.rank() == 3) return max_pool2d(image.unsqueeze(0), kernel, options).squeeze(0);
+  return max_pool2d_with_places(image, kernel, options).first;
 }
 
 Tensor avg_pool2d(const Tensor& image, Pair kernel, const AvgPool2dOptions& options) {

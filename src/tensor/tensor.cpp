@@ -2,9 +2,19 @@
 
 #include <utility>
 
+#include "sconce/kernels/memory.h"
 #include "sconce/tensor/autograd.h"
 
 namespace sconce {
+namespace {
+
+// Before main: from the first tensor on.
+[[maybe_unused]] const bool kCaching = [] {
+  kernels::use_caching_allocator();
+  return true;
+}();
+
+}  // namespace
 
 Tensor::Tensor(Array array) {
   if (!array.defined()) return;

@@ -80,7 +80,7 @@ Tensor Tensor::transpose(std::int64_t dim0, std::int64_t dim1) const {
 
 Tensor Tensor::t() const {
   require(rank() <= 2, ErrorCode::kShapeMismatch, "t", "expected at most 2 dimensions, found shape ",
-          shape().str());
+          shape());
   return rank() == 2 ? transpose(0, 1) : *this;
 }
 

@@ -92,14 +92,14 @@ class Matching {
     if (match.transpose) {
       const bool fits = source.shape.size() == 2 && target.shape.size() == 2 &&
                         source.shape[0] == target.shape[1] && source.shape[1] == target.shape[0];
-      require(fits, ErrorCode::kInvalidArgument, "map", "'", escaped(source.name), "' ", source.shape.str(),
-              " transposed does not fit '", escaped(target.name), "' ", target.shape.str());
+      require(fits, ErrorCode::kInvalidArgument, "map", "'", escaped(source.name), "' ", source.shape,
+              " transposed does not fit '", escaped(target.name), "' ", target.shape);
       return;
     }
     match.reshape = is_scalar_of(source.shape, target.shape);
     require(match.reshape || source.shape == target.shape, ErrorCode::kInvalidArgument, "map", "'",
-            escaped(source.name), "' ", source.shape.str(), " does not fit '", escaped(target.name), "' ",
-            target.shape.str());
+            escaped(source.name), "' ", source.shape, " does not fit '", escaped(target.name), "' ",
+            target.shape);
   }
 
   static std::string hint(const std::string& name, const std::vector<KeyInfo>& keys) {

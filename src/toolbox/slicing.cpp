@@ -121,7 +121,7 @@ Array apply_slice(const Array& array, const std::vector<SliceItem>& items) {
   require(ellipses <= 1, ErrorCode::kInvalidArgument, "slice", "more than one '...'");
   const std::size_t given = items.size() - static_cast<std::size_t>(ellipses);
   require(given <= array.rank(), ErrorCode::kIndexOutOfRange, "slice", "expected at most ", array.rank(),
-          " indices for a tensor of shape ", array.shape().str(), ", found ", given);
+          " indices for a tensor of shape ", array.shape(), ", found ", given);
   Array out = array;
   std::int64_t dim = 0;
   for (const SliceItem& item : items) {

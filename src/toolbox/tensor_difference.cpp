@@ -279,8 +279,8 @@ bool is_comparable(DType a, DType b) {
 
 TensorDifference tensor_difference(const Array& a, const Array& b,
                                    const std::optional<Tolerance>& tolerance) {
-  require(a.shape() == b.shape(), ErrorCode::kShapeMismatch, "diff", "expected one shape, found ",
-          a.shape().str(), " and ", b.shape().str());
+  require(a.shape() == b.shape(), ErrorCode::kShapeMismatch, "diff", "expected one shape, found ", a.shape(),
+          " and ", b.shape());
   require(is_comparable(a.dtype(), b.dtype()), ErrorCode::kDTypeMismatch, "diff",
           "cannot compare elements of ", a.dtype(), " with those of ", b.dtype());
   const Array x = a.contiguous().view({-1});

@@ -56,7 +56,7 @@ std::vector<std::int64_t> predictions(const std::vector<double>& scores, std::in
 void check_scores(const Array& scores, const Array& labels) {
   require(scores.rank() == 2 && labels.rank() == 1 && scores.size(0) == labels.size(0) && scores.size(1) >= 1,
           ErrorCode::kShapeMismatch, "evaluate", "expected scores (N, classes) and labels (N,), found ",
-          scores.shape().str(), " and ", labels.shape().str());
+          scores.shape(), " and ", labels.shape());
   for (const std::int64_t label : labels.to_vector<std::int64_t>()) {
     require(label >= 0 && label < scores.size(1), ErrorCode::kIndexOutOfRange, "evaluate", "label ", label,
             " is none of the model's ", scores.size(1), " classes");

@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "kernels/isa.h"
 #include "sconce/base/parallel.h"
 #include "sconce/core/array.h"
 #include "sconce/kernels/backend.h"
@@ -57,6 +58,26 @@ class BackendScope {
  private:
   kernels::Backend before_;
 };
+
+class IsaScope {
+ public:
+  explicit IsaScope(kernels::Isa isa) : before_(kernels::set_isa(isa)) {}
+  ~IsaScope() { kernels::set_isa(before_); }
+  IsaScope(const IsaScope&) = delete;
+  IsaScope& operator=(const IsaScope&) = delete;
+
+ private:
+  kernels::Isa before_;
+};
+
+// Every instruction set that this machine has, the plain one first.
+inline std::vector<kernels::Isa> all_isas() {
+  std::vector<kernels::Isa> found;
+  for (const kernels::Isa isa : {kernels::Isa::kPlain, kernels::Isa::kAvx2, kernels::Isa::kAvx512}) {
+    if (isa <= kernels::best_isa()) found.push_back(isa);
+  }
+  return found;
+}
 
 class ThreadsScope {
  public:

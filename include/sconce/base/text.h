@@ -16,6 +16,13 @@ concept Streamable = requires(std::ostream& out, const T& part) {
   out << part;
 };
 
+// A type whose text is something else than what is streamed has a function append_text(std::string&, const
+// T&) beside it.
+template <class T>
+concept HasText = requires(std::string& out, const T& part) {
+  append_text(out, part);
+};
+
 namespace detail {
 
 // A part of a text on its way into it. Parts carry their own function, so that each of the thousand calls of
@@ -35,6 +42,10 @@ TextPart text_part(const T& part) {
     const std::string_view text = part;
     return {text.data(), text.size(), [](std::string& out, const void* at, std::size_t size) {
               out.append(static_cast<const char*>(at), size);
+            }};
+  } else if constexpr (HasText<T>) {
+    return {&part, 0, [](std::string& out, const void* at, std::size_t) {
+              append_text(out, *static_cast<const T*>(at));
             }};
   } else if constexpr (std::integral<T> && sizeof(T) > 1) {
     return {&part, 0, [](std::string& out, const void* at, std::size_t) {

@@ -143,8 +143,7 @@ void copy_to_contiguous(const Array& array, std::span<std::byte> out);
 
 template <class T>
 T Array::item() const {
-  require(numel() == 1, ErrorCode::kShapeMismatch, "item", "expected one element, found shape ",
-          shape().str());
+  require(numel() == 1, ErrorCode::kShapeMismatch, "item", "expected one element, found shape ", shape());
   return *cast(dtype_of<T>).template data<T>();
 }
 

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "sconce/base/checked.h"
+
 namespace sconce {
 
 class Dims {
@@ -110,12 +112,21 @@ class Shape : public Dims {
     return static_cast<const Dims&>(a) == static_cast<const Dims&>(b);
   }
   // Product of the sizes (1 for a scalar); Error kOverflow when it does not fit.
-  std::int64_t numel() const;
+  std::int64_t numel() const {
+    std::int64_t product = 1;
+    for (const std::int64_t size : *this) product = checked_mul(product, size, "shape");
+    return product;
+  }
   // "(6, 3, 5, 5)", "(6,)", "()".
   std::string str() const;
+  // As PyTorch prints it: "torch.Size([6, 3, 5, 5])".
+  std::string repr() const;
 };
 
-// Prints as PyTorch does: torch.Size([6, 3, 5, 5]).
+// In the texts of errors a shape is shape.str(), made only when the text is.
+void append_text(std::string& out, const Shape& shape);
+
+// Prints repr().
 std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
 // `dim` counted from the end when negative; Error kIndexOutOfRange unless -rank <= dim < rank (a scalar
