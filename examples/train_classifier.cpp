@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <string>
 
@@ -128,7 +129,8 @@ int main(int argc, char** argv) {
   try {
     const std::string path = argc > 1 ? argv[1] : "net.pt";
     const int status = run(path);
-    std::cout << "\nNow look into the file:    build/release/bin/sconce inspect " << path
+    const std::filesystem::path folder = std::filesystem::path(argv[0]).parent_path();
+    std::cout << "\nNow look into the file:    " << (folder / "sconce").string() << " inspect " << path
               << "\nor open it in Python:      torch.load('" << path << "')\n";
     return status;
   } catch (const std::exception& error) {

@@ -26,6 +26,7 @@ constexpr Limit kLimits[] = {
     {"ratio", [](LoadOptions& options, std::uint64_t value) { options.pickle_ratio = value; }},
     {"records", [](LoadOptions& options, std::uint64_t value) { options.zip_entries = value; }},
     {"resolved", [](LoadOptions& options, std::uint64_t value) { options.resolved_bytes = value; }},
+    {"names", [](LoadOptions& options, std::uint64_t value) { options.name_bytes = value; }},
     {"header",
      [](LoadOptions& options, std::uint64_t value) {
        options.safetensors_header = value;

@@ -5,6 +5,7 @@
 
 #include "common/limit_option.h"
 #include "common/output.h"
+#include "common/read_progress.h"
 #include "file/diff_report.h"
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/listing.h"
@@ -47,6 +48,7 @@ Comparison compare(const Options& options, const checkpoint::Listing& a, const c
   Comparison out;
   out.a = &a;
   out.b = &b;
+  const ReadProgress progress("comparing", {a.path, b.path});
   out.diff = toolbox::diff(a, b, wanted);
   out.has_tolerance = options.has_tolerance;
   out.strict = options.strict;

@@ -6,6 +6,7 @@
 
 #include "common/limit_option.h"
 #include "common/output.h"
+#include "common/read_progress.h"
 #include "file/inspect_report.h"
 #include "sconce/base/glob.h"
 #include "sconce/toolbox/code_warnings.h"
@@ -44,6 +45,7 @@ Inspection inspect(const Options& options) {
   if (options.sort == "size") std::stable_sort(out.tensors.begin(), out.tensors.end(), by_size);
 
   if (!options.digest && !options.stats) return out;
+  const ReadProgress progress("reading", {options.path});
   for (InspectedTensor& tensor : out.tensors) {
     const Array array = out.listing.read(tensor.index);
     if (options.digest) tensor.sha256 = toolbox::tensor_digest(array);

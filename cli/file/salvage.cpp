@@ -5,6 +5,7 @@
 
 #include "common/limit_option.h"
 #include "common/output.h"
+#include "common/read_progress.h"
 #include "common/output_path.h"
 #include "common/terminal.h"
 #include "common/text_format.h"
@@ -71,7 +72,10 @@ int run(const Options& options) {
   saving.replace = options.force;
   saving.format = options.format.value_or(format_of_output(options.output));
   refuse_existing(options.output, options.force);
-  const toolbox::SalvageReport report = toolbox::salvage(options.input, options.output, saving, options.load);
+  const toolbox::SalvageReport report = [&] {
+    const ReadProgress progress("reading", {options.input});
+    return toolbox::salvage(options.input, options.output, saving, options.load);
+  }();
   for (const std::string& line : toolbox::code_warnings(report.salvage.pickles)) {
     warn(cat(escaped(options.input), ": ", line));
   }

@@ -8,11 +8,13 @@
 #include "common/output.h"
 #include "file/show_json.h"
 #include "sconce/base/text.h"
+#include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/objects.h"
 #include "sconce/checkpoint/recover.h"
 #include "sconce/core/print.h"
 #include "sconce/state/repr.h"
+#include "sconce/toolbox/code_warnings.h"
 #include "sconce/toolbox/find.h"
 #include "sconce/toolbox/packed.h"
 #include "sconce/toolbox/slicing.h"
@@ -197,6 +199,10 @@ class Shower {
 
 int run(const Options& options) {
   try {
+    const auto pickles = checkpoint::describe(options.path, options.load).pickles;
+    for (const std::string& line : toolbox::code_warnings(pickles)) {
+      warn(cat(escaped(options.path), ": ", line));
+    }
     const Value root = checkpoint::recover_modules(checkpoint::load(options.path, options.load)).value;
     Shower(options).show(choose(root, options.name));
   } catch (const Error& error) {

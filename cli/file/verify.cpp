@@ -4,6 +4,7 @@
 
 #include "common/limit_option.h"
 #include "common/output.h"
+#include "common/read_progress.h"
 #include "file/verify_report.h"
 
 namespace sconce::cli {
@@ -17,8 +18,10 @@ struct Options {
 };
 
 int run(const Options& options) {
-  const toolbox::VerifyReport report =
-      toolbox::verify(options.path, {.finite = options.finite, .load = options.load});
+  const toolbox::VerifyReport report = [&] {
+    const ReadProgress progress("verifying", {options.path});
+    return toolbox::verify(options.path, {.finite = options.finite, .load = options.load});
+  }();
   if (options.json) {
     out().print_json(verification_json(report, options.finite));
   } else {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <utility>
 
@@ -18,6 +19,8 @@ namespace {
 
 // Between reads of this size a request to stop is noticed.
 constexpr std::size_t kLargestRead = std::size_t{1} << 26;
+
+std::atomic<std::uint64_t> all_bytes_read{0};
 
 }  // namespace
 
@@ -74,6 +77,7 @@ void File::read_at(std::span<std::byte> out, std::uint64_t offset) const {
                   cat("the file became shorter while it was read: nothing at byte ", offset))
           .in_file(path_);
     }
+    all_bytes_read.fetch_add(static_cast<std::uint64_t>(got), std::memory_order_relaxed);
     out = out.subspan(static_cast<std::size_t>(got));
     offset += static_cast<std::uint64_t>(got);
   }
@@ -89,6 +93,8 @@ std::vector<std::byte> File::read_at(std::uint64_t offset, std::uint64_t n) cons
   read_at(out, offset);
   return out;
 }
+
+std::uint64_t bytes_read() { return all_bytes_read.load(std::memory_order_relaxed); }
 
 std::vector<std::byte> read_file(const std::string& path, std::uint64_t limit) {
   const File file = File::open(path);

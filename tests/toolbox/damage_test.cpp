@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <random>
 #include <span>
@@ -12,10 +13,13 @@
 #include <vector>
 
 #include "base/temporary_folder.h"
+#include "checkpoint/legacy_files.h"
 #include "codec/codec_test_util.h"
 #include "sconce/base/file.h"
 #include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/save.h"
+#include "sconce/codec/zip_reader.h"
+#include "sconce/codec/zip_writer.h"
 #include "sconce/toolbox/same_value.h"
 #include "sconce/toolbox/verify.h"
 
@@ -141,16 +145,44 @@ class Damage : public TemporaryFolder {
     return path(name);
   }
 
-  void cut_at_random_places(const std::string& file) {
+  // A real archive of torch.jit.save without what only a debugger reads, and with a record of `padding` bytes
+  // more.
+  std::string script(const std::string& name, std::size_t padding) {
+    const Bytes whole = testing::golden("formats/jit/jit_26.pt");
+    const zip::Reader reader(std::make_shared<MemorySource>(whole));
+    MemorySink sink;
+    zip::Writer writer(sink);
+    for (const zip::Entry& entry : reader.entries()) {
+      if (!entry.name.ends_with(".debug_pkl")) writer.add(entry.name, reader.read(entry));
+    }
+    const std::string& first = reader.entries().front().name;
+    if (padding > 0) writer.add(cat(first.substr(0, first.find('/')), "/extra/padding"), Bytes(padding));
+    writer.finish();
+    write(path(name), sink.bytes());
+    return path(name);
+  }
+
+  // Cuts at 1,000 places where a byte is lost that something needs: the newline at a text's end and the zeros
+  // at an archive's are no loss.
+  void cut_at_random_places(const std::string& file, const std::string& entry) {
     const std::uint64_t seed = std::random_device()();
     std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
     std::mt19937_64 random(seed);
     const Bytes whole = read_file(file);
-    std::uniform_int_distribution<std::size_t> place(0, whole.size() - 1);
+    std::size_t needed = whole.size();
+    while (whole[needed - 1] == std::byte{0} || whole[needed - 1] == std::byte{'\n'}) --needed;
+    std::uniform_int_distribution<std::size_t> place(0, needed - 1);
     for (int i = 0; i < 1000; ++i) {
       const std::size_t size = place(random);
-      ASSERT_THROW(load(std::span(whole).first(size)), Error) << "cut at byte " << size << ", seed " << seed;
+      SCOPED_TRACE(cat(file, " cut at byte ", size, ", seed ", seed));
+      if (file == entry) {
+        ASSERT_THROW(load(std::span(whole).first(size)), Error);
+        continue;
+      }
+      write(file, std::span(whole).first(size));
+      ASSERT_THROW(load(entry), Error);
     }
+    write(file, whole);
   }
 };
 
@@ -162,6 +194,11 @@ TEST_F(Damage, TorchZip) {
 TEST_F(Damage, TorchLegacy) {
   const std::string file = saved("net.pt", Format::kTorchLegacy);
   damage(file, file, false);
+}
+
+TEST_F(Damage, TorchScript) {
+  const std::string file = script("script.pt", 0);
+  damage(file, file, true);
 }
 
 TEST_F(Damage, TorchTar) {
@@ -221,7 +258,46 @@ TEST_F(Damage, OneFileOfAFolder) {
 TEST_F(Damage, LargeFilesCutAtRandomPlaces) {
   for (const Format format : {Format::kTorchZip, Format::kTorchLegacy, Format::kSafetensors, Format::kNpz}) {
     SCOPED_TRACE(checkpoint::format_name(format));
-    cut_at_random_places(saved("large", format, 10'000));
+    const std::string file = saved("large", format, 10'000);
+    cut_at_random_places(file, file);
+  }
+}
+
+TEST_F(Damage, LargeTarCutAtRandomPlaces) {
+  constexpr std::int64_t kNumbers = 10'000;
+  std::mt19937_64 random(7);
+  const Array numbers = random_array(random, {kNumbers}, kFloat32);
+  checkpoint::TarFile tar = checkpoint::tar_of({.sizes = {kNumbers}, .strides = {1}});
+  const std::string bytes(reinterpret_cast<const char*>(numbers.raw()), numbers.nbytes());
+  tar.storages =
+      checkpoint::pickled(1) + checkpoint::tar_storage(1, bytes, kNumbers) + checkpoint::tar_views({});
+  write(path("large.tar"), tar.bytes());
+  ASSERT_EQ(load(path("large.tar")).as_array().numel(), kNumbers);
+  cut_at_random_places(path("large.tar"), path("large.tar"));
+}
+
+TEST_F(Damage, LargeScriptCutAtRandomPlaces) {
+  const std::string file = script("large.pt", std::size_t{200} << 10);
+  cut_at_random_places(file, file);
+}
+
+TEST_F(Damage, LargeSetsCutAtRandomPlaces) {
+  std::mt19937_64 random(7);
+  Value many = Value::dict({{"big", random_array(random, {10'000, 3}, kFloat32)}});
+  for (int i = 0; i < 100; ++i) many.set_item(cat("layer.", i), random_array(random, {4}, kFloat32));
+  checkpoint::save(path("dcp"), many, {.format = Format::kDcp, .durable = false});
+  checkpoint::save(path("net.safetensors"), many, {.durable = false, .shard_size = 60'000});
+  checkpoint::save(path("net.pt"), many, {.durable = false, .shard_size = 60'000});
+  for (const std::string& name : names()) {
+    SCOPED_TRACE(name);
+    if (name == "dcp") {
+      for (const char* part : {".metadata", "__0_0.distcp"})
+        cut_at_random_places(cat(path(name), "/", part), path(name));
+    } else {
+      const bool is_torch = name.find(".pt") != std::string::npos || name.find(".bin") != std::string::npos;
+      cut_at_random_places(path(name), path(is_torch ? "net.pt.index.json" : "net.safetensors.index.json"));
+    }
+    if (HasFatalFailure()) return;
   }
 }
 

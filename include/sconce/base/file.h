@@ -37,6 +37,9 @@ class File : public ByteSource {
   std::uint64_t size_ = 0;
 };
 
+// The bytes that all Files of this process have read so far: how far a long reading is.
+std::uint64_t bytes_read();
+
 // The whole of a small file. `limit` bounds its size (Error kLimit).
 std::vector<std::byte> read_file(const std::string& path, std::uint64_t limit = std::uint64_t{1} << 30);
 

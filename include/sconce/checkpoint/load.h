@@ -38,8 +38,10 @@ struct LoadOptions {
   std::uint64_t zip_entries = 1'000'000;                   // records of one archive
   std::uint64_t inflated_bytes = std::uint64_t{4} << 30;   // of all deflated records together
   std::uint64_t resolved_bytes = std::uint64_t{16} << 30;  // of one lazily conjugated or negated tensor
-  std::uint64_t safetensors_header = 100'000'000;          // bytes, as the reference implementation
-  std::uint64_t index_bytes = 100'000'000;                 // of a *.index.json
+  std::uint64_t name_bytes = std::uint64_t{64}
+                             << 20;                // of all names that a listing has, with what keeps them
+  std::uint64_t safetensors_header = 100'000'000;  // bytes, as the reference implementation
+  std::uint64_t index_bytes = 100'000'000;         // of a *.index.json
 };
 
 // Reads a checkpoint whose format is found from its content. Files of torch.save give what torch.load would;

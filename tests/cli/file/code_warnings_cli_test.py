@@ -24,6 +24,7 @@ class CodeWarnings(CommandTest):
     def commands(self, path):
         out = self.folder / "out"
         yield "inspect", path
+        yield "show", path, "w"
         yield "diff", path, path
         yield "convert", path, out / "a.pt"
         yield "convert", "--keep-objects", path, out / "b.pt"

@@ -152,6 +152,9 @@ class MannersTest(CommandTest):
             self.assertRegex(shown, r"writing +\d+% \[=* *\] [\d.]+ [KMG]iB/s  \d+:\d\d left")
             self.assertTrue(shown.rstrip().endswith("now f16"), shown[-200:])
             self.assertEqual(sconce("convert", source, out, "--force", "--dtype", "f16").stderr, "")
+            shown = self.on_a_terminal("inspect", "--digest", source)
+            self.assertRegex(shown, r"reading +\d+% \[=* *\] [\d.]+ [KMG]iB/s  \d+:\d\d left")
+            self.assertEqual(sconce("inspect", "--digest", source).stderr, "")
 
     def test_manual_page(self):
         page = sconce("__man").stdout
