@@ -202,10 +202,10 @@ bool is_below(const std::vector<Value>& path, const std::vector<Value>& top) {
                                                 [](const Value& a, const Value& b) { return a.is(b); });
 }
 
-std::vector<std::pair<std::string, std::string>> foreign_objects(const Value& tree) {
+std::vector<std::pair<std::string, std::string>> foreign_objects(const Value& tree, const NamedLimits& limits) {
   std::vector<std::pair<std::string, std::string>> out;
   std::optional<std::vector<Value>> hiding;
-  for (const NamedLeaf& leaf : named_objects(tree, {.name_bytes = options.name_bytes})) {
+  for (const NamedLeaf& leaf : named_objects(tree, limits)) {
     if (hiding && is_below(leaf.path, *hiding)) continue;
     hiding = hides_its_parts(leaf.value) ? std::optional(leaf.path) : std::nullopt;
     if (is_foreign(leaf.value)) out.emplace_back(leaf.name, object_class(leaf.value));
@@ -250,7 +250,8 @@ Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
     listing.globals.push_back({std::string(global.module), std::string(global.name)});
   }
   std::map<std::size_t, std::size_t> first_use;  // storage -> tensor
-  const std::vector<NamedLeaf> leaves = named_arrays(listing.tree, {.name_bytes = options.name_bytes});
+  const NamedLimits limits{.name_bytes = options.name_bytes};
+  const std::vector<NamedLeaf> leaves = named_arrays(listing.tree, limits);
   listing.tensors.reserve(leaves.size());
   for (const NamedLeaf& leaf : leaves) {
     const auto sparse =
@@ -263,7 +264,7 @@ Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
       listing.tensors.push_back(std::move(info));
     }
   }
-  listing.objects = foreign_objects(listing.tree);
+  listing.objects = foreign_objects(listing.tree, limits);
   const auto recovered = recover_modules(listing.tree).notes;
   listing.notes.insert(listing.notes.end(), recovered.begin(), recovered.end());
   listing.store = std::make_shared<TorchStore>(std::move(file), reader.storages(), options);
