@@ -23,9 +23,9 @@ std::shared_ptr<const dcp::Folder> open_dcp(const std::string& path, const LoadO
                                             std::uint64_t& metadata_size) {
   const std::string metadata_path = file_in_folder(path, kMetadataFile);
   try {
-    auto bytes = read_file(metadata_path, options.pickle_bytes);
-    metadata_size = bytes.size();
-    dcp::Metadata metadata = dcp::read_metadata(std::move(bytes), options);
+    const File file = File::open(metadata_path);
+    metadata_size = file.size();
+    dcp::Metadata metadata = dcp::read_metadata(file, options);
     if (const std::size_t changed = dcp::restore_int_keys(metadata.items); changed > 0) {
       metadata.notes.emplace_back("the keys of an optimizer's state, stored as str, are ints again");
     }

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "checkpoint/file_pickle.h"
 #include "checkpoint/folder_file.h"
 #include "checkpoint/torch_names.h"
 #include "sconce/base/checked.h"
@@ -321,8 +322,8 @@ void check_chunks(const std::string& name, const Shape& size, const std::vector<
   }
 }
 
-Metadata read_metadata(std::vector<std::byte> bytes, const LoadOptions& options) {
-  const pickle::Graph graph = pickle::parse(std::move(bytes), options.pickle);
+Metadata read_metadata(const ByteSource& pickle, const LoadOptions& options) {
+  const pickle::Graph graph = read_pickle(pickle, 0, pickle.size(), options).graph;
   const Node root = graph.root();
   const auto fields = fields_of(root, kModules, "Metadata");
   const auto storage_data = optional_field(fields, "storage_data");

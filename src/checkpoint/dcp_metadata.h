@@ -50,7 +50,7 @@ struct Metadata {
 // Parses and checks .metadata: every item has its place, the chunks of a tensor cover it exactly once.
 // Errors: kCorrupt, kOverflow, kLimit, kUnsafe (names that are not plain file names), kUnsupported
 // (compressed items, by the name of what compressed them), those of pickles.
-Metadata read_metadata(std::vector<std::byte> pickle, const LoadOptions& options);
+Metadata read_metadata(const ByteSource& pickle, const LoadOptions& options);
 
 // The .metadata of these items, as a pickle of protocol 2.
 std::vector<std::byte> write_metadata(const std::vector<Item>& items);

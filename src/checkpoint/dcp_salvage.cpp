@@ -15,7 +15,7 @@ namespace {
 dcp::Metadata read_dcp_metadata(const std::string& path, const LoadOptions& options) {
   const std::string metadata_path = file_in_folder(path, ".metadata");
   try {
-    dcp::Metadata out = dcp::read_metadata(read_file(metadata_path, options.pickle_bytes), options);
+    dcp::Metadata out = dcp::read_metadata(File::open(metadata_path), options);
     dcp::restore_int_keys(out.items);
     return out;
   } catch (const Error& error) {

@@ -18,8 +18,6 @@
 namespace sconce::checkpoint {
 namespace {
 
-constexpr std::uint64_t kFirstWindow = std::uint64_t{1} << 20;
-
 constexpr std::string_view kSalvage = "'sconce salvage' writes the tensors that can be proven whole";
 
 std::string advice_for(ErrorCode code, bool can_salvage) {
@@ -225,23 +223,6 @@ Problem problem_of(const Error& error, const std::string& record) {
 
 bool looks_like_pickle(std::span<const std::byte> head) {
   return head.size() >= 2 && head[0] == std::byte{0x80} && head[1] >= std::byte{1} && head[1] <= std::byte{5};
-}
-
-WindowedPickle parse_in_window(const ByteSource& source, std::uint64_t begin, std::uint64_t limit,
-                               const LoadOptions& options, std::uint64_t base_offset) {
-  const std::uint64_t most =
-      std::min({limit, source.size() - std::min(begin, source.size()), options.pickle_bytes});
-  const pickle::Limits limits = pickle_limits(options, most, most);
-  for (std::uint64_t size = std::min(most, kFirstWindow);; size = std::min(most, 4 * size)) {
-    std::vector<std::byte> window(static_cast<std::size_t>(size));
-    source.read_at(window, begin);
-    const std::span<const std::byte> bytes = window;
-    pickle::Parsed parsed = pickle::parse_at({bytes, nullptr, base_offset}, 0, limits);
-    const bool wants_more = parsed.error && parsed.error->code() == ErrorCode::kTruncated && size < most;
-    if (wants_more) continue;
-    const std::uint64_t end = begin + parsed.end;
-    return {std::move(window), std::move(parsed), end};
-  }
 }
 
 Examination examine_input(const Input& input, const LoadOptions& options) {

@@ -7,6 +7,7 @@
 #include "checkpoint/dcp_folder.h"
 #include "checkpoint/dcp_tree.h"
 #include "checkpoint/examiners.h"
+#include "checkpoint/file_pickle.h"
 #include "checkpoint/folder_file.h"
 #include "checkpoint/readers.h"
 #include "checkpoint/sniff.h"
@@ -28,13 +29,12 @@ std::optional<dcp::Metadata> examine_metadata(const std::string& folder, const L
       kMetadata,
       [&] {
         Examination part;
-        auto bytes = read_file(file_in_folder(folder, kMetadata), options.pickle_bytes);
-        out.file_size = bytes.size();
-        part.records.push_back({"", 0, bytes.size(), Integrity::kUnchecked});
-        part.pickles.push_back(
-            pickle_facts("", parse_in_window(MemorySource(bytes), 0, bytes.size(), options, 0).parsed));
+        const File file = File::open(file_in_folder(folder, kMetadata));
+        out.file_size = file.size();
+        part.records.push_back({"", 0, file.size(), Integrity::kUnchecked});
+        part.pickles.push_back(pickle_facts("", parse_in_window(file, 0, file.size(), options, 0).parsed));
         try {
-          metadata = dcp::read_metadata(std::move(bytes), options);
+          metadata = dcp::read_metadata(file, options);
         } catch (const Error& error) {
           if (is_trouble(error)) throw;
           part.problems.push_back(problem_of(error));

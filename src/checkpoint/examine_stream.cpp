@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "checkpoint/examiners.h"
+#include "checkpoint/file_pickle.h"
 #include "checkpoint/weights_only.h"
 
 namespace sconce::checkpoint {

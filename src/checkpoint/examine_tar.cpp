@@ -1,4 +1,5 @@
 #include "checkpoint/examiners.h"
+#include "checkpoint/file_pickle.h"
 #include "checkpoint/weights_only.h"
 #include "sconce/codec/tar.h"
 

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "checkpoint/examiners.h"
+#include "checkpoint/file_pickle.h"
 #include "checkpoint/read_limits.h"
 #include "checkpoint/weights_only.h"
 #include "sconce/base/byte_reader.h"
@@ -161,12 +162,11 @@ class ZipExamination {
 
   // The bytes of a record's pickle, and the pickle.
   WindowedPickle parse(const Entry& entry) const {
-    if (entry.method == zip::Method::kStored) {
-      return parse_in_window(reader_.source(), reader_.payload_offset(entry), entry.size, options_, 0);
+    LoadOptions options = options_;
+    if (entry.method == zip::Method::kDeflated) {
+      options.pickle = pickle_limits(options_, entry.size, entry.compressed_size);
     }
-    pickle_limits(options_, entry.size, entry.compressed_size);  // throws when it is too large
-    const std::vector<std::byte> bytes = reader_.read(entry, zip::Check::kNone);
-    return parse_in_window(MemorySource(bytes), 0, entry.size, options_, 0);
+    return parse_in_window(*reader_.open(entry), 0, entry.size, options, 0);
   }
 
   void read_pickles() {

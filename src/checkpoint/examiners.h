@@ -39,16 +39,6 @@ void examine_part(const std::string& name, const std::function<Examination()>& l
 
 Problem problem_of(const Error& error, const std::string& record = {});
 
-// The pickle at `begin`, read through a window that grows as long as the pickle does: what follows it may be
-// large. `window` keeps the bytes that the result refers to.
-struct WindowedPickle {
-  std::vector<std::byte> window;
-  pickle::Parsed parsed;
-  std::uint64_t end = 0;  // position in the source after STOP, or of the failure
-};
-WindowedPickle parse_in_window(const ByteSource& source, std::uint64_t begin, std::uint64_t limit,
-                               const LoadOptions& options, std::uint64_t base_offset);
-
 // True when `head` begins like a pickle of protocol 2 or newer.
 bool looks_like_pickle(std::span<const std::byte> head);
 

@@ -3,31 +3,72 @@
 #include <algorithm>
 #include <memory>
 #include <utility>
-#include <vector>
+
+#include "checkpoint/read_limits.h"
 
 namespace sconce::checkpoint {
 
 namespace {
 
-constexpr std::uint64_t kFirstWindow = 4096;
-constexpr std::uint64_t kGrowth = 4;  // so all windows together are a third more than the last
+// Of a damaged pickle so much is looked at, and so much is made of it.
+constexpr std::uint64_t kDamagedBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kDamagedMemory = std::uint64_t{32} << 20;
+
+// Parsing says what is wrong in its own words where it gets as far as the survey, and lists the globals.
+WindowedPickle parse_damaged(const ByteSource& source, std::uint64_t begin, std::uint64_t most,
+                             const pickle::Survey& survey, pickle::Limits limits, std::uint64_t base_offset) {
+  limits.memory = std::min(limits.memory, kDamagedMemory);
+  std::vector<std::byte> window(static_cast<std::size_t>(std::min(most, kDamagedBytes)));
+  source.read_at(window, begin);
+  const std::span<const std::byte> bytes = window;
+  pickle::Parsed parsed = pickle::parse_at({bytes, nullptr, base_offset}, 0, limits);
+  const bool is_as_far = parsed.error && parsed.error->code() == survey.error->code() &&
+                         parsed.error->offset() == survey.error->offset();
+  if (!is_as_far) {
+    parsed.error = survey.error;
+    parsed.end = static_cast<std::size_t>(survey.end - begin);
+  }
+  return {std::move(window), std::move(parsed), survey.end};
+}
 
 }  // namespace
 
+WindowedPickle parse_in_window(const ByteSource& source, std::uint64_t begin, std::uint64_t limit,
+                               const LoadOptions& options, std::uint64_t base_offset) {
+  const std::uint64_t there = std::min(limit, source.size() - std::min(begin, source.size()));
+  const std::uint64_t most = std::min(there, options.pickle_bytes);
+  pickle::Limits limits = pickle_limits(options, most, most);
+  pickle::Survey survey = pickle::survey(source, begin, begin + most, limits, base_offset);
+  if (survey.error && survey.error->code() == ErrorCode::kTruncated && most < there) {
+    survey.error = Error(ErrorCode::kLimit, "pickle", cat("a pickle of more than ", most, " bytes"))
+                       .at_offset(base_offset);
+  }
+  const std::uint64_t size = survey.end - begin;
+  if (!survey.error) {
+    limits = pickle_limits(options, size, size);
+    if (survey.memory > limits.memory) {
+      survey.error = Error(ErrorCode::kLimit, "pickle",
+                           cat("the pickle of ", size, " bytes needs ", survey.memory,
+                               " bytes of memory, at most ", limits.memory, " are taken"))
+                         .at_offset(base_offset);
+    }
+  }
+  if (survey.error) return parse_damaged(source, begin, most, survey, limits, base_offset);
+  std::vector<std::byte> window(static_cast<std::size_t>(size));
+  source.read_at(window, begin);
+  const std::span<const std::byte> bytes = window;
+  pickle::Parsed parsed = pickle::parse_at({bytes, nullptr, base_offset}, 0, limits, survey.nodes);
+  const std::uint64_t end = begin + parsed.end;
+  return {std::move(window), std::move(parsed), end};
+}
+
 FilePickle read_pickle(const ByteSource& source, std::uint64_t begin, std::uint64_t end,
                        const LoadOptions& options) {
-  const std::uint64_t most = std::min(end - begin, options.pickle_bytes);
-  for (std::uint64_t size = std::min(kFirstWindow, most);; size = std::min(most, size * kGrowth)) {
-    const auto bytes = std::make_shared<std::vector<std::byte>>(static_cast<std::size_t>(size));
-    source.read_at(*bytes, begin);
-    const std::span<const std::byte> window(*bytes);
-    pickle::Parsed parsed = pickle::parse_at({window, bytes, begin}, 0, options.pickle);
-    if (!parsed.error) return {std::move(parsed.graph), begin + parsed.end, window, begin};
-    if (parsed.error->code() != ErrorCode::kTruncated) throw *parsed.error;
-    if (size < most) continue;
-    if (size == end - begin) throw *parsed.error;
-    throw Error(ErrorCode::kLimit, "pickle", cat("a pickle of more than ", most, " bytes")).at_offset(begin);
-  }
+  WindowedPickle read = parse_in_window(source, begin, end - begin, options, begin);
+  if (read.parsed.error) throw *read.parsed.error;
+  const auto bytes = std::make_shared<std::vector<std::byte>>(std::move(read.window));
+  read.parsed.graph.keep(bytes);
+  return {std::move(read.parsed.graph), read.end, *bytes, begin};
 }
 
 }  // namespace sconce::checkpoint

@@ -9,13 +9,67 @@
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/checked.h"
 #include "sconce/checkpoint/named.h"
-#include "sconce/codec/json.h"
+#include "sconce/codec/json_cursor.h"
 
 namespace sconce::checkpoint {
 
 namespace {
 
 constexpr std::size_t kMaxDepth = 16;
+constexpr std::size_t kMaxTensors = 1'000'000;
+constexpr std::size_t kMaxString = 6 * 65536 + 2;  // of a name, in quotes and with escapes
+constexpr json::Limits kLimits = {.depth = kMaxDepth, .string_bytes = kMaxString};
+
+// Calls `tensor(name, file)` with each entry of the map of an index and keeps nothing of them.
+class Text {
+ public:
+  explicit Text(std::string_view text) : text_(text) {}
+
+  template <class OnTensor>
+  void read(const OnTensor& on_tensor) const {
+    json::Cursor cursor(text_, kLimits);
+    json::DistinctKeys keys;
+    bool has_map = false;
+    cursor.members([&](const std::string& key, std::size_t position) {
+      add(keys, cursor, key, position);
+      if (key != "weight_map") return pass(cursor);
+      has_map = true;
+      read_map(cursor, on_tensor);
+    });
+    cursor.finish();
+    require(has_map, ErrorCode::kUnsupported, "index",
+            "a JSON file without a 'weight_map', not the index of a checkpoint");
+    keys.check(text_);
+  }
+
+ private:
+  // Only syntax matters, but that strictly, where it is not too much.
+  static void pass(json::Cursor& cursor) {
+    constexpr std::size_t kSmall = std::size_t{1} << 20;
+    cursor.first();
+    const std::size_t begin = cursor.position();
+    const std::string_view value = cursor.skip();
+    if (value.size() <= kSmall) json::parse(value, {.depth = kMaxDepth}, begin);
+  }
+  static void add(json::DistinctKeys& keys, const json::Cursor& cursor, const std::string& key,
+                  std::size_t position) {
+    if (keys.size() >= kMaxTensors) {
+      cursor.refuse(ErrorCode::kLimit, position, cat("an index of more than ", kMaxTensors, " tensors"));
+    }
+    keys.add(key, position);
+  }
+  template <class OnTensor>
+  void read_map(json::Cursor& cursor, const OnTensor& on_tensor) const {
+    json::DistinctKeys names;
+    cursor.members([&](std::string name, std::size_t position) {
+      add(names, cursor, name, position);
+      on_tensor(std::move(name), cursor.string());
+    });
+    names.check(text_);
+  }
+
+  std::string_view text_;
+};
 
 }  // namespace
 
@@ -26,20 +80,16 @@ Index read_index(const Source& source, const LoadOptions& options) {
           source.bytes->size(), " bytes, at most ", options.index_bytes, " are read");
   std::vector<std::byte> bytes(static_cast<std::size_t>(source.bytes->size()));
   source.bytes->read_at(bytes, 0);
-  const json::Json root = json::parse(as_chars(bytes), {.depth = kMaxDepth});
-  const json::Json* map = root.find("weight_map");
-  require(map != nullptr, ErrorCode::kUnsupported, "index",
-          "a JSON file without a 'weight_map', not the index of a checkpoint");
+  const Text text(as_chars(bytes));
+  // What is wrong is found before the names take memory.
+  text.read([](const std::string&, const std::string& file) { check_file_name(file); });
   Index index;
   std::unordered_map<std::string, std::size_t> known;
-  for (const auto& [name, file] : map->as_object()) {
-    const auto [at, fresh] = known.try_emplace(file.as_string(), index.shards.size());
-    if (fresh) {
-      check_file_name(file.as_string());
-      index.shards.push_back(file.as_string());
-    }
-    index.tensors.emplace_back(name, at->second);
-  }
+  text.read([&](std::string name, const std::string& file) {
+    const auto [at, fresh] = known.try_emplace(file, index.shards.size());
+    if (fresh) index.shards.push_back(file);
+    index.tensors.emplace_back(std::move(name), at->second);
+  });
   return index;
 }
 

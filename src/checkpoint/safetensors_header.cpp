@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <optional>
+#include <tuple>
 
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/byte_writer.h"
 #include "sconce/base/checked.h"
 #include "sconce/codec/json.h"
+#include "sconce/codec/json_cursor.h"
 
 namespace sconce::checkpoint::safetensors {
 namespace {
@@ -66,19 +69,119 @@ Entry entry_of(const std::string& name, const json::Json& value) {
   return entry;
 }
 
-// The data must be covered from the first byte on, without holes and overlaps.
-void check_coverage(const std::vector<Entry>& entries) {
-  std::uint64_t position = 0;
-  for (const Entry& entry : entries) {
-    require(entry.begin == position, ErrorCode::kCorrupt, "safetensors", "tensor '", escaped(entry.name),
-            "' begins at byte ", entry.begin, " of the data, expected ", position);
-    position = entry.end;
+// Where the bytes of a tensor lie, and where it stands in the text.
+struct Extent {
+  std::uint64_t begin;
+  std::uint64_t end;
+  std::size_t position;
+};
+
+// The tensors that the text has, one at a time: `entry(entry, position)` and `pair(key, text)` are called
+// with what it says, and nothing is kept of it.
+class Text {
+ public:
+  Text(std::string_view text, std::uint64_t offset) : text_(text), offset_(offset) {}
+
+  // How many there are; nothing but the syntax is checked.
+  std::size_t count() const {
+    json::Cursor cursor(text_, kLimits, offset_);
+    std::size_t out = 0;
+    cursor.members([&](const std::string&, std::size_t) {
+      cursor.skip();
+      ++out;
+    });
+    cursor.finish();
+    return out;
   }
+
+  // `expected`: how many there are, if that is known.
+  template <class OnEntry, class OnPair>
+  void read(std::size_t expected, const OnEntry& on_entry, const OnPair& on_pair) const {
+    json::Cursor cursor(text_, kLimits, offset_);
+    json::DistinctKeys names;
+    names.reserve(expected);
+    cursor.members([&](const std::string& name, std::size_t position) {
+      names.add(name, position);
+      if (name != "__metadata__") return on_entry(entry(cursor, name), position);
+      if (cursor.first() == 'n') return cursor.word("null");
+      read_metadata(cursor, on_pair);
+    });
+    cursor.finish();
+    names.check(text_, offset_);
+  }
+
+  // That of the tensor whose name stands at `position`.
+  std::string name_at(std::size_t position) const { return json::Cursor(text_.substr(position)).string(); }
+
+ private:
+  static constexpr std::size_t kMaxEntry = 65536;           // bytes of the text of one tensor
+  static constexpr std::size_t kMaxPairs = 1'000'000;       // of the metadata
+  static constexpr std::size_t kMaxEscaped = 6 * kMaxName;  // \\uXXXX for each byte
+  static constexpr json::Limits kLimits = {.depth = kMaxDepth, .string_bytes = kMaxEscaped + 2};
+
+  Entry entry(json::Cursor& cursor, const std::string& name) const {
+    cursor.first();
+    const std::size_t begin = cursor.position();
+    const std::string_view text = cursor.skip();
+    require(text.size() <= kMaxEntry, ErrorCode::kLimit, "safetensors", "the tensor '", escaped(name),
+            "' is described by ", text.size(), " bytes, at most ", kMaxEntry);
+    return entry_of(name, json::parse(text, {.depth = kMaxDepth - 1}, offset_ + begin));
+  }
+  template <class OnPair>
+  void read_metadata(json::Cursor& cursor, const OnPair& on_pair) const {
+    json::DistinctKeys keys;
+    cursor.members([&](const std::string& key, std::size_t position) {
+      keys.add(key, position);
+      if (keys.size() > kMaxPairs) {
+        cursor.refuse(ErrorCode::kLimit, position, cat("more than ", kMaxPairs, " pairs of metadata"));
+      }
+      if (cursor.first() != '"') cursor.string();  // says so
+      on_pair(key, cursor.skip());
+    });
+    keys.check(text_, offset_);
+  }
+
+  std::string_view text_;
+  std::uint64_t offset_;
+};
+
+// The data must be covered from the first byte on, without holes and overlaps. `present`: how many bytes
+// there are, where that matters.
+void check_coverage(std::vector<Extent>& extents, const Text& text, std::optional<std::uint64_t> present) {
+  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
+    return std::tuple(a.begin, a.end, a.position) < std::tuple(b.begin, b.end, b.position);
+  });
+  std::uint64_t position = 0;
+  for (const Extent& extent : extents) {
+    if (extent.begin != position) {
+      fail(ErrorCode::kCorrupt, "safetensors", "tensor '", escaped(text.name_at(extent.position)),
+           "' begins at byte ", extent.begin, " of the data, expected ", position);
+    }
+    position = extent.end;
+  }
+  if (!present) return;
+  require(position <= *present, ErrorCode::kTruncated, "safetensors", "the tensors need ", position,
+          " bytes of data, the file has ", *present);
+  require(position == *present, ErrorCode::kCorrupt, "safetensors", "the file has ", *present,
+          " bytes of data, the tensors need ", position);
 }
 
-}  // namespace
+// All that can be wrong with a large header is found before its tensors take memory.
+void check_header(const Text& text, std::optional<std::uint64_t> present) {
+  const std::size_t count = text.count();
+  std::vector<Extent> extents;
+  extents.reserve(count);
+  text.read(
+      count,
+      [&](const Entry& entry, std::size_t position) {
+        extents.push_back({entry.begin, entry.end, position});
+      },
+      [](const std::string&, std::string_view) {});
+  check_coverage(extents, text, present);
+}
 
-Header read_header_alone(const ByteSource& source, std::uint64_t header_bytes) {
+Header read(const ByteSource& source, std::uint64_t header_bytes, bool is_whole) {
+  constexpr std::uint64_t kLarge = std::uint64_t{16} << 20;
   require(source.size() >= kLengthBytes, ErrorCode::kTruncated, "safetensors",
           "expected 8 bytes of length, found ", source.size());
   std::array<std::byte, kLengthBytes> length{};
@@ -95,30 +198,35 @@ Header read_header_alone(const ByteSource& source, std::uint64_t header_bytes) {
 
   Header header;
   header.data_offset = kLengthBytes + size;
-  const json::Json root = json::parse(as_chars(bytes), {.depth = kMaxDepth}, kLengthBytes);
-  for (const auto& [name, value] : root.as_object()) {
-    if (name != "__metadata__") {
-      header.entries.push_back(entry_of(name, value));
-    } else if (!value.is_null()) {
-      for (const auto& [key, text] : value.as_object()) header.metadata.emplace_back(key, text.as_string());
-    }
-  }
+  std::optional<std::uint64_t> present;
+  if (is_whole) present = source.size() - header.data_offset;
+  const Text text(as_chars(bytes), kLengthBytes);
+  if (size > kLarge) check_header(text, present);
+  std::vector<Extent> extents;
+  text.read(
+      0,
+      [&](Entry entry, std::size_t position) {
+        extents.push_back({entry.begin, entry.end, position});
+        header.entries.push_back(std::move(entry));
+      },
+      [&](const std::string& key, std::string_view value) {
+        header.metadata.emplace_back(key, json::Cursor(value).string());
+      });
+  check_coverage(extents, text, present);
   std::stable_sort(header.entries.begin(), header.entries.end(), [](const Entry& a, const Entry& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
-  check_coverage(header.entries);
   return header;
 }
 
+}  // namespace
+
+Header read_header_alone(const ByteSource& source, std::uint64_t header_bytes) {
+  return read(source, header_bytes, false);
+}
+
 Header read_header(const ByteSource& source, std::uint64_t header_bytes) {
-  Header header = read_header_alone(source, header_bytes);
-  const std::uint64_t needed = header.entries.empty() ? 0 : header.entries.back().end;
-  const std::uint64_t present = source.size() - header.data_offset;
-  require(needed <= present, ErrorCode::kTruncated, "safetensors", "the tensors need ", needed,
-          " bytes of data, the file has ", present);
-  require(needed == present, ErrorCode::kCorrupt, "safetensors", "the file has ", present,
-          " bytes of data, the tensors need ", needed);
-  return header;
+  return read(source, header_bytes, true);
 }
 
 std::vector<std::byte> write_header(const Header& header) {

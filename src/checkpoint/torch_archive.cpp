@@ -4,6 +4,7 @@
 #include <bit>
 #include <charconv>
 
+#include "checkpoint/file_pickle.h"
 #include "checkpoint/read_limits.h"
 #include "sconce/base/byte_reader.h"
 
@@ -94,9 +95,12 @@ void TorchArchive::read_byte_order() {
 
 pickle::Graph TorchArchive::parse_pickle(std::string_view record) const {
   const zip::Entry& entry = *find(record);
+  // In pieces, and not into memory: a damaged pickle may be large.
+  if (options_.check_crc) reader_.read_chunks(entry, [](std::span<const std::byte>) {});
   return in_pickle(record, [&] {
-    const pickle::Limits limits = pickle_limits(options_, entry.size, entry.compressed_size);
-    return pickle::parse(reader_.read(entry, check()), limits);
+    LoadOptions options = options_;
+    options.pickle = pickle_limits(options_, entry.size, entry.compressed_size);
+    return read_pickle(*reader_.open(entry), 0, entry.size, options).graph;
   });
 }
 

@@ -122,6 +122,12 @@ Pickle find_pickle(const ByteSource& source, const LoadOptions& options) {
   Pickle out;
   out.name = is_pickle_name(found->name) ? found->name : found->listed_name;
   out.limits = limits;
+  constexpr std::uint64_t kLarge = std::uint64_t{32} << 20;
+  if (found->size > kLarge && found->method == zip::Method::kStored) {  // before memory is taken for it
+    const SourcePart record(source, found->payload_offset, found->size);
+    const pickle::Survey survey = pickle::survey(record, 0, found->size, limits);
+    if (survey.error) fail_nameless(source, options, survey.error->code(), survey.error->text());
+  }
   out.bytes.resize(static_cast<std::size_t>(found->size));
   try {
     out.is_checked = zip::read_found(source, *found, out.bytes);

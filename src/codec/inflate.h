@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <span>
 
 #include "sconce/base/byte_source.h"
@@ -19,6 +20,26 @@ constexpr std::uint64_t max_inflated(std::uint64_t compressed) {
   }
   return (compressed + 1) * kRatio;
 }
+
+// The stream at `offset` of a source, inflated as it is asked for. Reading onwards takes no memory; reading
+// what lies before it inflates anew. For one thread.
+class InflatedSource : public ByteSource {
+ public:
+  // `size` is what it is said to give; Error kCorrupt when it gives less.
+  InflatedSource(const ByteSource& source, std::uint64_t offset, std::uint64_t compressed,
+                 std::uint64_t size);
+  ~InflatedSource() override;
+  std::uint64_t size() const override { return size_; }
+  void read_at(std::span<std::byte> out, std::uint64_t offset) const override;
+
+ private:
+  class Stream;
+  const ByteSource& source_;
+  std::uint64_t offset_;
+  std::uint64_t compressed_;
+  std::uint64_t size_;
+  mutable std::unique_ptr<Stream> stream_;
+};
 
 // How far a deflate stream reached.
 struct Inflated {

@@ -6,8 +6,9 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
 #include "sconce/codec/pickle.h"
@@ -17,30 +18,38 @@ namespace sconce::pickle::detail {
 using NodeId = std::uint32_t;
 constexpr NodeId kNoNode = 0xFFFFFFFF;
 
+// Files have millions of them, so they are kept small.
 struct Record {
   Kind kind = Kind::kNone;
-  bool truth = false;    // kBool
-  bool python2 = false;  // kString, kBytes: written as Python 2's 8-bit str
-  std::uint32_t side =
-      kNoNode;  // index into the arena's list for this kind; class of equal keys for the others
+  bool flag = false;              // kBool: its value; kString, kBytes: written as Python 2's 8-bit str
+  std::uint16_t offset_high = 0;  // where its opcode stands, above 32 bits
+  std::uint32_t offset_low = 0;
+  std::uint32_t side = kNoNode;  // index into the arena's list for this kind; class of equal keys for others
+  std::uint32_t size = 0;        // bytes of text, number of children of kTuple and kFrozenSet
   union {
     std::int64_t integer = 0;  // kInt
     double real;               // kFloat
     const char* text;          // kString, kBytes, kByteArray, kBigInt
     std::uint64_t first;       // kTuple, kFrozenSet: index of the first child; kPersistent: the pid's node
   };
-  std::uint64_t size = 0;    // bytes of text, number of children of kTuple and kFrozenSet
-  std::uint64_t offset = 0;  // where its opcode stands
-};
 
+  std::uint64_t offset() const { return std::uint64_t{offset_high} << 32 | offset_low; }
+  void set_offset(std::uint64_t offset) {
+    offset_high = static_cast<std::uint16_t>(offset >> 32);
+    offset_low = static_cast<std::uint32_t>(offset);
+  }
+};
+static_assert(sizeof(Record) == 24);
+
+// Most objects have no items, no pairs and one state: lists of them are made when they are needed.
 struct ObjectData {
   ObjectKind kind = ObjectKind::kReduce;
   NodeId callable = kNoNode;
   NodeId args = kNoNode;
   NodeId kwargs = kNoNode;
-  std::vector<NodeId> items;
-  std::vector<Entry> pairs;
-  std::vector<NodeId> states;
+  std::uint32_t items = kNoNode;   // index of a sequence
+  std::uint32_t pairs = kNoNode;   // index of a dict
+  std::uint32_t states = kNoNode;  // index of a sequence
 };
 
 struct Arena {
@@ -48,8 +57,8 @@ struct Arena {
   std::deque<std::string> owned;  // decoded text of protocol 0; addresses stay
   std::vector<Record> records;
   std::vector<NodeId> children;                // of tuples and frozensets
-  std::vector<std::vector<NodeId>> sequences;  // lists and sets
-  std::vector<std::vector<Entry>> dicts;
+  std::vector<std::vector<NodeId>> sequences;  // of lists, sets and objects
+  std::vector<std::vector<Entry>> dicts;       // of dicts and objects
   std::vector<ObjectData> objects;
   std::vector<Global> globals;
   std::vector<std::uint32_t> duplicate_keys;
@@ -58,7 +67,14 @@ struct Arena {
   NodeId root = kNoNode;
 
   const Record& at(NodeId id) const { return records[id]; }
-  std::string_view text(const Record& r) const { return {r.text, static_cast<std::size_t>(r.size)}; }
+  std::string_view text(const Record& r) const { return {r.text, r.size}; }
+  // By index, which is kNoNode for those that stayed empty.
+  std::span<const NodeId> sequence(std::uint32_t index) const {
+    return index == kNoNode ? std::span<const NodeId>() : sequences[index];
+  }
+  std::span<const Entry> dict(std::uint32_t index) const {
+    return index == kNoNode ? std::span<const Entry>() : dicts[index];
+  }
 };
 
 }  // namespace sconce::pickle::detail

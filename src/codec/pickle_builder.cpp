@@ -1,5 +1,6 @@
 #include "codec/pickle_builder.h"
 
+#include <limits>
 #include <utility>
 
 #include "codec/pickle_text.h"
@@ -8,39 +9,13 @@
 
 namespace sconce::pickle::detail {
 
-void Builder::stop(ErrorCode code, std::string_view text) const {
-  throw Error(code, "pickle", text).at_offset(op_offset_);
-}
-
-void Builder::corrupt(std::string_view text) const { stop(ErrorCode::kCorrupt, text); }
-
-void Builder::stop_for_memory() const {
-  stop(ErrorCode::kLimit, cat("the pickle needs more than ", limits_.memory, " bytes of memory"));
-}
-
 std::string Builder::describe(NodeId node) const { return Node(&arena_, node).describe(); }
 
-void Builder::push_mark() {
-  marks_.push_back(stack_.size());
-  if (marks_.size() > marks_peak_) {
-    marks_peak_ = marks_.size();
-    charge(sizeof(std::size_t));
+std::uint32_t Builder::checked_size(std::size_t size) const {
+  if (size > std::numeric_limits<std::uint32_t>::max()) {
+    stop(ErrorCode::kLimit, cat("a text or tuple of ", size, " bytes or items, at most 2^32 - 1 are read"));
   }
-}
-
-std::size_t Builder::pop_mark() {
-  if (marks_.empty()) corrupt("expected a mark on the stack, there is none");
-  const std::size_t at = marks_.back();
-  marks_.pop_back();
-  return at;
-}
-
-void Builder::pop_value_or_mark() {
-  if (!marks_.empty() && marks_.back() == stack_.size()) {
-    marks_.pop_back();
-  } else {
-    pop();
-  }
+  return static_cast<std::uint32_t>(size);
 }
 
 std::string_view Builder::keep(std::string text) {
@@ -53,6 +28,13 @@ void Builder::push_big_integer(std::span<const std::byte> bytes) {
   push_new(text_record(Kind::kBigInt, as_chars(shortest_integer(bytes))));
 }
 
+void Builder::push_decimal(std::string_view line) {
+  const auto bytes = integer_from_decimal(line);
+  if (!bytes) corrupt("expected a decimal integer");
+  if (const auto small = integer_to_int64(*bytes)) return push_integer(*small);
+  push_big_integer(as_byte_span(keep(std::string(as_chars(*bytes)))));
+}
+
 void Builder::push_string(std::string_view text) {
   if (!is_python_utf8(text)) corrupt("a string is not valid UTF-8");
   push_new(text_record(Kind::kString, text));
@@ -60,8 +42,20 @@ void Builder::push_string(std::string_view text) {
 
 void Builder::push_python2_string(std::string_view text) {
   Record record = text_record(is_utf8(text) ? Kind::kString : Kind::kBytes, text);
-  record.python2 = true;
+  record.flag = true;
   push_new(record);
+}
+
+void Builder::push_quoted_line(std::string_view line) {
+  auto text = unquote_python2(line);
+  if (!text) corrupt("expected a quoted string");
+  push_python2_string(keep(std::move(*text)));
+}
+
+void Builder::push_escaped_line(std::string_view line) {
+  auto text = decode_raw_unicode_escape(line);
+  if (!text) corrupt("a string has a broken \\u escape");
+  push_string(keep(std::move(*text)));
 }
 
 }  // namespace sconce::pickle::detail

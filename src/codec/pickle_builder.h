@@ -11,57 +11,26 @@
 
 #include "codec/pickle_arena.h"
 #include "codec/pickle_keys.h"
+#include "codec/pickle_stack.h"
 
 namespace sconce::pickle::detail {
 
 // Knows nothing of bytes or opcodes: what it is told comes from the parser, offsets included. Errors:
 // kCorrupt for what no pickler writes, kLimit.
-class Builder {
+class Builder : public StackMachine<NodeId> {
  public:
-  Builder(Arena& arena, const Limits& limits) : arena_(arena), limits_(limits), keys_(arena) {}
+  Builder(Arena& arena, const Limits& limits) : StackMachine(limits.memory), arena_(arena), keys_(arena) {}
 
-  // What follows comes from the opcode at `offset` of the file.
-  void begin_op(std::uint64_t offset) { op_offset_ = offset; }
-  [[noreturn]] void stop(ErrorCode code, std::string_view text) const;
-  [[noreturn]] void corrupt(std::string_view text) const;
-  // Counts memory against the limit.
-  void charge(std::uint64_t bytes) {
-    memory_ += bytes;
-    if (memory_ + keys_.memory() > limits_.memory) [[unlikely]] {
-      stop_for_memory();
-    }
-  }
-
-  // --- the stack; values below the last mark are out of reach until the mark is taken ---
-
-  void push(NodeId node) {
-    stack_.push_back(node);
-    if (stack_.size() > stack_peak_) {
-      stack_peak_ = stack_.size();
-      charge(sizeof(NodeId));
-    }
-  }
-  NodeId top() const {
-    if (stack_.size() <= fence()) corrupt("the stack is empty");
-    return stack_.back();
-  }
-  NodeId pop() {
-    const NodeId node = top();
-    stack_.pop_back();
-    return node;
-  }
-  void push_mark();
-  // Removes the last mark and what is above it.
-  void drop_mark() { stack_.resize(pop_mark()); }
-  // Removes the value on top, which may be a mark.
-  void pop_value_or_mark();
+  void note_opcode(std::uint8_t opcode) { arena_.opcodes.set(opcode); }
+  void note_protocol(int protocol) { arena_.protocol = protocol; }
+  void finish(NodeId root) { arena_.root = root; }
 
   // --- values ---
 
   void push_none() { push_new(Kind::kNone); }
   void push_bool(bool value) {
     Record record = record_of(Kind::kBool);
-    record.truth = value;
+    record.flag = value;
     push_new(record);
   }
   void push_integer(std::int64_t value) {
@@ -77,8 +46,12 @@ class Builder {
   // Text and bytes must outlive the graph: a part of its input, or keep()'s result.
   std::string_view keep(std::string text);
   void push_big_integer(std::span<const std::byte> bytes);
+  void push_decimal(std::string_view line);
+  void push_name(std::string_view text) { push_string(text); }
   void push_string(std::string_view text);
   void push_python2_string(std::string_view text);
+  void push_quoted_line(std::string_view line);   // of Python 2
+  void push_escaped_line(std::string_view line);  // Latin-1 with \\u escapes
   void push_bytes(Kind kind, std::string_view text) { push_new(text_record(kind, text)); }
 
   // --- containers (pickle_containers.cpp) ---
@@ -110,59 +83,44 @@ class Builder {
   void push_persistent();
 
  private:
-  [[noreturn]] void stop_for_memory() const;
-
-  std::size_t fence() const { return marks_.empty() ? 0 : marks_.back(); }
-  std::size_t pop_mark();
-  std::span<const NodeId> since(std::size_t mark) const { return std::span(stack_).subspan(mark); }
-  template <class Make>
-  void make_from_mark(Make make);
-  template <class Fill>
-  void fill_from_mark(Fill fill);
-
   static Record record_of(Kind kind) {
     Record record;
     record.kind = kind;
     return record;
   }
-  static Record text_record(Kind kind, std::string_view text) {
+  Record text_record(Kind kind, std::string_view text) const {
     Record record = record_of(kind);
     record.text = text.data();
-    record.size = text.size();
+    record.size = checked_size(text.size());
     return record;
   }
   NodeId add(Record record) {
     charge(sizeof(Record));
     if (arena_.records.size() >= kNoNode) stop(ErrorCode::kLimit, "the pickle has more than 2^32 objects");
-    record.offset = op_offset_;
+    record.set_offset(op_offset());
     arena_.records.push_back(record);
     return static_cast<NodeId>(arena_.records.size() - 1);
   }
   void push_new(const Record& record) { push(add(record)); }
   void push_new(Kind kind) { push_new(record_of(kind)); }
   NodeId add_tuple(std::span<const NodeId> items);
-  NodeId add_sequence(Kind kind);
-  NodeId add_dict();
   NodeId add_frozenset(std::span<const NodeId> items);
   void push_object(ObjectKind made_by, NodeId callable, NodeId args, NodeId kwargs = kNoNode);
 
   Kind kind(NodeId node) const { return arena_.at(node).kind; }
   std::string describe(NodeId node) const;
+  std::uint32_t checked_size(std::size_t size) const;
   std::uint32_t key_class(NodeId key);
+  // To a sequence of the arena, which is made when it has its first item.
+  void append_to(std::uint32_t& sequence, std::span<const NodeId> items);
   void append(NodeId target, std::span<const NodeId> items);
   void set_items(NodeId target, std::span<const NodeId> flat);
   void add_items(NodeId target, std::span<const NodeId> items);
 
   Arena& arena_;
-  const Limits& limits_;
   Keys keys_;
-  std::vector<NodeId> stack_;
-  std::vector<std::size_t> marks_;
+  std::uint64_t charged_keys_ = 0;
   std::unordered_map<std::string, std::size_t> global_index_;
-  std::uint64_t op_offset_ = 0;
-  std::uint64_t memory_ = 0;
-  std::size_t stack_peak_ = 0;
-  std::size_t marks_peak_ = 0;
 };
 
 }  // namespace sconce::pickle::detail

@@ -59,12 +59,12 @@ std::string_view kind_name(Kind kind) {
   return "";
 }
 
-std::uint64_t Node::offset() const { return arena_->at(id_).offset; }
+std::uint64_t Node::offset() const { return arena_->at(id_).offset(); }
 Kind Node::kind() const { return arena_->at(id_).kind; }
 
 bool Node::as_bool() const {
   if (!is(Kind::kBool)) unexpected("a bool");
-  return arena_->at(id_).truth;
+  return arena_->at(id_).flag;
 }
 
 std::int64_t Node::as_int() const {
@@ -93,7 +93,9 @@ std::span<const std::byte> Node::as_big_int() const {
   return as_byte_span(arena_->text(arena_->at(id_)));
 }
 
-bool Node::is_python2_string() const { return arena_->at(id_).python2; }
+bool Node::is_python2_string() const {
+  return (is(Kind::kString) || is(Kind::kBytes)) && arena_->at(id_).flag;
+}
 
 std::size_t Node::size() const { return is(Kind::kDict) ? pairs().size() : items().size(); }
 
@@ -102,13 +104,12 @@ NodeList Node::items() const {
   switch (r.kind) {
     case Kind::kTuple:
     case Kind::kFrozenSet:
-      return {arena_, std::span(arena_->children)
-                          .subspan(static_cast<std::size_t>(r.first), static_cast<std::size_t>(r.size))};
+      return {arena_, std::span(arena_->children).subspan(static_cast<std::size_t>(r.first), r.size)};
     case Kind::kList:
     case Kind::kSet:
-      return {arena_, arena_->sequences[r.side]};
+      return {arena_, arena_->sequence(r.side)};
     case Kind::kObject:
-      return {arena_, arena_->objects[r.side].items};
+      return {arena_, arena_->sequence(arena_->objects[r.side].items)};
     default:
       unexpected("a list or tuple");
   }
@@ -116,9 +117,9 @@ NodeList Node::items() const {
 
 PairList Node::pairs() const {
   const Record& r = arena_->at(id_);
-  if (r.kind == Kind::kObject) return {arena_, arena_->objects[r.side].pairs};
+  if (r.kind == Kind::kObject) return {arena_, arena_->dict(arena_->objects[r.side].pairs)};
   if (r.kind != Kind::kDict) unexpected("a dict");
-  return {arena_, arena_->dicts[r.side]};
+  return {arena_, arena_->dict(r.side)};
 }
 
 std::optional<Node> Node::find(std::string_view key) const {
@@ -163,7 +164,7 @@ std::optional<Node> Node::kwargs() const {
 
 NodeList Node::states() const {
   if (!is(Kind::kObject)) unexpected("an object");
-  return {arena_, arena_->objects[arena_->at(id_).side].states};
+  return {arena_, arena_->sequence(arena_->objects[arena_->at(id_).side].states)};
 }
 
 bool Node::is_call_of(std::string_view module, std::string_view name) const {
@@ -238,6 +239,7 @@ int Graph::protocol() const { return arena_->protocol; }
 std::span<const Global> Graph::globals() const { return arena_->globals; }
 const std::bitset<256>& Graph::opcodes() const { return arena_->opcodes; }
 std::span<const std::uint32_t> Graph::duplicate_keys() const { return arena_->duplicate_keys; }
+void Graph::keep(std::shared_ptr<const void> owner) { arena_->input.owner = std::move(owner); }
 
 Input Input::own(std::vector<std::byte> bytes) {
   auto owner = std::make_shared<const std::vector<std::byte>>(std::move(bytes));

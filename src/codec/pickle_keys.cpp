@@ -91,7 +91,7 @@ void Keys::classify(NodeId node) {
       value = composite("N");
       break;
     case Kind::kBool:
-      value = integer(r.truth ? 1 : 0);
+      value = integer(r.flag ? 1 : 0);
       break;
     case Kind::kInt:
       value = integer(r.integer);
@@ -111,7 +111,7 @@ void Keys::classify(NodeId node) {
     case Kind::kTuple:
     case Kind::kFrozenSet: {
       std::vector<std::uint32_t> classes;
-      for (std::uint64_t i = 0; i < r.size; ++i) classes.push_back(known_class(arena_.children[r.first + i]));
+      for (std::uint32_t i = 0; i < r.size; ++i) classes.push_back(known_class(arena_.children[r.first + i]));
       if (r.kind == Kind::kFrozenSet) std::sort(classes.begin(), classes.end());
       std::string key(1, r.kind == Kind::kTuple ? 'T' : 'S');
       for (const std::uint32_t c : classes) append_class(key, c);
@@ -137,7 +137,7 @@ std::optional<std::uint32_t> Keys::class_of(NodeId node) {
     }
     bool ready = true;
     if (is_nested(r.kind)) {
-      for (std::uint64_t i = 0; i < r.size; ++i) {
+      for (std::uint32_t i = 0; i < r.size; ++i) {
         const NodeId child = arena_.children[r.first + i];
         if (is_unhashable(arena_.at(child).kind)) return std::nullopt;
         if (known(child)) continue;

@@ -10,7 +10,7 @@ void Builder::push_global(std::string_view module, std::string_view name) {
   if (fresh) {
     charge(sizeof(Global) + 2 * (module.size() + name.size()) + 64);
     const QualifiedName modern = modern_name({module, name});
-    arena_.globals.push_back({modern.module, modern.name, module, name, op_offset_});
+    arena_.globals.push_back({modern.module, modern.name, module, name, op_offset()});
   }
   Record record = record_of(Kind::kGlobal);
   record.side = static_cast<std::uint32_t>(at->second);
@@ -68,14 +68,14 @@ void Builder::push_obj() {
   if (values.empty()) corrupt("expected a class above the mark, found nothing");
   const NodeId cls = values[0];
   const NodeId args = add_tuple(values.subspan(1));
-  stack_.resize(mark);
+  drop_to(mark);
   push_object(ObjectKind::kObj, cls, args);
 }
 
 void Builder::push_inst(std::string_view module, std::string_view name) {
   const std::size_t mark = pop_mark();
   const NodeId args = add_tuple(since(mark));
-  stack_.resize(mark);
+  drop_to(mark);
   push_global(module, name);
   push_object(ObjectKind::kInst, pop(), args);
 }
@@ -84,8 +84,7 @@ void Builder::build() {
   const NodeId state = pop();
   const Record& record = arena_.at(top());
   if (record.kind != Kind::kObject) corrupt(cat("expected an object to set up, found ", describe(top())));
-  charge(2 * sizeof(NodeId));
-  arena_.objects[record.side].states.push_back(state);
+  append_to(arena_.objects[record.side].states, {&state, 1});
 }
 
 void Builder::push_persistent() {

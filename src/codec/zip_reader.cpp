@@ -172,6 +172,12 @@ std::uint64_t Reader::payload_offset(const Entry& entry) const {
   return at + header.bytes;
 }
 
+std::unique_ptr<ByteSource> Reader::open(const Entry& entry) const {
+  const std::uint64_t begin = payload_offset(entry);
+  if (entry.method == Method::kStored) return std::make_unique<SourcePart>(*source_, begin, entry.size);
+  return std::make_unique<InflatedSource>(*source_, begin, entry.compressed_size, entry.size);
+}
+
 std::vector<std::byte> Reader::read_prefix(const Entry& entry, std::size_t n) const {
   n = static_cast<std::size_t>(std::min<std::uint64_t>(n, entry.size));
   const std::uint64_t begin = payload_offset(entry);

@@ -35,8 +35,10 @@ TEST(ReadLimits, RatioOfADeflatedPickle) {
 }
 
 TEST(ReadLimits, RatioOfNodes) {
-  EXPECT_EQ(pickle_limits({}, kMiB, kMiB).memory, (96 + 64) * kMiB);
-  EXPECT_EQ(pickle_limits({.pickle_ratio = 100}, kMiB, kMiB).memory, (96 + 100) * kMiB);
+  // A quarter of the ratio is for the nodes, the rest for what a pickle deflates by.
+  EXPECT_EQ(pickle_limits({}, kMiB, kMiB).memory, (96 + 16) * kMiB);
+  EXPECT_EQ(pickle_limits({.pickle_ratio = 100}, kMiB, kMiB).memory, (96 + 25) * kMiB);
+  EXPECT_EQ(pickle_limits({}, 16 * kMiB, kMiB).memory, (96 + 64) * kMiB);
   EXPECT_EQ(pickle_limits({.pickle = {.memory = kMiB}}, kMiB, kMiB).memory, kMiB);
 }
 

@@ -14,9 +14,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   LoadOptions options;
   options.pickle.memory = std::uint64_t{16} << 20;
   try {
-    dcp::Metadata metadata = dcp::read_metadata({bytes.begin(), bytes.end()}, options);
+    dcp::Metadata metadata = dcp::read_metadata(MemorySource(bytes), options);
     dcp::restore_int_keys(metadata.items);
-    const auto again = dcp::read_metadata(dcp::write_metadata(metadata.items), {});
+    const auto written = dcp::write_metadata(metadata.items);
+    const auto again = dcp::read_metadata(MemorySource(written), {});
     if (again.items.size() != metadata.items.size()) __builtin_trap();
     std::vector<std::string> notes;
     dcp::nested(metadata.items, std::vector<Value>(metadata.items.size()), notes);

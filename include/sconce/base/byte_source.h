@@ -35,6 +35,24 @@ class MemorySource : public ByteSource {
   std::span<const std::byte> bytes_;
 };
 
+// A part of another source, which must live as long.
+class SourcePart : public ByteSource {
+ public:
+  SourcePart(const ByteSource& whole, std::uint64_t offset, std::uint64_t size)
+      : whole_(whole), offset_(offset), size_(size) {}
+  std::uint64_t size() const override { return size_; }
+  void read_at(std::span<std::byte> out, std::uint64_t offset) const override {
+    require(offset <= size_ && out.size() <= size_ - offset, ErrorCode::kTruncated, "part", "expected ",
+            out.size(), " bytes at byte ", offset, " of ", size_);
+    whole_.read_at(out, offset_ + offset);
+  }
+
+ private:
+  const ByteSource& whole_;
+  std::uint64_t offset_;
+  std::uint64_t size_;
+};
+
 // Takes bytes in order.
 class ByteSink {
  public:

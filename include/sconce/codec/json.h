@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,7 +16,9 @@
 namespace sconce::json {
 
 struct Limits {
-  std::size_t depth = 64;  // of nested arrays and objects
+  std::size_t depth = 64;                                              // of nested arrays and objects
+  std::size_t values = 1'000'000;                                      // in all, of what is parsed as a whole
+  std::size_t string_bytes = std::numeric_limits<std::size_t>::max();  // of one, as it is written
 };
 
 class Json;

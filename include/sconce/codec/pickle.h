@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sconce/base/byte_source.h"
 #include "sconce/base/error.h"
 
 namespace sconce::pickle {
@@ -213,6 +214,8 @@ class Graph {
   std::span<const Global> globals() const;                // each distinct global once, in order of first use
   const std::bitset<256>& opcodes() const;                // which opcodes occur
   std::span<const std::uint32_t> duplicate_keys() const;  // key nodes whose dict already had an equal key
+  // Keeps alive, as long as the nodes, what they refer to (Input::owner, given later).
+  void keep(std::shared_ptr<const void> owner);
 
  private:
   std::unique_ptr<detail::Arena> arena_;
@@ -234,8 +237,24 @@ struct Parsed {
 };
 
 // Reads the pickle that starts at bytes[begin]; what follows its STOP is not looked at. Never throws on bad
-// input: `error` says what was wrong, and the graph still lists the globals seen.
-Parsed parse_at(Input input, std::size_t begin, const Limits& limits = {});
+// input: `error` says what was wrong, and the graph still lists the globals seen. `nodes` is how many it will
+// make, where that is known: room for them is taken at once.
+Parsed parse_at(Input input, std::size_t begin, const Limits& limits = {}, std::uint64_t nodes = 0);
+
+// What going through a pickle shows.
+struct Survey {
+  std::uint64_t end = 0;       // in the source, behind STOP or where the fault shows
+  std::uint64_t nodes = 0;     // that parsing makes
+  std::uint64_t memory = 0;    // bytes that they, the stack and the memo take, not the tables of keys
+  std::optional<Error> error;  // as parse_at() would give it, in other words perhaps
+};
+
+// Goes through the pickle in [begin, end) of `source`, in windows, and makes nothing of it: whatever its
+// size, that takes little memory, so a damaged one is known before any is spent on it. Faults that only the
+// content of a long text or the nesting of a key shows are left to parse_at(). Offsets count from
+// `base_offset`, where the pickle begins. Throws what `source` does.
+Survey survey(const ByteSource& source, std::uint64_t begin, std::uint64_t end, const Limits& limits = {},
+              std::uint64_t base_offset = 0);
 
 // Reads one pickle from the start of `bytes`, throwing its error.
 Graph parse(std::vector<std::byte> bytes, const Limits& limits = {});

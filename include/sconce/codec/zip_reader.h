@@ -73,6 +73,9 @@ class Reader {
   std::vector<std::byte> read(const Entry& entry, Check check = Check::kCrc) const;
   // The same into `out`, which has entry.size bytes.
   void read_into(const Entry& entry, std::span<std::byte> out, Check check = Check::kCrc) const;
+  // The same as a source, unchecked, of which nothing is kept in memory; for one thread, as long as this
+  // Reader. It is meant to be read onwards.
+  std::unique_ptr<ByteSource> open(const Entry& entry) const;
   // Its first bytes, at most `n`, unchecked.
   std::vector<std::byte> read_prefix(const Entry& entry, std::size_t n) const;
   // The same as read() in pieces of at most 1 MiB; the checksum is compared after the last one.
