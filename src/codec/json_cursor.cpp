@@ -177,19 +177,27 @@ void DistinctKeys::add(std::string_view key, std::size_t position) {
   keys_.push_back({std::hash<std::string_view>{}(key), position});
 }
 
+// Keys of one hash are compared as text: whoever writes many of them on purpose gains nothing.
 void DistinctKeys::check(std::string_view text, std::uint64_t base_offset) {
-  std::sort(keys_.begin(), keys_.end(), [](const Key& a, const Key& b) {
-    return std::pair(a.hash, a.position) < std::pair(b.hash, b.position);
-  });
   const auto key_at = [text](const Key& key) { return Cursor(text.substr(key.position)).string(); };
-  for (std::size_t i = 1; i < keys_.size(); ++i) {
-    // Different keys may have one hash, but that is rare, so that looking at the one before must not do.
-    for (std::size_t k = i; k > 0 && keys_[k - 1].hash == keys_[i].hash; --k) {
-      const std::string key = key_at(keys_[i]);
-      if (key != key_at(keys_[k - 1])) continue;
-      Cursor(text, {}, base_offset)
-          .refuse(ErrorCode::kCorrupt, keys_[i].position, cat("the key '", escaped(key), "' occurs twice"));
+  std::sort(keys_.begin(), keys_.end(), [](const Key& a, const Key& b) { return a.hash < b.hash; });
+  for (auto first = keys_.begin(); first != keys_.end();) {
+    const auto last =
+        std::find_if(first, keys_.end(), [first](const Key& key) { return key.hash != first->hash; });
+    if (last - first > 1) {
+      std::sort(first, last, [&](const Key& a, const Key& b) {
+        const int order = key_at(a).compare(key_at(b));
+        return order != 0 ? order < 0 : a.position < b.position;
+      });
+      const auto twice =
+          std::adjacent_find(first, last, [&](const Key& a, const Key& b) { return key_at(a) == key_at(b); });
+      if (twice != last) {
+        Cursor(text, {}, base_offset)
+            .refuse(ErrorCode::kCorrupt, twice[1].position,
+                    cat("the key '", escaped(key_at(*twice)), "' occurs twice"));
+      }
     }
+    first = last;
   }
 }
 
