@@ -38,6 +38,21 @@ TorchArchive::TorchArchive(Source source, const LoadOptions& options)
   read_top_folder();
   check_version();
   read_byte_order();
+  check_script();
+}
+
+// A script's parameters are what its code says, and code that is not there is not missed. A damaged name in
+// the directory must therefore show here.
+void TorchArchive::check_script() {
+  const std::string code = cat(top_, "code/");
+  const bool has_code = std::any_of(reader_.entries().begin(), reader_.entries().end(),
+                                    [&](const zip::Entry& entry) { return entry.name.starts_with(code); });
+  const bool has_constants = find("constants.pkl") != nullptr;
+  is_script_ = has_code || has_constants;
+  if (!is_script_) return;
+  for (const zip::Entry& entry : reader_.entries()) reader_.payload_offset(entry);
+  require(has_constants, ErrorCode::kCorrupt, "torch", "a TorchScript archive without the record '",
+          escaped(top_), "constants.pkl'");
 }
 
 const zip::Entry* TorchArchive::find(std::string_view record) const {

@@ -21,7 +21,7 @@ class TorchArchive {
   TorchArchive(Source source, const LoadOptions& options);
 
   // True for what torch.jit.save wrote: there are constants.pkl and code, too.
-  bool is_script() const { return find("constants.pkl") != nullptr; }
+  bool is_script() const { return is_script_; }
   // A pickle that is there (data.pkl, constants.pkl), parsed.
   pickle::Graph parse_pickle(std::string_view record = "data.pkl") const;
   // Calls read(), whose Errors about what the pickle says then name its record.
@@ -61,6 +61,7 @@ class TorchArchive {
   std::vector<std::byte> read_whole(const zip::Entry& entry) const;
   zip::Check check() const { return options_.check_crc ? zip::Check::kCrc : zip::Check::kNone; }
   void read_top_folder();
+  void check_script();
   void check_version() const;
   void read_byte_order();
 
@@ -69,6 +70,7 @@ class TorchArchive {
   zip::Reader reader_;
   std::string top_;  // with the final '/'
   bool needs_swap_ = false;
+  bool is_script_ = false;
 };
 
 }  // namespace sconce::checkpoint

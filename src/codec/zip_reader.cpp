@@ -15,6 +15,10 @@
 namespace sconce::zip {
 namespace {
 
+constexpr std::uint64_t kMostNameBytes = std::uint64_t{64} << 20;  // of a million records, 67 each
+
+char in_lower_case(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 // Runs `check`; what it throws goes to `faults` if there is such a list. False when it threw.
 template <class Check>
 bool tolerate(std::vector<Error>* faults, Check check) {
@@ -75,9 +79,7 @@ void check_places(std::vector<Entry>& entries, std::uint64_t directory_offset, s
 
 std::string fold_case(std::string_view name) {
   std::string out(name);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  for (char& c : out) c = in_lower_case(c);
   return out;
 }
 
@@ -111,22 +113,20 @@ Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& lim
   require_at(directory.entries <= directory.size / kCentralBytes, directory.offset, ErrorCode::kCorrupt,
              "expected ", directory.entries, " records, but the central directory has ", directory.size,
              " bytes");
-  const std::vector<std::byte> raw = bytes_at(*source_, directory.offset, directory.size);
-  ByteReader in(raw, "zip", directory.offset);
+  DirectoryWindow in(*source_, directory);
   entries_.reserve(static_cast<std::size_t>(directory.entries));
-  index_.reserve(static_cast<std::size_t>(directory.entries));
+  index_entries(static_cast<std::size_t>(directory.entries));
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     const std::uint64_t at = in.offset();
-    const ByteReader one(next_central(in), "zip", at);
+    const ByteReader one = in.next();
     tolerate(faults, [&] { add_entry(read_central(one), at, limits); });
   }
-  require_at(in.at_end(), in.offset(), ErrorCode::kCorrupt, "the central directory has ", in.remaining(),
-             " bytes after its last entry");
+  require_at(in.remaining() == 0, in.offset(), ErrorCode::kCorrupt, "the central directory has ",
+             in.remaining(), " bytes after its last entry");
   const std::size_t before = entries_.size();
   check_places(entries_, directory.offset, faults);
   if (entries_.size() == before) return;
-  index_.clear();
-  for (std::size_t i = 0; i < entries_.size(); ++i) index_.emplace(key_of(entries_[i].name), i);
+  index_entries(entries_.size());
 }
 
 void Reader::add_entry(Entry entry, std::uint64_t at, const ReaderLimits& limits) {
@@ -137,18 +137,41 @@ void Reader::add_entry(Entry entry, std::uint64_t at, const ReaderLimits& limits
                "the deflated records hold more than ", limits.inflated_bytes, " bytes");
     inflated_ += entry.size;
   }
-  require_at(index_.emplace(key_of(entry.name), entries_.size()).second, at, ErrorCode::kCorrupt,
-             "duplicate record '", escaped(entry.name), "'");
+  const std::size_t slot = slot_of(entry.name);
+  require_at(slots_[slot] == 0, at, ErrorCode::kCorrupt, "duplicate record '", escaped(entry.name), "'");
+  name_bytes_ += entry.name.size();
+  require_at(name_bytes_ <= kMostNameBytes, at, ErrorCode::kLimit, "the names of the records have more than ",
+             kMostNameBytes, " bytes");
   entries_.push_back(std::move(entry));
+  slots_[slot] = static_cast<std::uint32_t>(entries_.size());
 }
 
-std::string Reader::key_of(std::string_view name) const {
-  return case_sensitive_ ? std::string(name) : fold_case(name);
+bool Reader::is_same_name(std::string_view a, std::string_view b) const {
+  if (case_sensitive_ || a == b) return a == b;
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+           return in_lower_case(x) == in_lower_case(y);
+         });
+}
+
+std::size_t Reader::slot_of(std::string_view name) const {
+  const auto hash = [](std::string_view text) { return std::hash<std::string_view>{}(text); };
+  std::size_t slot = case_sensitive_ ? hash(name) : hash(fold_case(name));
+  for (slot %= slots_.size(); slots_[slot] != 0; slot = (slot + 1) % slots_.size()) {
+    if (is_same_name(entries_[slots_[slot] - 1].name, name)) break;
+  }
+  return slot;
+}
+
+void Reader::index_entries(std::size_t room) {
+  slots_.assign(2 * room + 1, 0);
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    slots_[slot_of(entries_[i].name)] = static_cast<std::uint32_t>(i + 1);
+  }
 }
 
 const Entry* Reader::find(std::string_view name) const {
-  const auto at = index_.find(key_of(name));
-  return at == index_.end() ? nullptr : &entries_[at->second];
+  const std::uint32_t found = slots_[slot_of(name)];
+  return found == 0 ? nullptr : &entries_[found - 1];
 }
 
 std::uint64_t Reader::payload_offset(const Entry& entry) const {

@@ -162,6 +162,24 @@ std::span<const std::byte> next_central(ByteReader& in) {
   return in.bytes(kCentralBytes + variable);
 }
 
+DirectoryWindow::DirectoryWindow(const ByteSource& source, const Directory& directory)
+    : source_(source), begin_(directory.offset), end_(directory.offset + directory.size), in_({}, "zip") {
+  require_at(directory.offset <= source.size() && directory.size <= source.size() - directory.offset,
+             directory.offset, ErrorCode::kTruncated, "expected ", directory.size,
+             " bytes, but the file ends at byte ", source.size());
+}
+
+ByteReader DirectoryWindow::next() {
+  constexpr std::size_t kLongest = kCentralBytes + 3 * std::size_t{kMax16};
+  const std::uint64_t at = offset();
+  if (in_.remaining() < kLongest && in_.remaining() < end_ - at) {
+    window_ = bytes_at(source_, at, std::min<std::uint64_t>(end_ - at, kChunkBytes));
+    begin_ = at;
+    in_ = ByteReader(window_, "zip", at);
+  }
+  return ByteReader(next_central(in_), "zip", at);
+}
+
 namespace {
 
 void read_central(ByteReader in, Entry& entry) {

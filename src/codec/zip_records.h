@@ -43,6 +43,22 @@ Directory read_directory_place(const ByteSource& source);
 
 // The bytes of the next entry of the central directory, up to where the one after it begins. Error kCorrupt.
 std::span<const std::byte> next_central(ByteReader& in);
+// The central directory, entry after entry, of which a window is in memory.
+class DirectoryWindow {
+ public:
+  DirectoryWindow(const ByteSource& source, const Directory& directory);
+  // The next entry, valid until the one after it is asked for. Error kCorrupt.
+  ByteReader next();
+  std::uint64_t offset() const { return begin_ + in_.position(); }
+  std::uint64_t remaining() const { return end_ - offset(); }
+
+ private:
+  const ByteSource& source_;
+  std::uint64_t begin_;  // of the window
+  std::uint64_t end_;    // of the directory
+  std::vector<std::byte> window_;
+  ByteReader in_;
+};
 // The entry that these are; next_offset is left open. Errors: kCorrupt, kUnsupported, kUnsafe.
 Entry read_central(ByteReader in);
 

@@ -89,12 +89,11 @@ class Walker {
   // True when all `count` entries were read.
   bool read_entries(std::uint64_t at, std::uint64_t size, std::uint64_t count) {
     if (count > options_.limits.entries) return false;
-    const auto raw = bytes_at(source_, at, size);
-    ByteReader in(raw, "zip", at);
+    DirectoryWindow in(source_, {count, at, size});
     try {
-      for (std::uint64_t i = 0; i < count && !in.at_end(); ++i) {
-        const std::uint64_t begin = in.offset();
-        Entry entry = read_central(ByteReader(next_central(in), "zip", begin));
+      for (std::uint64_t i = 0; i < count && in.remaining() != 0; ++i) {
+        Entry entry = read_central(in.next());
+        if (!takes_name(entry.name)) return false;
         const std::uint64_t place = entry.header_offset;
         if (signature_at(place) == kLocalSignature) anchors_.insert(place);
         listed_.emplace(place, std::move(entry));
@@ -103,6 +102,13 @@ class Walker {
       return false;  // the entries before it stand
     }
     return listed_.size() == count;
+  }
+
+  // Names are kept more than once: false when there are too many bytes of them.
+  bool takes_name(std::string_view name) {
+    constexpr std::uint64_t kMostNameBytes = std::uint64_t{32} << 20;
+    name_bytes_ += name.size();
+    return name_bytes_ <= kMostNameBytes;
   }
 
   // The four bytes at `at`, 0 where the file ends.
@@ -178,6 +184,10 @@ class Walker {
         out_.stopped = record.problem;
         return kNoEnd;
       }
+    }
+    if (!takes_name(record.name)) {
+      out_.stopped = "the names of the records are too long";
+      return kNoEnd;
     }
     if (end == kNoEnd) out_.stopped = cat("record '", escaped(record.name), "': ", record.problem);
     out_.records.push_back(std::move(record));
@@ -342,6 +352,7 @@ class Walker {
   std::multimap<std::uint64_t, Entry> listed_;  // by the offset of the header
   std::set<std::uint64_t> anchors_;             // those offsets where there is a header
   std::optional<std::uint64_t> directory_;      // where it begins
+  std::uint64_t name_bytes_ = 0;
   bool has_directory_ = false;
   std::uint64_t inflated_ = 0;  // by all deflated records together
 };

@@ -1,10 +1,10 @@
 #include "kernels/isa.h"
 
+#include <hwy/targets.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>
-
-#include "hwy/targets.h"
 
 namespace sconce::kernels {
 namespace {

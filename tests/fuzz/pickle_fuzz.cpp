@@ -1,4 +1,5 @@
-// Any bytes: parsing returns, every node can be looked at, and an accepted pickle's parts are in range.
+// Any bytes: parsing returns, every node can be looked at, and an accepted pickle's parts are in range and
+// what its survey says.
 #include <cstddef>
 #include <cstdint>
 
@@ -10,7 +11,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   limits.memory = std::uint64_t{16} << 20;
   const Parsed parsed = parse_at({std::as_bytes(std::span(data, size))}, 0, limits);
   if (parsed.end > size) __builtin_trap();
-  if (!parsed.error) parsed.graph.root().describe();
+  const Survey found = survey(sconce::MemorySource(std::as_bytes(std::span(data, size))), 0, size, limits);
+  if (!parsed.error) {
+    parsed.graph.root().describe();
+    if (found.error || found.end != parsed.end || found.nodes != parsed.graph.node_count()) __builtin_trap();
+  }
   for (std::uint32_t id = 0; id < parsed.graph.node_count(); ++id) {
     const Node node = parsed.graph.node(id);
     if (node.offset() >= size) __builtin_trap();

@@ -31,9 +31,10 @@ struct LoadOptions {
 
   pickle::Limits pickle = {};
   std::uint64_t pickle_bytes = std::uint64_t{1} << 30;  // of data.pkl, or of one pickle of a stream
-  // A pickle deflates to a tenth or so, and its nodes take some ten times its bytes: what is far beyond that
-  // is made to fill memory. A deflated pickle inflates to, and the nodes of a zip's pickle take, at most so
-  // many times its bytes in the file; 32 MiB, and 96 MiB of nodes besides, are always read.
+  // A pickle deflates to a tenth or so, and its nodes take some five times its bytes: what is far beyond that
+  // is made to fill memory. A deflated pickle inflates to, and its nodes take, at most so many times its
+  // bytes in the file, and the nodes of any pickle a quarter so many times its own; 32 MiB, and 96 MiB of
+  // nodes besides, are always read.
   std::uint64_t pickle_ratio = 64;
   std::uint64_t zip_entries = 1'000'000;                   // records of one archive
   std::uint64_t inflated_bytes = std::uint64_t{4} << 30;   // of all deflated records together

@@ -9,7 +9,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "sconce/base/byte_source.h"
@@ -82,14 +81,18 @@ class Reader {
   void read_chunks(const Entry& entry, const Chunk& chunk, Check check = Check::kCrc) const;
 
  private:
-  std::string key_of(std::string_view name) const;
+  bool is_same_name(std::string_view a, std::string_view b) const;
+  // The slot that holds the entry of that name, or where it belongs.
+  std::size_t slot_of(std::string_view name) const;
+  void index_entries(std::size_t room);
   void add_entry(Entry entry, std::uint64_t at, const ReaderLimits& limits);
 
   std::shared_ptr<const ByteSource> source_;
   std::uint64_t inflated_ = 0;
   std::vector<Entry> entries_;
   bool case_sensitive_;
-  std::unordered_map<std::string, std::size_t> index_;  // by name, in lower case unless case_sensitive_
+  std::uint64_t name_bytes_ = 0;
+  std::vector<std::uint32_t> slots_;  // by hash of the name: one more than the place in entries_, 0 when free
 };
 
 // Throws kUnsafe for a record name that could escape a folder or be read as another: empty, NUL, backslash,

@@ -9,7 +9,7 @@ import zipfile
 from checkpoint_files import pickled_tensor, pickled_text, safetensors, torch_zip
 from command import CommandTest, fixture, sconce
 
-NAMES = "inflated, pickle, memory, ratio, records, resolved, header"
+NAMES = "inflated, pickle, memory, ratio, records, resolved, names, header"
 
 
 class LimitsTest(CommandTest):
