@@ -35,7 +35,56 @@ struct Kept {
   Kept* next;
 };
 
+// What one thread keeps for itself: blocks that it took from the allocator and need not give back at once.
+constexpr std::size_t kSmallClasses = size_class(4096) + 1;
+constexpr std::uint32_t kMostOfClass = 16;
+
 }  // namespace
+
+class CachingAllocator::Local {
+ public:
+  Local() = default;
+  Local(const Local&) = delete;
+  Local& operator=(const Local&) = delete;
+  ~Local() {
+    for (std::size_t index = 0; index < kSmallClasses; ++index) {
+      while (void* block = take(index)) owner_->give_back(block, index);
+    }
+    is_gone() = true;
+  }
+
+  // That of the calling thread; null once the thread is ending.
+  static Local* of_thread(CachingAllocator& owner) {
+    if (is_gone()) [[unlikely]]
+      return nullptr;
+    thread_local Local local;
+    if (local.owner_ == nullptr) local.owner_ = &owner;
+    return local.owner_ == &owner ? &local : nullptr;
+  }
+
+  void* take(std::size_t index) {
+    Kept* const block = kept_[index];
+    if (block == nullptr) return nullptr;
+    kept_[index] = block->next;
+    --counts_[index];
+    return block;
+  }
+  bool keep(void* data, std::size_t index) {
+    if (counts_[index] == kMostOfClass) return false;
+    kept_[index] = new (data) Kept{kept_[index]};
+    ++counts_[index];
+    return true;
+  }
+
+ private:
+  static bool& is_gone() {
+    thread_local bool gone = false;
+    return gone;
+  }
+  CachingAllocator* owner_ = nullptr;
+  std::array<Kept*, kSmallClasses> kept_{};
+  std::array<std::uint32_t, kSmallClasses> counts_{};
+};
 
 struct CachingAllocator::Pool {
   std::mutex mutex;
@@ -59,7 +108,8 @@ struct CachingAllocator::Pool {
   }
 };
 
-CachingAllocator::CachingAllocator() : pool_(new Pool) {}
+CachingAllocator::CachingAllocator(bool keeps_by_thread)
+    : pool_(new Pool), keeps_by_thread_(keeps_by_thread) {}
 
 CachingAllocator::~CachingAllocator() {
   pool_->trim();
@@ -69,6 +119,11 @@ CachingAllocator::~CachingAllocator() {
 std::byte* CachingAllocator::allocate(std::size_t size) {
   require(size <= kLargestClass, ErrorCode::kLimit, "storage", "cannot allocate ", size, " bytes");
   const std::size_t index = size_class(size);
+  if (keeps_by_thread_ && index < kSmallClasses) {
+    if (Local* local = Local::of_thread(*this)) {
+      if (void* block = local->take(index)) return static_cast<std::byte*>(block);
+    }
+  }
   const std::size_t bytes = class_bytes(index);
   const std::lock_guard lock(pool_->mutex);
   void* data = pool_->take(index);
@@ -87,6 +142,14 @@ std::byte* CachingAllocator::allocate(std::size_t size) {
 
 void CachingAllocator::deallocate(std::byte* data, std::size_t size) noexcept {
   const std::size_t index = size_class(size);
+  if (keeps_by_thread_ && index < kSmallClasses) {
+    Local* local = Local::of_thread(*this);
+    if (local != nullptr && local->keep(data, index)) return;
+  }
+  give_back(data, index);
+}
+
+void CachingAllocator::give_back(void* data, std::size_t index) noexcept {
   const std::lock_guard lock(pool_->mutex);
   pool_->kept[index] = new (data) Kept{pool_->kept[index]};
   pool_->kept_bytes += class_bytes(index);
@@ -109,7 +172,7 @@ std::size_t CachingAllocator::used_bytes() const {
 }
 
 CachingAllocator& caching_allocator() {
-  static auto* const instance = new CachingAllocator;  // never destroyed: storages may outlive main
+  static auto* const instance = new CachingAllocator(true);  // never destroyed: storages may outlive main
   return *instance;
 }
 

@@ -95,10 +95,32 @@ inline Strides broadcast_strides(const Array& array, const Shape& shape) {
   return array.geometry().expand(shape).strides;
 }
 
+// Elements in row-major order, one after the other: a row, whatever the shape.
+inline bool is_row(const Array& array, const Shape& shape) {
+  return array.is_contiguous() && array.shape() == shape;
+}
+
+// Calls row(begin, count) for stretches of a row, in several threads when it is long.
+template <class Row>
+void for_each_piece(std::int64_t total, const Row& row) {
+  if (total < 2 * kElementwiseGrain) return row(0, total);
+  parallel_for(total, kElementwiseGrain,
+               [&](std::int64_t begin, std::int64_t end) { row(begin, end - begin); });
+}
+
 // out[i] = f(a[i]).
 template <class Out, class In, class F>
 void map_into(Out* out, const Strides& out_strides, const Array& a, const Shape& shape, F f) {
   const In* pa = reinterpret_cast<const In*>(a.raw());
+  if (is_row(a, shape) && a.strides() == out_strides) {
+    return for_each_piece(shape.numel(), [&](std::int64_t begin, std::int64_t n) {
+      Out* po = out + begin;
+      const In* x = pa + begin;
+      multiversion([&]() SCONCE_ALWAYS_INLINE {
+        for (std::int64_t i = 0; i < n; ++i) po[i] = f(x[i]);
+      });
+    });
+  }
   const LoopNest<2> nest(shape, {out_strides, broadcast_strides(a, shape)});
   for_each_stretch(nest, [&](const std::array<std::int64_t, 2>& at, std::int64_t n) {
     Out* po = out + at[0];
@@ -120,6 +142,16 @@ template <class Out, class In, class F>
 void zip_into(Out* out, const Strides& out_strides, const Array& a, const Array& b, const Shape& shape, F f) {
   const In* pa = reinterpret_cast<const In*>(a.raw());
   const In* pb = reinterpret_cast<const In*>(b.raw());
+  if (is_row(a, shape) && is_row(b, shape) && a.strides() == out_strides) {
+    return for_each_piece(shape.numel(), [&](std::int64_t begin, std::int64_t n) {
+      Out* po = out + begin;
+      const In* x = pa + begin;
+      const In* y = pb + begin;
+      multiversion([&]() SCONCE_ALWAYS_INLINE {
+        for (std::int64_t i = 0; i < n; ++i) po[i] = f(x[i], y[i]);
+      });
+    });
+  }
   const LoopNest<3> nest(shape, {out_strides, broadcast_strides(a, shape), broadcast_strides(b, shape)});
   for_each_stretch(nest, [&](const std::array<std::int64_t, 3>& at, std::int64_t n) {
     Out* po = out + at[0];

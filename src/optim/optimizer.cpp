@@ -36,6 +36,7 @@ Optimizer::Optimizer(std::string name, Options defaults)
     : name_(std::move(name)), defaults_(std::move(defaults)) {}
 
 void Optimizer::start(const ParamGroup&, const Array&, ParamState&) const {}
+void Optimizer::prepare(const ParamGroup&) {}
 void Optimizer::upgrade(const ParamGroup&, const Array&, ParamState&) const {}
 
 // torch/optim/optimizer.py, add_param_group.
@@ -83,6 +84,7 @@ void Optimizer::step() {
   const NoGradGuard no_grad;
   std::size_t number = 0;
   for (const ParamGroup& group : content_.groups) {
+    prepare(group);
     for (Tensor param : group.params()) {
       const std::size_t slot = number++;
       const Tensor grad = param.grad();

@@ -1,7 +1,5 @@
 #include "sconce/optim/sgd.h"
 
-#include "sconce/kernels/sgd.h"
-
 namespace sconce::optim {
 namespace {
 
@@ -72,21 +70,24 @@ void SGD::upgrade(const ParamGroup&, const Array& param, ParamState& state) cons
           " has shape ", buffer->shape(), ", its parameter ", param.shape());
 }
 
-void SGD::update(const ParamGroup& group, Array& param, const Array& grad, ParamState& state) {
-  const kernels::SgdRule rule{.lr = group.lr(),
-                              .momentum = group.number("momentum"),
-                              .dampening = group.number("dampening"),
-                              .weight_decay = group.number("weight_decay"),
-                              .nesterov = group.flag("nesterov"),
-                              .maximize = group.flag("maximize")};
+void SGD::prepare(const ParamGroup& group) {
+  rule_ = {.lr = group.lr(),
+           .momentum = group.number("momentum"),
+           .dampening = group.number("dampening"),
+           .weight_decay = group.number("weight_decay"),
+           .nesterov = group.flag("nesterov"),
+           .maximize = group.flag("maximize")};
+}
+
+void SGD::update(const ParamGroup&, Array& param, const Array& grad, ParamState& state) {
   Array buffer;
   bool is_first = false;
-  if (rule.momentum != 0) {
+  if (rule_.momentum != 0) {
     const StateValue* found = state.find(kBuffer);
     is_first = found == nullptr || !found->is_array();
     buffer = is_first ? Array::empty(param.shape(), param.dtype()) : found->array();
   }
-  kernels::sgd_step(param, grad, buffer, is_first, rule);
+  kernels::sgd_step(param, grad, buffer, is_first, rule_);
   if (is_first) state.set(kBuffer, buffer);
 }
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -31,7 +32,8 @@ TEST(SizeClass, IsTheSmallestThatHolds) {
 
 TEST(CachingAllocator, HandsOutWhatItGotBack) {
   CachingAllocator allocator;
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{64}, std::size_t{1000}, std::size_t{5} << 20}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{64}, std::size_t{1000}, std::size_t{5} << 20}) {
     std::byte* first = allocator.allocate(size);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first) % kStorageAlignment, 0U);
     std::memset(first, 1, size);
@@ -80,6 +82,21 @@ TEST(CachingAllocator, ServesSeveralThreads) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(allocator.used_bytes(), 0U);
+}
+
+TEST(CachingAllocator, ThreadsGiveBackWhatTheyKeptForThemselves) {
+  CachingAllocator& allocator = kernels::caching_allocator();
+  const std::size_t before = allocator.used_bytes();
+  std::thread([&] {
+    std::vector<std::byte*> blocks;
+    for (int i = 0; i < 100; ++i) blocks.push_back(allocator.allocate(100));
+    for (std::byte* block : blocks) allocator.deallocate(block, 100);
+    EXPECT_GT(allocator.used_bytes(), before);
+    std::byte* again = allocator.allocate(100);
+    EXPECT_NE(std::find(blocks.begin(), blocks.end(), again), blocks.end());
+    allocator.deallocate(again, 100);
+  }).join();
+  EXPECT_EQ(allocator.used_bytes(), before);
 }
 
 }  // namespace

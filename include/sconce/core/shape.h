@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -31,26 +32,34 @@ class Dims {
     resize(values.size());
     std::copy(values.begin(), values.end(), begin());
   }
-  Dims(const Dims& other) : Dims(std::span<const std::int64_t>(other)) {}
-  Dims(Dims&& other) noexcept { swap(other); }
+  // All inline values are copied, whatever the number of dimensions: that is a few moves without a loop.
+  Dims(const Dims& other) : inline_(other.inline_), size_(other.size_) {
+    if (other.heap_) [[unlikely]]
+      copy_heap(other);
+  }
+  Dims(Dims&& other) noexcept
+      : inline_(other.inline_),
+        size_(std::exchange(other.size_, 0)),
+        heap_capacity_(std::exchange(other.heap_capacity_, 0)),
+        heap_(std::move(other.heap_)) {}
   Dims& operator=(const Dims& other) {
-    if (this != &other) {
-      resize(other.size());
-      std::copy(other.begin(), other.end(), begin());
-    }
+    if (this != &other) *this = Dims(other);
     return *this;
   }
   Dims& operator=(Dims&& other) noexcept {
-    swap(other);
+    inline_ = other.inline_;
+    size_ = std::exchange(other.size_, 0);
+    heap_capacity_ = std::exchange(other.heap_capacity_, 0);
+    heap_ = std::move(other.heap_);
     return *this;
   }
   ~Dims() = default;
 
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  std::int64_t* begin() { return heap_ ? heap_.get() : inline_; }
+  std::int64_t* begin() { return heap_ ? heap_.get() : inline_.data(); }
   std::int64_t* end() { return begin() + size_; }
-  const std::int64_t* begin() const { return heap_ ? heap_.get() : inline_; }
+  const std::int64_t* begin() const { return heap_ ? heap_.get() : inline_.data(); }
   const std::int64_t* end() const { return begin() + size_; }
   std::int64_t& operator[](std::size_t i) { return begin()[i]; }
   std::int64_t operator[](std::size_t i) const { return begin()[i]; }
@@ -79,12 +88,7 @@ class Dims {
     }
     size_ = static_cast<std::uint32_t>(size);
   }
-  void swap(Dims& other) noexcept {
-    std::swap(inline_, other.inline_);
-    std::swap(size_, other.size_);
-    std::swap(heap_capacity_, other.heap_capacity_);
-    std::swap(heap_, other.heap_);
-  }
+  void swap(Dims& other) noexcept { std::swap(*this, other); }
   std::vector<std::int64_t> to_vector() const { return {begin(), end()}; }
 
   friend bool operator==(const Dims& a, const Dims& b) {
@@ -95,7 +99,13 @@ class Dims {
   static constexpr std::size_t kInline = 6;
   std::size_t capacity() const { return heap_ ? heap_capacity_ : kInline; }
 
-  std::int64_t inline_[kInline] = {};
+  void copy_heap(const Dims& other) {
+    heap_capacity_ = other.size_;
+    heap_ = std::make_unique<std::int64_t[]>(heap_capacity_);
+    std::copy(other.begin(), other.end(), heap_.get());
+  }
+
+  std::array<std::int64_t, kInline> inline_ = {};
   std::uint32_t size_ = 0;
   std::uint32_t heap_capacity_ = 0;
   std::unique_ptr<std::int64_t[]> heap_;

@@ -60,6 +60,8 @@ class Optimizer {
   // --- what an optimizer is ---
   // Fills the empty state of a parameter before its first step, where update() does not.
   virtual void start(const ParamGroup& group, const Array& param, ParamState& state) const;
+  // Reads the options of a group, before its parameters are updated in a step.
+  virtual void prepare(const ParamGroup& group);
   // One step of one parameter. `param` and `grad` are contiguous, of one shape and dtype, float32 or float64.
   virtual void update(const ParamGroup& group, Array& param, const Array& grad, ParamState& state) = 0;
   // Makes a loaded state what update() expects, or throws.

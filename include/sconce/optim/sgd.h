@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "sconce/kernels/sgd.h"
 #include "sconce/optim/optimizer.h"
 
 namespace sconce::optim {
@@ -42,9 +43,13 @@ class SGD : public Optimizer {
   void add_param_group(const SgdGroup& group);
 
  protected:
+  void prepare(const ParamGroup& group) override;
   void update(const ParamGroup& group, Array& param, const Array& grad, ParamState& state) override;
   void upgrade(const ParamGroup& group, const Array& param, ParamState& state) const override;
   void check(const ParamGroup& group) const override;
+
+ private:
+  kernels::SgdRule rule_;  // of the group that is being updated
 };
 
 }  // namespace sconce::optim
