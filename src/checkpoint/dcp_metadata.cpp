@@ -286,7 +286,14 @@ void check_chunks(const std::string& name, const Shape& size, const std::vector<
   const auto corrupt = [&](const auto&... parts) {
     fail(ErrorCode::kCorrupt, "dcp", "tensor '", escaped(name), "' of shape ", size.str(), ": ", parts...);
   };
-  const std::int64_t whole = size.numel();
+  const auto numel_of = [&](const Shape& shape) {
+    try {
+      return shape.numel();
+    } catch (const Error& error) {
+      fail(error.code(), "dcp", "tensor '", escaped(name), "' of shape ", shape, ": ", error.text());
+    }
+  };
+  const std::int64_t whole = numel_of(size);
   std::int64_t covered = 0;
   std::vector<const Chunk*> order;
   for (const Chunk& chunk : chunks) {

@@ -22,8 +22,12 @@ StorageInfo storage_of(Node type, std::string key, std::string_view location, st
   info.dtype = storage_class->dtype;
   info.key = std::move(key);
   info.location = location;
-  info.bytes = checked_mul(static_cast<std::uint64_t>(numel),
-                           static_cast<std::uint64_t>(itemsize(info.dtype.value_or(kUInt8))), "torch");
+  try {
+    info.bytes = checked_mul(static_cast<std::uint64_t>(numel),
+                             static_cast<std::uint64_t>(itemsize(info.dtype.value_or(kUInt8))), "torch");
+  } catch (const Error& error) {
+    throw error.at_offset(type.offset());
+  }
   return info;
 }
 

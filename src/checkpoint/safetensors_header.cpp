@@ -125,7 +125,15 @@ class Text {
     const std::string_view text = cursor.skip();
     require(text.size() <= kMaxEntry, ErrorCode::kLimit, "safetensors", "the tensor '", escaped(name),
             "' is described by ", text.size(), " bytes, at most ", kMaxEntry);
-    return entry_of(name, json::parse(text, {.depth = kMaxDepth - 1}, offset_ + begin));
+    try {
+      return entry_of(name, json::parse(text, {.depth = kMaxDepth - 1}, offset_ + begin));
+    } catch (const Error& error) {
+      // Numbers that fit no tensor do not say where they stand.
+      const bool has_place = error.offset() || error.text().find(escaped(name)) != std::string::npos;
+      if (has_place || name.size() > kMaxName) throw error.at_offset(offset_ + begin);
+      throw Error(error.code(), error.where(), cat("tensor '", escaped(name), "': ", error.text()))
+          .at_offset(offset_ + begin);
+    }
   }
   template <class OnPair>
   void read_metadata(json::Cursor& cursor, const OnPair& on_pair) const {

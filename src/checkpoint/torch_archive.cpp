@@ -97,14 +97,15 @@ void TorchArchive::check_version() const {
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), version);
   const bool is_number = failed == std::errc() && end == text.data() + text.size();
   require(is_number && version >= 1 && version <= kNewestVersion, ErrorCode::kUnsupported, "torch",
-          "archive version '", escaped(text), "', expected 1 to ", kNewestVersion);
+          "the record '", escaped(entry->name), "' has the archive version '", escaped(text),
+          "', expected 1 to ", kNewestVersion);
 }
 
 void TorchArchive::read_byte_order() {
   const zip::Entry* entry = find("byteorder");
   const std::string text = entry == nullptr ? "little" : read_small(*entry);
-  require(text == "little" || text == "big", ErrorCode::kUnsupported, "torch", "unknown byte order '",
-          escaped(text), "'");
+  require(text == "little" || text == "big", ErrorCode::kUnsupported, "torch", "the record '", escaped(top_),
+          "byteorder' has the unknown byte order '", escaped(text), "'");
   needs_swap_ = (text == "little") != (std::endian::native == std::endian::little);
 }
 

@@ -202,7 +202,8 @@ bool is_below(const std::vector<Value>& path, const std::vector<Value>& top) {
                                                 [](const Value& a, const Value& b) { return a.is(b); });
 }
 
-std::vector<std::pair<std::string, std::string>> foreign_objects(const Value& tree, const NamedLimits& limits) {
+std::vector<std::pair<std::string, std::string>> foreign_objects(const Value& tree,
+                                                                 const NamedLimits& limits) {
   std::vector<std::pair<std::string, std::string>> out;
   std::optional<std::vector<Value>> hiding;
   for (const NamedLeaf& leaf : named_objects(tree, limits)) {

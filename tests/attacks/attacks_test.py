@@ -147,6 +147,25 @@ class Attacks(unittest.TestCase):
             faults = [fault for found in pool.map(lambda job: self.check(*job), jobs) for fault in found]
         self.assertEqual(faults, [], "\n".join(faults))
 
+    # What is said of a file as a whole has no place in it: what it is instead, how much of it there is, how many parts
+    # it has, what lies beside it.
+    WHOLE = re.compile(r"\] (the file (is|has|ends|begins)|the header (has|does)|the tensors need|the archive (is|has|holds)"
+                       r"|this is|a zip archive|a tar archive|a JSON file|expected the plain name of a file|the file '"
+                       r"|a shard is|the deflated records|central directory missing)")
+    PLACE = re.compile(r"at byte \d+|record '|tensor '|member '|storage '|key '")
+
+    def test_a_refusal_names_the_place(self):
+        for name, case in self.cases.items():
+            if case["list"] == "ok":
+                continue
+            with self.subTest(name):
+                status, _, error, _, _ = self.attack("inspect", 0, name, case["path"])
+                self.assertEqual(status, 2)
+                lines = [line for line in error.splitlines() if not line.startswith("sconce: warning: ")]
+                self.assertEqual(len(lines), 1)
+                self.assertTrue(lines[0].startswith(f"sconce: {pathlib.Path(case['path']).parents[0]}"), lines[0][:200])
+                self.assertTrue(self.PLACE.search(lines[0]) or self.WHOLE.search(lines[0]), lines[0][:300])
+
     def test_a_refusal_prints_the_file_and_nothing_on_stdout(self):
         for name in ("zip_end_cut", "safetensors_overlap", "pickle_append_to_int", "other_html"):
             status, out, error, _, _ = self.attack("inspect", 0, name, self.cases[name]["path"])
