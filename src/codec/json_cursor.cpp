@@ -15,13 +15,20 @@ void Cursor::corrupt(std::string_view text) const {
   refuse(at_ >= text_.size() ? ErrorCode::kTruncated : ErrorCode::kCorrupt, at_, text);
 }
 
+// What is no JSON at all, or too deep, is said of the value first.
+void Cursor::unexpected(std::string_view wanted) {
+  const std::size_t begin = at_;
+  skip();
+  refuse(ErrorCode::kCorrupt, begin, cat("expected ", wanted));
+}
+
 void Cursor::finish() {
   skip_space();
   if (at_ != text_.size()) corrupt("expected the end of the text after the value");
 }
 
 void Cursor::enter(char open, std::string_view what) {
-  if (first() != open) corrupt(cat("expected ", what));
+  if (first() != open) unexpected(what);
   if (depth_ >= limits_.depth) {
     refuse(ErrorCode::kLimit, at_, cat("nested deeper than ", limits_.depth, " levels"));
   }
@@ -72,7 +79,7 @@ void Cursor::word(std::string_view expected) {
 }
 
 std::string Cursor::string() {
-  if (first() != '"') corrupt("expected a string");
+  if (first() != '"') unexpected("a string");
   std::string out;
   string_into(&out);
   return out;

@@ -49,6 +49,17 @@ TEST(JsonCursor, SkippingIsAsStrictAsParsing) {
   }
 }
 
+TEST(JsonCursor, SaysWhatIsWrongWithAValueOfAnotherKind) {
+  const auto as_string = [](std::string_view text) {
+    return error_of([&] { Cursor(text, {.depth = 2}).string(); });
+  };
+  EXPECT_EQ(as_string("[1]"), ErrorCode::kCorrupt);
+  EXPECT_EQ(as_string("[[[1]]]"), ErrorCode::kLimit);
+  EXPECT_EQ(as_string("[1"), ErrorCode::kTruncated);
+  EXPECT_EQ(error_of([] { Cursor("[1]").members([](const std::string&, std::size_t) {}); }),
+            ErrorCode::kCorrupt);
+}
+
 TEST(JsonCursor, Limits) {
   EXPECT_EQ(error_of([] { parse("[1,2,3]", {.values = 3}); }), ErrorCode::kLimit);
   EXPECT_EQ(error_of([] { parse("[1,2]", {.values = 3}); }), std::nullopt);

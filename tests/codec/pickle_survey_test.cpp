@@ -64,7 +64,7 @@ TEST(PickleSurvey, RefusesAsParsingDoes) {
            "(."sv,
            "\0"sv,
            "K\1K\2a."sv,
-           "]N(Ke."sv,
+           "]N(K\1e."sv,
            "}(Nu."sv,
            "}]Ns."sv,
            "}]\x85Ns."sv,

@@ -66,6 +66,7 @@ class Cursor {
 
  private:
   [[noreturn]] void corrupt(std::string_view text) const;
+  [[noreturn]] void unexpected(std::string_view wanted);
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   bool take(char c) {
     if (at_ >= text_.size() || text_[at_] != c) return false;
