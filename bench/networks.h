@@ -40,7 +40,8 @@ struct BasicBlock : nn::Layer {
 // ResNet-18 of He et al. 2015: for 224 pixels as in the paper, or for CIFAR with a 3x3 stem and no pooling.
 struct ResNet18 : nn::Layer {
   explicit ResNet18(bool is_small)
-      : conv1(3, 64, is_small ? 3 : 7, {.stride = is_small ? 1 : 2, .padding = is_small ? 1 : 3, .bias = false}),
+      : conv1(3, 64, is_small ? 3 : 7,
+              {.stride = is_small ? 1 : 2, .padding = is_small ? 1 : 3, .bias = false}),
         bn1(64),
         layer1(group(64, 64, 1)),
         layer2(group(64, 128, 2)),
@@ -78,8 +79,8 @@ struct Network {
   std::int64_t classes = 0;
 };
 
-// "3x32x32 conv6,5,1,0 relu max2 flatten linear10": the input, then layers; a convolution's numbers are channels,
-// kernel, stride and padding.
+// "3x32x32 conv6,5,1,0 relu max2 flatten linear10": the input, then layers; a convolution's numbers are
+// channels, kernel, stride and padding.
 inline Network from_text(const std::string& text) {
   std::istringstream words(text);
   std::string word;
@@ -104,7 +105,8 @@ inline Network from_text(const std::string& text) {
     for (std::string number; std::getline(list, number, ',');) numbers.push_back(std::stoll(number));
     const std::string kind = word.substr(0, digits);
     if (kind == "conv") {
-      add(nn::Conv2d(shape[0], numbers.at(0), numbers.at(1), {.stride = numbers.at(2), .padding = numbers.at(3)}));
+      add(nn::Conv2d(shape[0], numbers.at(0), numbers.at(1),
+                     {.stride = numbers.at(2), .padding = numbers.at(3)}));
     } else if (kind == "linear") {
       add(nn::Linear(shape[0], numbers.at(0)));
     } else if (kind == "max") {

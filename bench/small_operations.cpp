@@ -1,6 +1,6 @@
 // What does an operation cost when there is next to nothing to compute?    bench_small_operations [SECONDS]
-// Nanoseconds for tensors of 16 elements: forward, a chain of ten multiplications forward and backward (per operation), and
-// SGD with momentum per tensor. Prints one JSON line.
+// Nanoseconds for tensors of 16 elements: forward, a chain of ten multiplications forward and backward (per
+// operation), and SGD with momentum per tensor. Prints one JSON line.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

@@ -1,6 +1,6 @@
 // How long is one step of a network?    bench_step train|infer NETWORK BATCH [THREADS] [SECONDS]
-// Training: forward, cross entropy, backward, SGD with momentum, zero_grad. Inference: forward in eval mode without a graph.
-// NETWORK as bench/networks.h has it. Prints one JSON line with the median.
+// Training: forward, cross entropy, backward, SGD with momentum, zero_grad. Inference: forward in eval mode
+// without a graph. NETWORK as bench/networks.h has it. Prints one JSON line with the median.
 #include <sys/resource.h>
 
 #include <algorithm>

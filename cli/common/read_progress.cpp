@@ -33,7 +33,8 @@ std::uint64_t size_of(const std::filesystem::path& path) {
 // An index names files that lie beside it.
 std::uint64_t size_to_read(const std::string& path) {
   const std::filesystem::path file(path);
-  return file.extension() == ".json" ? size_of(file.parent_path().empty() ? "." : file.parent_path()) : size_of(file);
+  return file.extension() == ".json" ? size_of(file.parent_path().empty() ? "." : file.parent_path())
+                                     : size_of(file);
 }
 
 }  // namespace

@@ -10,9 +10,9 @@
 
 namespace sconce::cli {
 
-// While it lives, a status line on the terminal that compares the bytes which this process has read with the size of
-// `paths` (files, or folders with all that is in them). Without a terminal it does nothing. Nothing else may be printed
-// meanwhile.
+// While it lives, a status line on the terminal that compares the bytes which this process has read with the
+// size of `paths` (files, or folders with all that is in them). Without a terminal it does nothing. Nothing
+// else may be printed meanwhile.
 class ReadProgress {
  public:
   ReadProgress(std::string verb, const std::vector<std::string>& paths);

@@ -5,8 +5,8 @@
 
 #include "common/limit_option.h"
 #include "common/output.h"
-#include "common/read_progress.h"
 #include "common/output_path.h"
+#include "common/read_progress.h"
 #include "common/terminal.h"
 #include "common/text_format.h"
 #include "sconce/base/text.h"

@@ -1,4 +1,5 @@
-// The instruction set of the kernels that are written with Highway: the best one the processor has, or less on request.
+// The instruction set of the kernels that are written with Highway: the best one the processor has, or less
+// on request.
 #pragma once
 
 #include <cstdint>

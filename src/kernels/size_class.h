@@ -12,7 +12,8 @@ inline constexpr std::size_t kLargestClass = std::size_t{1} << 40;
 // The index of the smallest class that holds `size` bytes; size <= kLargestClass.
 constexpr std::size_t size_class(std::size_t size) {
   if (size <= kSmallestClass) return 0;
-  const auto octave = static_cast<std::size_t>(std::bit_width(size - 1)) - 1;  // 2^octave < size <= 2^(octave + 1)
+  const auto octave =
+      static_cast<std::size_t>(std::bit_width(size - 1)) - 1;  // 2^octave < size <= 2^(octave + 1)
   const std::size_t quarter = (size - 1) >> (octave - 2) & 3;
   return (octave - 6) * 4 + quarter + 1;
 }

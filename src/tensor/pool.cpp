@@ -43,12 +43,14 @@ LinearPool<Down, Up> linear_pool(const char* name, Down down, Up up) {
 namespace {
 
 // The pooled image (N, C, OH, OW) and the int32 places of the maxima.
-std::pair<Tensor, Array> max_pool2d_with_places(const Tensor& image, Pair kernel, const MaxPool2dOptions& options) {
+std::pair<Tensor, Array> max_pool2d_with_places(const Tensor& image, Pair kernel,
+                                                const MaxPool2dOptions& options) {
   const kernels::Window window{kernel, stride_or_kernel(options.stride, kernel), options.padding,
                                options.dilation};
   const auto result = kernels::max_pool2d(image.array(), window, options.ceil_mode);
   const auto taken = linear_pool(
-      "max_pool2d", [places = result.places](const Array& x) { return kernels::max_pool2d_gather(x, places); },
+      "max_pool2d",
+      [places = result.places](const Array& x) { return kernels::max_pool2d_gather(x, places); },
       [places = result.places, shape = image.shape(), window](const Array& grad) {
         return kernels::max_pool2d_backward(grad, places, shape, window);
       });

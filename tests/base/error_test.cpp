@@ -79,7 +79,8 @@ TEST(Error, NamesARecordOnce) {
   const Error beside = placed.in_record("a\x1b", OffsetIn::kFile);
   EXPECT_STREQ(beside.what(), "[pickle] bad opcode (at byte 12) (in the record 'a\\x1b')");
   EXPECT_EQ(beside.offset_in(), OffsetIn::kFile);
-  const Error told = Error(ErrorCode::kChecksum, "zip", "the record 'a' is bad").in_record("a", OffsetIn::kFile);
+  const Error told =
+      Error(ErrorCode::kChecksum, "zip", "the record 'a' is bad").in_record("a", OffsetIn::kFile);
   EXPECT_EQ(told.text(), "the record 'a' is bad");
   EXPECT_EQ(told.record(), "a");
 }

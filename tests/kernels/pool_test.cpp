@@ -116,7 +116,8 @@ TEST(MaxPool2d, TwoByTwoPathEqualsTheGeneralOne) {
     const test::IsaScope scope(isa);
     Random random(3);
     for (int i = 0; i < 100; ++i) {
-      const Shape shape{random.integer(1, 3), random.integer(1, 4), random.integer(2, 13), random.integer(2, 70)};
+      const Shape shape{random.integer(1, 3), random.integer(1, 4), random.integer(2, 13),
+                        random.integer(2, 70)};
       Array image = random.digits(shape);
       for (int k = 0; k < 3; ++k) {
         image.view({-1}).select(0, random.integer(0, image.numel() - 1)).fill(k == 0 ? NAN : -INFINITY);

@@ -14,14 +14,15 @@ namespace sconce::kernels {
 
 struct MaxPool2dResult {
   Array values;  // (N, C, OH, OW)
-  Array places;  // int32, alike: where each maximum is in its (H, W) plane, counted row by row; -1 for a window
-                 // that dilation carries past every pixel, whose value is minus infinity
+  Array places;  // int32, alike: where each maximum is in its (H, W) plane, counted row by row; -1 for a
+                 // window that dilation carries past every pixel, whose value is minus infinity
 };
 // Largest value of each window. The padding counts as minus infinity, the first of equal values wins, and
 // NaN wins over all. Error kLimit for a plane of 2^31 elements or more.
 MaxPool2dResult max_pool2d(const Array& image, const Window& window, bool ceil_mode);
 // Adds each gradient to the place it came from in an image of shape `image_shape` that `window` went over.
-Array max_pool2d_backward(const Array& grad, const Array& places, const Shape& image_shape, const Window& window);
+Array max_pool2d_backward(const Array& grad, const Array& places, const Shape& image_shape,
+                          const Window& window);
 // The values of `image` at `places`, 0 where there is no place: the transpose of max_pool2d_backward.
 Array max_pool2d_gather(const Array& image, const Array& places);
 

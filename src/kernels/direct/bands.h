@@ -34,8 +34,8 @@ inline Bands image_bands(const ConvSizes& s) {
                                static_cast<std::int64_t>(sizeof(float)));
 }
 
-// How many of `units` equal parts of a pass one thread takes at least: below about 100 us of work a second thread costs
-// more than it brings.
+// How many of `units` equal parts of a pass one thread takes at least: below about 100 us of work a second
+// thread costs more than it brings.
 inline std::int64_t unit_grain(const ConvSizes& s, std::int64_t units) {
   constexpr double kWorthAThread = 4e6;  // multiplications
   const double each = s.work() / static_cast<double>(units);

@@ -15,11 +15,13 @@ bool is_small(const ConvSizes& s) {
   constexpr std::int64_t kLargestImage = 1 << 18;  // floats of one packed image or output
   return isa() != Isa::kPlain && s.params.groups == 1 && s.in_channels <= kMostChannels &&
          s.out_channels <= kMostChannels && s.kernel.h <= kLargestKernel && s.kernel.w <= kLargestKernel &&
-         s.in_channels * (s.in.h + 2 * s.params.padding.h) * (s.in.w + 2 * s.params.padding.w) <= kLargestImage &&
+         s.in_channels * (s.in.h + 2 * s.params.padding.h) * (s.in.w + 2 * s.params.padding.w) <=
+             kLargestImage &&
          s.out_channels * s.out.h * s.out.w <= kLargestImage;
 }
 
-// oneDNN computes channels in whole vectors: where a quarter or more of that is for nothing, these loops are faster.
+// oneDNN computes channels in whole vectors: where a quarter or more of that is for nothing, these loops are
+// faster.
 bool fills_vectors(std::int64_t channels) {
   const std::int64_t lanes = vector_lanes();
   const std::int64_t computed = (channels + lanes - 1) / lanes * lanes;
@@ -38,7 +40,8 @@ double density(const Array& grad) {
   return static_cast<double>(found) / static_cast<double>(samples);
 }
 
-// About how many cycles an image takes: terms and factors are fitted to measurements of bench/kernels_bench.cpp.
+// About how many cycles an image takes: terms and factors are fitted to measurements of
+// bench/kernels_bench.cpp.
 struct Costs {
   double in_plane, out_plane, in, out, taps, vectors, lanes;
 
@@ -77,7 +80,8 @@ Loops backward_input_loops(const ConvSizes& s, const Array& grad) {
   if (!is_small(s)) return Loops::kOther;
   const Costs costs(s);
   const bool filled = fills_vectors(s.in_channels);
-  if (costs.sparse_input(density(grad)) < (filled ? costs.onednn() : costs.dense_input())) return Loops::kSparse;
+  if (costs.sparse_input(density(grad)) < (filled ? costs.onednn() : costs.dense_input()))
+    return Loops::kSparse;
   return filled ? Loops::kOther : Loops::kDense;
 }
 
@@ -85,7 +89,8 @@ Loops backward_weight_loops(const ConvSizes& s, const Array& grad) {
   if (!is_small(s)) return Loops::kOther;
   const Costs costs(s);
   const bool filled = fills_vectors(s.out_channels);
-  if (costs.sparse_weight(density(grad)) < (filled ? costs.onednn() : costs.dense_weight())) return Loops::kSparse;
+  if (costs.sparse_weight(density(grad)) < (filled ? costs.onednn() : costs.dense_weight()))
+    return Loops::kSparse;
   return filled ? Loops::kOther : Loops::kDense;
 }
 

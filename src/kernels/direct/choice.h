@@ -1,5 +1,5 @@
-// The fixed rule of which loops do a float32 convolution: it looks at sizes, at the instruction set and, for the
-// backward passes, at how much of the gradient is zero. Never at the clock.
+// The fixed rule of which loops do a float32 convolution: it looks at sizes, at the instruction set and, for
+// the backward passes, at how much of the gradient is zero. Never at the clock.
 #pragma once
 
 #include <cstdint>

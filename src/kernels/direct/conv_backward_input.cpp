@@ -9,8 +9,8 @@
 #include "sconce/base/parallel.h"
 
 // A place of the padded image is i * step + phase. In one direction tap k touches the places whose phase is
-// k * dilation % step, and to place i it brings the gradient of output i - k * dilation / step: so every phase is a
-// convolution of its own, without a stride, of the gradient with its taps.
+// k * dilation % step, and to place i it brings the gradient of output i - k * dilation / step: so every
+// phase is a convolution of its own, without a stride, of the gradient with its taps.
 
 namespace sconce::kernels::direct {
 namespace {
@@ -30,7 +30,9 @@ std::vector<Phase> phases_of(std::int64_t size, std::int64_t kernel, std::int64_
                              std::int64_t dilation) {
   std::vector<Phase> phases;
   for (std::int64_t a = 0; a < step; ++a) {
-    const auto places_before = [&](std::int64_t place) { return place <= a ? 0 : (place - a + step - 1) / step; };
+    const auto places_before = [&](std::int64_t place) {
+      return place <= a ? 0 : (place - a + step - 1) / step;
+    };
     Phase phase{{}, {}, places_before(padding), places_before(padding + size), a - padding};
     for (std::int64_t k = 0; k < kernel; ++k) {
       if (k * dilation % step != a) continue;
@@ -130,14 +132,15 @@ Array conv2d_backward_input(const ConvSizes& s, const Array& grad, const Array& 
         const std::int64_t width = pair.x->end - pair.x->first;
         if (first >= last || width <= 0) continue;
         const auto terms = static_cast<std::int64_t>(pair.offsets.size());
-        correlate({packed + (first - top) * packing.count.w + pair.x->first - all_columns.first, pair.offsets.data(),
-                   terms, pair.weights.data() + plane % groups * terms * channels, no_bias.data(), channels, sums,
-                   stride, (last - first - 1) * packing.count.w + width});
+        correlate({packed + (first - top) * packing.count.w + pair.x->first - all_columns.first,
+                   pair.offsets.data(), terms, pair.weights.data() + plane % groups * terms * channels,
+                   no_bias.data(), channels, sums, stride, (last - first - 1) * packing.count.w + width});
         for (std::int64_t c = 0; c < channels; ++c) {
           float* target = out + (plane * channels + c) * s.in.h * s.in.w;
           for (std::int64_t i = first; i < last; ++i) {
             const float* row = sums + c * stride + (i - first) * packing.count.w;
-            float* to = target + (pair.y->pixel + i * p.stride.h) * s.in.w + pair.x->pixel + pair.x->first * p.stride.w;
+            float* to = target + (pair.y->pixel + i * p.stride.h) * s.in.w + pair.x->pixel +
+                        pair.x->first * p.stride.w;
             for (std::int64_t j = 0; j < width; ++j) to[j * p.stride.w] = row[j];
           }
         }

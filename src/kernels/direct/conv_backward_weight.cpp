@@ -16,15 +16,15 @@ namespace {
 struct PackedImages;
 struct PackedGrads;
 
-// Packed pieces that are multiplied in one go: sums stay in registers over all of them, and the second level of the
-// cache holds them.
+// Packed pieces that are multiplied in one go: sums stay in registers over all of them, and the second level
+// of the cache holds them.
 constexpr std::int64_t kChunkBytes = 256 << 10;
 
 std::int64_t round_up(std::int64_t count) { return (count + kCountStep - 1) / kCountStep * kCountStep; }
 
 // `grad` of an image's group from output row `first` on, in rows as wide as the source's; zeros elsewhere.
-void pack_grad(const ConvSizes& s, const WindowSource& source, const float* grad, std::int64_t first, std::int64_t rows,
-               std::int64_t stride, float* out) {
+void pack_grad(const ConvSizes& s, const WindowSource& source, const float* grad, std::int64_t first,
+               std::int64_t rows, std::int64_t stride, float* out) {
   Packing packing;
   packing.size = s.out;
   packing.before = {-first, 0};
@@ -48,8 +48,10 @@ Array conv2d_backward_weight(const ConvSizes& s, const Array& grad, const Array&
   const std::int64_t width = source.packing.count.w;
   const std::int64_t stride = round_up(bands.rows * width);
   const std::int64_t pieces = s.batch * bands.count;  // of each group
-  const std::int64_t piece_bytes = (source.size + channels * stride) * static_cast<std::int64_t>(sizeof(float));
-  const std::int64_t per_chunk = std::clamp<std::int64_t>(kChunkBytes / piece_bytes, 1, std::max<std::int64_t>(pieces, 1));
+  const std::int64_t piece_bytes =
+      (source.size + channels * stride) * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t per_chunk =
+      std::clamp<std::int64_t>(kChunkBytes / piece_bytes, 1, std::max<std::int64_t>(pieces, 1));
   const std::int64_t chunks = (pieces + per_chunk - 1) / per_chunk;
 
   const std::int64_t numel = channels * terms;  // of one group's weight
@@ -70,8 +72,9 @@ Array conv2d_backward_weight(const ConvSizes& s, const Array& grad, const Array&
         pack_grad(s, source, grads + plane * channels * s.out.h * s.out.w, band.first, bands.rows, stride,
                   packed_grad + i * channels * stride);
       }
-      sum_products({packed, source.size, source.offsets.data(), terms, packed_grad, channels * stride, stride, channels,
-                    count, round_up((bands.rows - 1) * width + s.out.w), parts.data() + unit * numel});
+      sum_products({packed, source.size, source.offsets.data(), terms, packed_grad, channels * stride, stride,
+                    channels, count, round_up((bands.rows - 1) * width + s.out.w),
+                    parts.data() + unit * numel});
     }
   });
 

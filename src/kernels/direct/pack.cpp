@@ -41,8 +41,8 @@ void pack(const float* image, std::int64_t planes, const Packing& p, float* out)
       for (std::int64_t b = 0; b < p.phases.w; ++b, out += p.plane()) {
         std::fill(out, out + rows.begin * p.count.w, 0.0F);
         for (std::int64_t j = rows.begin; j < rows.end; ++j) {
-          pack_row(image + (j * p.step.h + a - p.before.h) * p.size.w, b - p.before.w, p.step.w, p.size.w, p.count.w,
-                   out + j * p.count.w);
+          pack_row(image + (j * p.step.h + a - p.before.h) * p.size.w, b - p.before.w, p.step.w, p.size.w,
+                   p.count.w, out + j * p.count.w);
         }
         std::fill(out + rows.end * p.count.w, out + p.plane(), 0.0F);
       }

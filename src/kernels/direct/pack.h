@@ -1,5 +1,5 @@
-// Copies planes of an image into the form that tiles.h wants: zeros around, and pixels that a stride keeps apart laid
-// side by side.
+// Copies planes of an image into the form that tiles.h wants: zeros around, and pixels that a stride keeps
+// apart laid side by side.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,9 @@
 
 namespace sconce::kernels::direct {
 
-// Pixel (y, x) of an image stands at (y + before.h, x + before.w) of a larger image of zeros, which `step` cuts into
-// phases: phase (a, b) holds the places (j * step.h + a, i * step.w + b) for 0 <= j < count.h, 0 <= i < count.w.
+// Pixel (y, x) of an image stands at (y + before.h, x + before.w) of a larger image of zeros, which `step`
+// cuts into phases: phase (a, b) holds the places (j * step.h + a, i * step.w + b) for 0 <= j < count.h, 0 <=
+// i < count.w.
 struct Packing {
   Pair size = 0;    // of the image
   Pair before = 0;  // may be negative: then the image's first rows or columns are left out

@@ -18,7 +18,9 @@ struct Pixels {
 
   std::int64_t numel() const { return size.h * size.w * channels; }
   // Where the window of output (y, x) begins.
-  std::int64_t place(std::int64_t y, std::int64_t x) const { return (y * step.h * size.w + x * step.w) * channels; }
+  std::int64_t place(std::int64_t y, std::int64_t x) const {
+    return (y * step.h * size.w + x * step.w) * channels;
+  }
   // From (C / groups, H, W) into `out`, zeros around.
   void pack(const float* planes, float* out) const;
   // From `from` into (C / groups, H, W); the padding is dropped.

@@ -1,12 +1,13 @@
-// The two loops in which direct convolutions spend their time, in the best instruction set that the processor has.
-// They know nothing of images: channels are rows of floats, and a tap is an offset into them.
+// The two loops in which direct convolutions spend their time, in the best instruction set that the processor
+// has. They know nothing of images: channels are rows of floats, and a tap is an offset into them.
 #pragma once
 
 #include <cstdint>
 
 namespace sconce::kernels::direct {
 
-// Reads and writes may pass the end of what is asked for by less than this many floats: buffers hold that many more.
+// Reads and writes may pass the end of what is asked for by less than this many floats: buffers hold that
+// many more.
 constexpr std::int64_t kSlack = 16;
 
 // out[c * out_stride + i] = bias[c] + sum over t of weights[t * channels + c] * source[offsets[t] + i],
