@@ -50,6 +50,7 @@ class Matching {
     source_tree_.build(outside_or(source_taken_));
     target_tree_.build(is_mapped_);
     match_trees();
+    doubt_accidental_fits();
     match_counters();
     match_tied();
     return finish();
@@ -290,6 +291,73 @@ class Matching {
       if (candidates.size() > kMostCandidates) candidates.resize(kMostCandidates);
       problems_[target] = {NoMatch::kAmbiguous, std::move(candidates)};
     }
+  }
+
+  // ---- what fits by accident
+
+  // A new name or number was taken for an old one because nothing else fits. Where another target fits as
+  // well and got nothing, either may be the one that is absent.
+  void doubt_accidental_fits() {
+    while (doubt_once()) {
+    }
+  }
+
+  bool doubt_once() {
+    std::unordered_map<std::string, std::size_t> left;           // what it is -> a target that got nothing
+    std::unordered_map<std::string, std::size_t> left_in_lists;  // the same and the list it is in
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
+      if (target_taken_[i] || is_mapped_[i]) continue;
+      left.emplace(what_it_is(i), i);
+      for (std::string& place : places_in_lists(i)) left_in_lists.emplace(std::move(place), i);
+    }
+    if (left.empty()) return false;
+    std::vector<std::pair<std::size_t, std::size_t>> doubtful;  // target with a match, target without
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
+      const auto& match = target_match_[i];
+      if (!match || !match->source || match->transpose || match->reshape) continue;
+      if (match->rule == MatchRule::kOnlyFit || match->rule == MatchRule::kOrder) {
+        if (const auto rival = left.find(what_it_is(i)); rival != left.end())
+          doubtful.emplace_back(i, rival->second);
+      } else if (match->rule == MatchRule::kNumbering) {
+        for (const std::string& place : places_in_lists(i)) {
+          const auto rival = left_in_lists.find(place);
+          if (rival == left_in_lists.end()) continue;
+          doubtful.emplace_back(i, rival->second);
+          break;
+        }
+      }
+    }
+    for (const auto& [target, rival] : doubtful) {
+      const std::size_t source = *target_match_[target]->source;
+      problems_[target] = {NoMatch::kAmbiguous, {source}};
+      problems_.try_emplace(rival, NoMatch::kAmbiguous, std::vector<std::size_t>{source});
+      source_taken_[source] = false;
+      target_taken_[target] = false;
+      target_match_[target].reset();
+    }
+    return !doubtful.empty();
+  }
+
+  std::string what_it_is(std::size_t target) const {
+    const KeyInfo& info = targets_[target];
+    return cat(target_tree_.kind_of(target), " ", info.dtype, " ", info.shape);
+  }
+
+  // One for each number in its name: equal for the same places in two layers of one list.
+  std::vector<std::string> places_in_lists(std::size_t target) const {
+    const Components& components = target_tree_.name(target).components;
+    std::vector<std::string> out;
+    for (std::size_t number = 0; number < components.size(); ++number) {
+      if (!is_number(components[number])) continue;
+      Components list = components;
+      list[number] = "#";
+      out.push_back(cat(joined(list), " ", what_it_is(target)));
+    }
+    return out;
+  }
+  static bool is_number(const std::string& text) {
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
   }
 
   // ---- what is absent and known all the same
