@@ -10,6 +10,7 @@
 #include "common/size_option.h"
 #include "common/status_line.h"
 #include "common/text_format.h"
+#include "sconce/base/error.h"
 #include "sconce/base/text.h"
 #include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
@@ -90,6 +91,16 @@ void note_lost_tensors(const Options& options, const Value& value, toolbox::Conv
   }
 }
 
+// What save() finds wrong with the value is wrong with the input.
+checkpoint::SaveReport write_output(const Options& options, const Value& value,
+                                    const checkpoint::SaveOptions& saving) {
+  try {
+    return checkpoint::save(options.output, value, saving);
+  } catch (const Error& error) {
+    throw error.in_file(options.input);
+  }
+}
+
 Result convert(Options options) {
   Result result;
   result.format = options.format.value_or(format_of_output(options.output));
@@ -109,8 +120,8 @@ Result convert(Options options) {
   auto converted = toolbox::convert(recovery.value, options.convert);
   result.converted = std::move(converted.report);
   FileProgress progress("writing");
-  result.saved = checkpoint::save(
-      options.output, converted.value,
+  result.saved = write_output(
+      options, converted.value,
       {.format = result.format,
        .replace = options.force,
        .keep_objects = options.keep_objects,

@@ -2,11 +2,14 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "common/limit_option.h"
 #include "common/output.h"
 #include "common/output_path.h"
 #include "common/read_progress.h"
+#include "common/status_line.h"
 #include "common/terminal.h"
 #include "common/text_format.h"
 #include "sconce/base/text.h"
@@ -67,15 +70,25 @@ std::string report_text(const Options& options, const toolbox::SalvageReport& re
   return text;
 }
 
+// One bar while the input is read, then another.
+toolbox::SalvageReport salvage_shown(const Options& options, checkpoint::SaveOptions saving) {
+  std::optional<ReadProgress> reading;
+  reading.emplace("reading", std::vector<std::string>{options.input});
+  std::optional<FileProgress> writing;
+  saving.progress = [&](std::uint64_t done, std::uint64_t total) {
+    reading.reset();
+    if (!writing) writing.emplace("writing");
+    writing->update(done, total);
+  };
+  return toolbox::salvage(options.input, options.output, saving, options.load);
+}
+
 int run(const Options& options) {
   checkpoint::SaveOptions saving;
   saving.replace = options.force;
   saving.format = options.format.value_or(format_of_output(options.output));
   refuse_existing(options.output, options.force);
-  const toolbox::SalvageReport report = [&] {
-    const ReadProgress progress("reading", {options.input});
-    return toolbox::salvage(options.input, options.output, saving, options.load);
-  }();
+  const toolbox::SalvageReport report = salvage_shown(options, std::move(saving));
   for (const std::string& line : toolbox::code_warnings(report.salvage.pickles)) {
     warn(cat(escaped(options.input), ": ", line));
   }

@@ -1,6 +1,8 @@
 #include "file/verify.h"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "common/limit_option.h"
 #include "common/output.h"
@@ -19,7 +21,7 @@ struct Options {
 
 int run(const Options& options) {
   const toolbox::VerifyReport report = [&] {
-    const ReadProgress progress("verifying", {options.path});
+    const ReadProgress progress("verifying", std::vector<std::string>(options.finite ? 2 : 1, options.path));
     return toolbox::verify(options.path, {.finite = options.finite, .load = options.load});
   }();
   if (options.json) {

@@ -12,11 +12,8 @@
 #include "nn/weights.h"
 #include "sconce/base/error.h"
 #include "sconce/base/parallel.h"
-#include "sconce/checkpoint/listing.h"
-#include "sconce/checkpoint/load.h"
 #include "sconce/models/registry.h"
 #include "sconce/nn/init.h"
-#include "sconce/toolbox/code_warnings.h"
 #include "sconce/train/evaluate.h"
 
 namespace sconce::cli {
@@ -113,10 +110,7 @@ std::string as_text(const train::Evaluation& result, const std::vector<std::stri
 }
 
 int run_eval(Arguments& args) {
-  const Value content = checkpoint::load(args.weights);
-  for (const std::string& line : toolbox::code_warnings(checkpoint::describe(args.weights).pickles)) {
-    warn(cat(escaped(args.weights), ": ", line));
-  }
+  const Value content = load_file(args.weights);
   take_settings(args, content);
   require(!args.arch.empty(), ErrorCode::kInvalidArgument, "",
           "expected --arch NAME: the weights do not say what model they are of");

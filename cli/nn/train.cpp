@@ -16,7 +16,6 @@
 #include "sconce/base/error.h"
 #include "sconce/base/interrupt.h"
 #include "sconce/base/parallel.h"
-#include "sconce/checkpoint/load.h"
 #include "sconce/models/registry.h"
 #include "sconce/optim/sgd.h"
 #include "sconce/optim/step_lr.h"
@@ -67,7 +66,7 @@ std::optional<Resumed> load_resumed(const Arguments& args) {
   std::string path = args.resume.empty() ? args.save : args.resume;
   std::error_code error;
   if (args.resume.empty() || fs::is_directory(path, error)) path = (fs::path(path) / "last.pt").string();
-  Resumed resumed{path, checkpoint::load(path)};
+  Resumed resumed{path, load_file(path)};
   if (!resumed.state.is_dict() || !resumed.state.contains("optimizer")) {
     throw Error(ErrorCode::kKeyMismatch, "resume",
                 "not the checkpoint of a training run; --init starts a new run from its weights")
@@ -227,7 +226,7 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
   manual_seed(static_cast<std::uint64_t>(settings.seed));
   const std::unique_ptr<nn::Layer> model = arch.make();
   Weights initial;
-  if (!args.init.empty()) initial = load_weights(*model, checkpoint::load(args.init), args.init);
+  if (!args.init.empty()) initial = load_weights(*model, load_file(args.init), args.init);
   optim::SGD optimizer(model->parameters(), {.lr = settings.lr,
                                              .momentum = settings.momentum,
                                              .dampening = settings.dampening,

@@ -5,7 +5,10 @@
 
 #include "common/program.h"
 #include "sconce/base/error.h"
+#include "sconce/checkpoint/listing.h"
+#include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/recover.h"
+#include "sconce/toolbox/code_warnings.h"
 
 namespace sconce::cli {
 namespace {
@@ -98,6 +101,14 @@ std::string Weights::note() const {
     text += cat(text.empty() ? "" : "; ", "prefix '", escaped(prefix), "' taken off every name");
   }
   return text;
+}
+
+Value load_file(const std::string& path) {
+  // Described first and forgotten: of a hostile file each tree takes much memory.
+  for (const std::string& line : toolbox::code_warnings(checkpoint::describe(path).pickles)) {
+    warn(cat(escaped(path), ": ", line));
+  }
+  return checkpoint::load(path);
 }
 
 Weights find_weights(const Value& content, const std::string& path) {

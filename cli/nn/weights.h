@@ -21,6 +21,10 @@ struct Weights {
   std::string note() const;
 };
 
+// What the file at `path` holds, with a warning for each global in it that could run code in Python. Errors
+// as checkpoint::load().
+Value load_file(const std::string& path);
+
 // The state_dict in what a file holds: the whole of it, its entry `model`, `state_dict` or
 // `model_state_dict`, or the only entry that is one; a whole pickled module stands for its state_dict. Error
 // kUnsupported, naming `path`, when there is none or it is not clear which.

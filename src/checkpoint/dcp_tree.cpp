@@ -184,10 +184,6 @@ class Flattener {
         path_.pop_back();
       }
     }
-    if (metadata_ > 0) {
-      report_.warnings.push_back(
-          cat("left out the _metadata of ", metadata_, " state_dicts: dcp has no place for it"));
-    }
     if (renamed_ > 0) {
       report_.warnings.push_back(cat(renamed_, " keys that are not str become str, as dcp has no other"));
     }
@@ -225,7 +221,6 @@ class Flattener {
     Frame frame{container, {}, 0};
     if (container.is_dict()) {
       frame.children = container.items();
-      if (container.attribute("_metadata")) ++metadata_;
       if (!is_optimizer_state(container)) {
         renamed_ += static_cast<std::size_t>(
             std::count_if(frame.children.begin(), frame.children.end(),
@@ -285,7 +280,6 @@ class Flattener {
   std::unordered_set<std::string> names_;
   std::unordered_set<const void*> entered_;
   std::uint64_t visits_ = 0;
-  std::size_t metadata_ = 0;
   std::size_t renamed_ = 0;
 };
 

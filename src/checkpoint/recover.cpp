@@ -144,6 +144,8 @@ class ModuleWalk {
 // Puts state_dicts in the place of modules, over a copy of the containers.
 class Recoverer {
  public:
+  explicit Recoverer(const NamedLimits& limits) : budget_(limits) {}
+
   Recovery run(const Value& root) {
     if (!holds_module(root)) return {root, {}};
     Recovery out{replacement(root), {}};
@@ -212,7 +214,7 @@ class Recoverer {
   }
 
   ValueArena arena_;
-  WalkBudget budget_{NamedLimits{}};
+  WalkBudget budget_;
   std::unordered_map<const void*, Value> done_;
   std::deque<std::pair<Value, Value>> unfilled_;
   std::vector<std::string> notes_;
@@ -296,6 +298,6 @@ ModuleState module_state(const Value& module, const NamedLimits& limits) {
   return ModuleWalk(budget).run(module);
 }
 
-Recovery recover_modules(const Value& root) { return Recoverer().run(root); }
+Recovery recover_modules(const Value& root, const NamedLimits& limits) { return Recoverer(limits).run(root); }
 
 }  // namespace sconce::checkpoint

@@ -10,6 +10,7 @@
 #include "checkpoint/writers.h"
 #include "sconce/base/error.h"
 #include "sconce/base/file.h"
+#include "sconce/checkpoint/module_metadata.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -89,13 +90,29 @@ void warn_of_metadata(Format format, const Value& value, SaveReport& report) {
       cat("left out the file's metadata (", names, "): ", format_name(format), " has no place for it"));
 }
 
+// Formats of named tensors have no place for what PyTorch notes about modules. The files of a set of torch
+// files are dicts, which have what stands at the top.
+void warn_of_module_metadata(Format format, bool is_set, const Value& value, SaveReport& report) {
+  const bool is_torch = format == Format::kTorchZip || format == Format::kTorchLegacy;
+  if (is_torch && !is_set) return;
+  const std::string_view holder = is_set ? "a sharded checkpoint" : format_name(format);
+  if (auto warning = lost_metadata_warning(value, holder, is_torch))
+    report.warnings.push_back(*std::move(warning));
+}
+
+// What the value says about itself that the format cannot.
+void warn_of_losses(Format format, bool is_set, const Value& value, SaveReport& report) {
+  warn_of_metadata(format, value, report);
+  warn_of_module_metadata(format, is_set, value, report);
+}
+
 void save_set(const std::string& path, const Value& value, SaveOptions options, SaveReport& report) {
   const std::string name =
       path.ends_with(kIndexSuffix) ? path.substr(0, path.size() - kIndexSuffix.size()) : path;
   const Row& row = row_for(name, file_format(options));
   require(row.shards.plan != nullptr, ErrorCode::kUnsupported, "save", "a checkpoint of format ",
           format_name(row.format), " cannot be split into several files");
-  warn_of_metadata(row.format, value, report);
+  warn_of_losses(row.format, true, value, report);
   if (options.shard_size == 0) options.shard_size = std::numeric_limits<std::uint64_t>::max();
   save_shards(path, value, row.shards, options, report);
 }
@@ -119,7 +136,7 @@ SaveReport save(const std::string& path, const Value& value, const SaveOptions& 
       return report;
     }
     const Row& row = row_for(path, options.format);
-    warn_of_metadata(row.format, value, report);
+    warn_of_losses(row.format, false, value, report);
     if (row.save_folder != nullptr) {
       row.save_folder(path, value, options, report);
       return report;
@@ -133,6 +150,8 @@ SaveReport save(const std::string& path, const Value& value, const SaveOptions& 
     file.commit();
     return report;
   } catch (const Error& error) {
+    // A damaged value is no fault of the file that was to hold it: whoever read it knows from where.
+    if (error.code() == ErrorCode::kCorrupt) throw;
     throw error.in_file(path);
   }
 }
@@ -141,7 +160,7 @@ SaveReport save(ByteSink& sink, const Value& value, const SaveOptions& options,
                 const std::string& archive_name) {
   SaveReport report;
   const Row& row = row_for("", options.format);
-  warn_of_metadata(row.format, value, report);
+  warn_of_losses(row.format, false, value, report);
   plan(row, value, options, archive_name, report)->write(sink);
   return report;
 }

@@ -103,6 +103,11 @@ void TorchArchive::check_version() const {
 
 void TorchArchive::read_byte_order() {
   const zip::Entry* entry = find("byteorder");
+  if (entry == nullptr) {  // a damaged name in the directory must not turn numbers around
+    for (const zip::Entry& other : reader_.entries()) {
+      if (!is_storage(other)) reader_.payload_offset(other);
+    }
+  }
   const std::string text = entry == nullptr ? "little" : read_small(*entry);
   require(text == "little" || text == "big", ErrorCode::kUnsupported, "torch", "the record '", escaped(top_),
           "byteorder' has the unknown byte order '", escaped(text), "'");

@@ -266,7 +266,7 @@ Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
     }
   }
   listing.objects = foreign_objects(listing.tree, limits);
-  const auto recovered = recover_modules(listing.tree).notes;
+  const auto recovered = recover_modules(listing.tree, limits).notes;
   listing.notes.insert(listing.notes.end(), recovered.begin(), recovered.end());
   listing.store = std::make_shared<TorchStore>(std::move(file), reader.storages(), options);
   return listing;

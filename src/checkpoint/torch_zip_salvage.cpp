@@ -320,11 +320,18 @@ Salvage salvage_torch_zip(const Source& source, const LoadOptions& options) {
   out.pickles.push_back(pickle_facts("data.pkl", archive.graph));
   ValueReader reader(archive.graph, backend, true);
   Value root = reader.read();
+  bool is_order_known = true;
   if (is_script(root)) {
     out.format = Format::kTorchScript;
     root = script_tree(*source.bytes, archive, root, out);
+    // torch.jit.save writes it behind all else: where the end is lost nobody knows whether it was there.
+    is_order_known = scan.has_directory || !archive.records.all(cat(archive.top, "byteorder")).empty();
+    if (!is_order_known) {
+      out.notes.emplace_back(
+          "the record 'byteorder' was not found: numbers are taken for little-endian, unchecked");
+    }
   }
-  sort_out(out, root, reader, backend, archive.pickle.is_checked);
+  sort_out(out, root, reader, backend, archive.pickle.is_checked && is_order_known);
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include "sconce/base/error.h"
 #include "sconce/base/glob.h"
 #include "sconce/base/interrupt.h"
+#include "sconce/checkpoint/module_metadata.h"
 #include "sconce/checkpoint/named.h"
 #include "sconce/state/state_dict.h"
 #include "sconce/toolbox/leaves.h"
@@ -95,6 +96,8 @@ Value flattened(const Value& root, const Names& names, ConvertReport& report) {
       report.deselected.push_back(leaf.name);
     }
   }
+  if (auto warning = checkpoint::lost_metadata_warning(root, "one dict of tensors"))
+    report.warnings.push_back(*std::move(warning));
   if (root.is_dict()) {
     for (const auto& [name, value] : root.attributes()) {
       if (name == "__metadata__") out.set_attribute(name, value);

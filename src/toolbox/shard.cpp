@@ -42,6 +42,16 @@ Source read_source(const std::string& input, checkpoint::LoadOptions load) {
   return out;
 }
 
+// What save() finds wrong with the value is wrong with the input.
+checkpoint::SaveReport write_output(const std::string& output, const Value& value,
+                                    const checkpoint::SaveOptions& options, const std::string& input) {
+  try {
+    return checkpoint::save(output, value, options);
+  } catch (const Error& error) {
+    throw error.in_file(input);
+  }
+}
+
 // What was written, as a reader finds it.
 ReshapeReport finished(ReshapeReport report, const std::string& output, checkpoint::SaveReport saved,
                        const checkpoint::LoadOptions& load) {
@@ -85,7 +95,7 @@ ReshapeReport merge(const std::string& input, const std::string& output,
                            options.format != Format::kTorchIndex && !output.ends_with(".index.json");
   require(is_one_file, ErrorCode::kUnsupported, "merge", "the output must be one file");
   Source source = read_source(input, load);
-  checkpoint::SaveReport saved = checkpoint::save(output, source.value, options);
+  checkpoint::SaveReport saved = write_output(output, source.value, options, input);
   return finished(std::move(source.report), output, std::move(saved), load);
 }
 
@@ -95,7 +105,7 @@ ReshapeReport shard(const std::string& input, const std::string& folder, checkpo
   if (!options.format) options.format = Format::kSafetensors;
   Source source = read_source(input, load);
   const NewFolder made(folder);
-  checkpoint::SaveReport saved = checkpoint::save(folder + "/", source.value, options);
+  checkpoint::SaveReport saved = write_output(folder + "/", source.value, options, input);
   return finished(std::move(source.report), folder, std::move(saved), load);
 }
 

@@ -4,9 +4,8 @@
 
 #include "base/temporary_folder.h"
 #include "checkpoint/broken_files.h"
+#include "checkpoint/saved.h"
 #include "sconce/checkpoint/listing.h"
-#include "sconce/checkpoint/load.h"
-#include "sconce/checkpoint/save.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -14,19 +13,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-struct Saved {
-  Bytes bytes;
-  std::vector<std::string> warnings;
-};
-
-Saved saved(const Value& value, Format format = Format::kTorchZip) {
-  MemorySink sink;
-  SaveOptions options;
-  options.format = format;
-  const SaveReport report = save(sink, value, options);
-  return {sink.bytes(), report.warnings};
-}
 
 // {"s": the storage, "t": a tensor over it}.
 Value with_storage(const Pid& pid = {}) {
@@ -44,9 +30,9 @@ Value with_storage(const Pid& pid = {}) {
 
 TEST(BareStorage, StaysOne) {
   for (const Format format : {Format::kTorchZip, Format::kTorchLegacy}) {
-    const Saved file = saved(with_storage(), format);
+    const Saved file = saved(with_storage(), {.format = format});
     EXPECT_THAT(file.warnings, IsEmpty());
-    const Value back = load(file.bytes);
+    const Value back = file.value();
     EXPECT_EQ(back.at("s").as_tensor().bare_storage, BareStorage::kTyped);
     EXPECT_THAT(back.at("s").as_array().to_vector<float>(), ElementsAre(0, 1, 2, 3, 4, 5));
     EXPECT_EQ(back.at("t").as_tensor().bare_storage, BareStorage::kNo);
@@ -58,7 +44,7 @@ TEST(BareStorage, StaysOne) {
 TEST(BareStorage, StaysUntypedWherePyTorchReadsThat) {
   const Value value = with_storage({.module = "torch.storage", .type = "UntypedStorage", .numel = 24});
   for (const Format format : {Format::kTorchZip, Format::kTorchLegacy}) {
-    const TensorLeaf back = load(saved(value, format).bytes).at("s").as_tensor();
+    const TensorLeaf back = saved(value, {.format = format}).value().at("s").as_tensor();
     EXPECT_EQ(back.bare_storage, format == Format::kTorchZip ? BareStorage::kUntyped : BareStorage::kTyped);
     EXPECT_EQ(back.array.dtype(), kUInt8);
     EXPECT_EQ(back.array.nbytes(), 24u);
@@ -81,7 +67,7 @@ TEST(BareStorage, IsWrittenWhole) {
   TensorLeaf leaf;
   leaf.array = Array::from<float>({0, 1, 2, 3}, {4}).narrow(0, 1, 2);
   leaf.bare_storage = BareStorage::kTyped;
-  const Value back = load(saved(Value(leaf)).bytes);
+  const Value back = saved(Value(leaf), {}).value();
   EXPECT_THAT(back.as_array().to_vector<float>(), ElementsAre(1, 2));
   EXPECT_EQ(back.as_tensor().bare_storage, BareStorage::kTyped);
 }
@@ -90,17 +76,17 @@ TEST(BareStorage, OfATypeWithoutAClassBecomesATensor) {
   TensorLeaf leaf;
   leaf.array = Array::zeros({2}, kUInt16);
   leaf.bare_storage = BareStorage::kTyped;
-  const Saved file = saved(Value::dict({{"s", leaf}}));
+  const Saved file = saved(Value::dict({{"s", leaf}}), {});
   EXPECT_THAT(file.warnings, ElementsAre(HasSubstr("the storage at s becomes a tensor")));
-  EXPECT_EQ(load(file.bytes).at("s").as_tensor().bare_storage, BareStorage::kNo);
+  EXPECT_EQ(file.value().at("s").as_tensor().bare_storage, BareStorage::kNo);
 }
 
 TEST(BareStorage, BecomesATensorWhereThereIsNothingElse) {
   const Value value = Value::dict({{"s", with_storage().at("s")}});
   for (const Format format : {Format::kSafetensors, Format::kNpz}) {
-    const Saved file = saved(value, format);
+    const Saved file = saved(value, {.format = format});
     EXPECT_THAT(file.warnings, ElementsAre(HasSubstr("the storage s becomes a tensor")));
-    EXPECT_THAT(load(file.bytes).at("s").as_array().to_vector<float>(), ElementsAre(0, 1, 2, 3, 4, 5));
+    EXPECT_THAT(file.value().at("s").as_array().to_vector<float>(), ElementsAre(0, 1, 2, 3, 4, 5));
   }
 }
 

@@ -69,7 +69,7 @@ TEST_F(DcpSaveTest, WhatTheFormCannotKeepIsSaid) {
   const Array tied = matrix(1, 2);
   state.set("a", tied);
   state.set("b", tied);
-  state.set_version("", 2);
+  state.set_metadata(StateDict::Metadata{{"", Value::dict({{"version", 2}, {"hook", 1}})}});
   const Value unknown =
       Value::object(ObjectKind::kReduce, Value::global("os", "system"), Value::tuple({"x"}));
   const SaveReport report = save_dcp(

@@ -50,6 +50,15 @@ TEST(Named, CyclesEndAndBombsAreRefused) {
   EXPECT_TRUE(named_arrays(empty, {.visits = 1000}).empty());  // what is shared is looked into once
 }
 
+TEST(Listing, NamesAreBounded) {
+  MemorySink sink;
+  save(sink, Value::list({Array::ones({1}), Array::ones({2}), Array::ones({3})}));
+  EXPECT_EQ(describe(sink.bytes()).tensors.size(), 3u);
+  LoadOptions options;
+  options.name_bytes = 2 * sizeof(NamedLeaf);
+  EXPECT_ERROR(describe(sink.bytes(), options), ErrorCode::kLimit);
+}
+
 TEST(Named, WhatHoldsItselfIsLookedIntoOnce) {
   Value inner = Value::list();
   inner.append(inner);

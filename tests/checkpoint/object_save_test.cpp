@@ -3,10 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "base/error_matcher.h"
+#include "checkpoint/saved.h"
 #include "checkpoint/value_builders.h"
-#include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/objects.h"
-#include "sconce/checkpoint/save.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -15,19 +14,12 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-struct Saved {
-  Value value;
-  std::vector<std::string> warnings;
-};
+const SaveOptions kKeepObjects{.keep_objects = true};
 
-Saved saved(const Value& value, const SaveOptions& options = {.keep_objects = true}) {
-  MemorySink sink;
-  const SaveReport report = save(sink, value, options);
-  return {load(sink.bytes()), report.warnings};
+bool is_kept(const Value& object) {
+  return saved(Value::dict({{"x", object}}), kKeepObjects).value().contains("x");
 }
-
-bool is_kept(const Value& object) { return saved(Value::dict({{"x", object}})).value.contains("x"); }
-bool is_plain(const Value& object) { return saved(Value::dict({{"x", object}}), {}).value.contains("x"); }
+bool is_plain(const Value& object) { return saved(Value::dict({{"x", object}}), {}).value().contains("x"); }
 
 const Value kList = Value::global("builtins", "list");
 
@@ -71,8 +63,8 @@ TEST(SaveObjects, OneBadPartSpoilsACall) {
   EXPECT_FALSE(is_kept(call("collections", "Counter", {Value::dict({{evil, 1}})})));
   Value deque = call("collections", "deque");
   deque.add_object_element(evil);  // put in afterwards: left out alone
-  const Saved out = saved(Value::dict({{"x", deque}}));
-  EXPECT_TRUE(out.value.contains("x"));
+  const Saved out = saved(Value::dict({{"x", deque}}), kKeepObjects);
+  EXPECT_TRUE(out.value().contains("x"));
   EXPECT_THAT(out.warnings, ElementsAre(HasSubstr("os.system")));
 }
 
@@ -81,9 +73,10 @@ TEST(SaveObjects, KeysAreWrittenWholeOrNotAtAll) {
   const Value evil = call("os", "system", {"x"});
   const Value other = call("os", "system", {"y"});
   const Value deep = Value::tuple({1, Value::tuple({other})});
-  const Saved dict = saved(Value::dict({{Value::tuple({evil}), 1}, {deep, 2}, {Value::tuple({"a"}), 3}}));
-  EXPECT_EQ(dict.value.size(), 1U);
-  EXPECT_EQ(dict.value.items().at(0).second.as_int(), 3);
+  const Saved dict =
+      saved(Value::dict({{Value::tuple({evil}), 1}, {deep, 2}, {Value::tuple({"a"}), 3}}), kKeepObjects);
+  EXPECT_EQ(dict.value().size(), 1U);
+  EXPECT_EQ(dict.value().items().at(0).second.as_int(), 3);
   EXPECT_THAT(dict.warnings, ElementsAre(HasSubstr("a tuple that holds a Python object"),
                                          HasSubstr("a tuple that holds a Python object")));
 
@@ -92,13 +85,13 @@ TEST(SaveObjects, KeysAreWrittenWholeOrNotAtAll) {
     set.append(member);
   }
   EXPECT_EQ(set.size(), 4U);
-  const Saved out = saved(Value::dict({{"s", set}}));
-  EXPECT_EQ(out.value.at("s").size(), 1U);
+  const Saved out = saved(Value::dict({{"s", set}}), kKeepObjects);
+  EXPECT_EQ(out.value().at("s").size(), 1U);
   EXPECT_EQ(out.warnings.size(), 3U);
 
   // A tuple that is no key keeps its length.
-  const Saved plain = saved(Value::dict({{"t", Value::tuple({evil, 2})}}));
-  EXPECT_TRUE(plain.value.at("t").elements().at(0).is_none());
+  const Saved plain = saved(Value::dict({{"t", Value::tuple({evil, 2})}}), kKeepObjects);
+  EXPECT_TRUE(plain.value().at("t").elements().at(0).is_none());
 }
 
 TEST(SaveObjects, WhatFollowsTheCallIsChecked) {
@@ -165,8 +158,8 @@ TEST(SaveObjects, ArraysOfUnknownObjectsKeepTheirLength) {
                                   Value::tuple({3, "|", nullptr, nullptr, nullptr, -1, -1, 63}));
   const Value array =
       numpy_array_of(object, Value::tuple({2}), Value::list({call("os", "system", {"x"}), 5}));
-  const Saved out = saved(Value::dict({{"x", array}}));
-  const Value list = out.value.at("x").object_states().at(0).at(4);
+  const Saved out = saved(Value::dict({{"x", array}}), kKeepObjects);
+  const Value list = out.value().at("x").object_states().at(0).at(4);
   ASSERT_EQ(list.size(), 2u);
   EXPECT_TRUE(list.at(0).is_none());
 }
@@ -179,17 +172,17 @@ TEST(SaveObjects, ModulesOfTorchNn) {
   EXPECT_FALSE(is_kept(module_of({.more = {{"__class__", 1}}})));
   EXPECT_FALSE(is_kept(call("torch.nn.modules.linear", "Linear", {2, 3})));
   Value holder = module_of({.modules = Value::dict({{"evil", module_of({.owner = "m", .name = "Evil"})}})});
-  const Saved out = saved(Value::list({holder}));
+  const Saved out = saved(Value::list({holder}), kKeepObjects);
   EXPECT_THAT(out.warnings, ElementsAre(HasSubstr("m.Evil")));
-  EXPECT_EQ(out.value.at(0).object_states().at(0).at("_modules").size(), 0u);
+  EXPECT_EQ(out.value().at(0).object_states().at(0).at("_modules").size(), 0u);
 }
 
 TEST(SaveObjects, MetaTensorsAreTensors) {
   const MetaTensor meta{kFloat32, Geometry::contiguous({2, 3}), true, true};
   const Saved out = saved(Value::dict({{"x", meta_value(meta)}}), {});
   EXPECT_THAT(out.warnings, IsEmpty());
-  ASSERT_TRUE(meta_tensor(out.value.at("x")));
-  EXPECT_TRUE(meta_tensor(out.value.at("x"))->is_parameter);
+  ASSERT_TRUE(meta_tensor(out.value().at("x")));
+  EXPECT_TRUE(meta_tensor(out.value().at("x"))->is_parameter);
   const Value f4 = Value::global("torch", "float32");
   const auto from_type = [&](const Value& function, const Value& type, const Value& state) {
     return call("torch._tensor", "_rebuild_from_type_v2",
@@ -230,9 +223,9 @@ TEST(SaveObjects, AttributesOfTensors) {
   tensor.set_attribute("note", 1);
   tensor.set_attribute("__reduce__", Value::global("pathlib", "Path"));
   tensor.set_attribute("__class__", Value::global("collections", "Counter"));
-  const Saved out = saved(Value::list({tensor}));
-  EXPECT_EQ(out.value.at(0).attributes().size(), 1u);
-  EXPECT_EQ(out.value.at(0).attribute("note")->as_int(), 1);
+  const Saved out = saved(Value::list({tensor}), kKeepObjects);
+  EXPECT_EQ(out.value().at(0).attributes().size(), 1u);
+  EXPECT_EQ(out.value().at(0).attribute("note")->as_int(), 1);
   EXPECT_THAT(out.warnings, ElementsAre(HasSubstr("__reduce__"), HasSubstr("collections.Counter")));
 }
 
@@ -252,12 +245,12 @@ TEST(SaveObjects, SparseParametersAndDevices) {
   leaf.device = "cuda:1";
   Value value = leaf;
   value.set_attribute("note", 1);
-  const Value back = saved(Value::list({value}), {.keep_device = true}).value.at(0);
+  const Value back = saved(Value::list({value}), {.keep_device = true}).value().at(0);
   ASSERT_TRUE(back.is_sparse());
   EXPECT_TRUE(back.as_sparse().is_parameter && back.as_sparse().requires_grad);
   EXPECT_EQ(back.as_sparse().device, "cuda:1");
   EXPECT_EQ(back.attribute("note")->as_int(), 1);
-  EXPECT_EQ(saved(Value::list({value}), {}).value.at(0).as_sparse().device, "cpu");
+  EXPECT_EQ(saved(Value::list({value}), {}).value().at(0).as_sparse().device, "cpu");
 }
 
 TEST(SaveObjects, DevicesThatHaveNoStorage) {
@@ -265,13 +258,13 @@ TEST(SaveObjects, DevicesThatHaveNoStorage) {
   leaf.array = Array::from<float>({1, 2}, {2});
   leaf.device = "xla:0";
   leaf.requires_grad = true;
-  const TensorLeaf kept = saved(Value(leaf), {.keep_device = true}).value.as_tensor();
+  const TensorLeaf kept = saved(Value(leaf), {.keep_device = true}).value().as_tensor();
   EXPECT_EQ(kept.device, "xla:0");
   EXPECT_TRUE(kept.requires_grad);
   EXPECT_TRUE(kept.array.same_bits(leaf.array));
-  EXPECT_EQ(saved(Value(leaf), {}).value.as_tensor().device, "cpu");
+  EXPECT_EQ(saved(Value(leaf), {}).value().as_tensor().device, "cpu");
   leaf.device = "meta";  // with data: it stays what it is
-  EXPECT_EQ(saved(Value(leaf), {}).value.as_tensor().device, "meta");
+  EXPECT_EQ(saved(Value(leaf), {}).value().as_tensor().device, "meta");
 }
 
 }  // namespace

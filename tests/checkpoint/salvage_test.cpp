@@ -227,6 +227,49 @@ TEST(Salvage, LargeZipAtRandomPlaces) {
   }
 }
 
+// The storages of torch.jit.save stand before what names them: a cut costs all of them or none.
+TEST(Salvage, TorchScriptCutAtEveryByteAndFlippedAtEveryByte) {
+  for (const char* name : {"jit_113.pt", "jit_26.pt"}) {
+    SCOPED_TRACE(name);
+    const Bytes bytes = read_file(testing::golden_path(cat("formats/jit/", name)));
+    const Arrays original = arrays_of(load(bytes));
+    const Listing listing = describe(bytes);
+    const std::size_t code = as_chars(bytes).find("code/__torch__");  // the record behind data.pkl
+    std::size_t largest_error = 0;
+    for (std::size_t end = 0; end < bytes.size(); ++end) {
+      SCOPED_TRACE(end);
+      try {
+        const Salvage salvage = checkpoint::salvage(std::span(bytes).first(end));
+        expect_true(salvage, original);
+        EXPECT_EQ(salvage.format, Format::kTorchScript);
+        // Within the record that tells the order of bytes that is unknown.
+        const std::size_t order = as_chars(bytes).find("/byteorder");
+        const bool is_all = salvage.recovered.size() == original.size();
+        ASSERT_TRUE(is_all || (end > order && end < order + 128 && salvage.recovered.empty()));
+        // Before it, it may have been another one.
+        const bool knows_order = order != std::string_view::npos && end > order + 128;
+        for (const SalvagedTensor& tensor : salvage.recovered) ASSERT_EQ(tensor.is_checked, knows_order);
+      } catch (const Error&) {
+        largest_error = end;
+      }
+      const Bytes damaged = flipped(bytes, 8 * end + end % 8);
+      try {
+        const Salvage salvage = checkpoint::salvage(damaged);
+        expect_true(salvage, original);
+        ASSERT_LE(salvage.lost.size(), 1u);
+        const bool is_unsure = std::any_of(salvage.notes.begin(), salvage.notes.end(), [](const auto& note) {
+          return note.find("byteorder") != std::string::npos;
+        });
+        for (const SalvagedTensor& tensor : salvage.recovered) ASSERT_NE(tensor.is_checked, is_unsure);
+      } catch (const Error& error) {
+        ASSERT_LT(end, code) << error.what();
+      }
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+    EXPECT_LT(largest_error, code);
+  }
+}
+
 TEST(Salvage, SafetensorsCutAtEveryByte) {
   std::mt19937_64 random(4);
   const Value value = Value::dict({{"a", random_array(random, {3, 2}, kFloat32)},

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "base/error_matcher.h"
 #include "base/file_size_limit.h"
 #include "base/temporary_folder.h"
@@ -14,6 +16,7 @@
 namespace sconce::checkpoint {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -57,6 +60,72 @@ TEST(Save, MetadataOfSafetensorsIsMissedAloud) {
   EXPECT_THAT(warnings(Format::kSafetensors), ElementsAre());
   for (const Format format : {Format::kTorchZip, Format::kTorchLegacy, Format::kNpz}) {
     EXPECT_THAT(warnings(format), ElementsAre(HasSubstr("'author'"))) << format_name(format);
+  }
+}
+
+// A state_dict whose `_metadata` says more than versions, as torch.nn.utils.spectral_norm leaves it.
+Value telling_state_dict() {
+  StateDict state;
+  state.set("fc.weight", Array::ones({2}));
+  state.set("fc.bias", Array::zeros({2}));
+  const Value spectral = Value::dict({{"weight.version", 1}});
+  state.set_metadata(StateDict::Metadata{{"", Value::dict({{"version", 1}})},
+                                         {"fc", Value::dict({{"version", 1}, {"spectral_norm", spectral}})}});
+  return Value(state);
+}
+
+class LostMetadata : public TemporaryFolder {
+ protected:
+  std::vector<std::string> warnings(const Value& value, const SaveOptions& options) const {
+    SaveOptions wanted = options;
+    wanted.replace = true;
+    return save(path("out"), value, wanted).warnings;
+  }
+};
+
+TEST_F(LostMetadata, OfModulesIsSaidOnce) {
+  const Value state = telling_state_dict();
+  for (const Value& value : {state, Value::dict({{"model", state}})}) {
+    EXPECT_THAT(warnings(value, {.format = Format::kTorchZip}), ElementsAre());
+    EXPECT_THAT(warnings(value, {.format = Format::kTorchLegacy}), ElementsAre());
+    for (const Format format : {Format::kSafetensors, Format::kNpz}) {
+      EXPECT_THAT(
+          warnings(value, {.format = format}),
+          ElementsAre(AllOf(HasSubstr("_metadata of 1 state_dict:"), HasSubstr(format_name(format)))));
+    }
+    std::filesystem::remove(path("out"));
+    EXPECT_THAT(warnings(value, {.format = Format::kDcp}),
+                ElementsAre(HasSubstr("_metadata of 1 state_dict:")));
+    std::filesystem::remove_all(path("out"));
+    EXPECT_THAT(warnings(value, {.format = Format::kSafetensors, .shard_size = 8}),
+                ElementsAre(HasSubstr("_metadata of 1 state_dict:")));
+  }
+  EXPECT_THAT(warnings(Value::list({state, telling_state_dict()}), {.format = Format::kNpz}),
+              ElementsAre(HasSubstr("_metadata of 2 state_dicts:")));
+}
+
+// Each file of a set of torch files is a dict, which has that of the whole.
+TEST_F(LostMetadata, OfTheTopIsKeptInSetsOfTorchFiles) {
+  const Value state = telling_state_dict();
+  const SaveOptions set{.format = Format::kTorchZip, .replace = true, .shard_size = 8};
+  EXPECT_THAT(save(path("net.bin"), state, set).warnings, ElementsAre());
+  EXPECT_TRUE(load(path("net.bin.index.json")).attribute("_metadata")->at("fc").contains("spectral_norm"));
+  EXPECT_THAT(save(path("net.bin"), Value::dict({{"model", state}}), set).warnings,
+              ElementsAre(HasSubstr("_metadata of 1 state_dict:")));
+}
+
+TEST_F(LostMetadata, VersionsAreNotWorthAWarning) {
+  Value state = telling_state_dict();
+  state.set_attribute("_metadata", Value::dict({{"", Value::dict({{"version", 2}})}, {"fc", Value::dict()}}));
+  for (const Format format : {Format::kSafetensors, Format::kNpz, Format::kDcp}) {
+    EXPECT_THAT(warnings(state, {.format = format}), ElementsAre()) << format_name(format);
+    std::filesystem::remove_all(path("out"));
+  }
+  // Neither a module's entry nor the whole is what PyTorch writes.
+  for (const Value& odd :
+       {Value("text"), Value::dict({{"fc", 3}}), Value::dict({{"fc", Value::dict({{"version", "2"}})}})}) {
+    state.set_attribute("_metadata", odd);
+    EXPECT_THAT(warnings(state, {.format = Format::kSafetensors}), ElementsAre(HasSubstr("_metadata")));
   }
 }
 

@@ -51,6 +51,16 @@ TEST(Convert, WithoutAnythingToDoTheValueComesBack) {
   EXPECT_TRUE(convert(root, {}).value.is(root));
 }
 
+TEST(Convert, FlatteningSaysWhichMetadataItLoses) {
+  EXPECT_THAT(convert(checkpoint_tree(), {.flatten = true}).report.warnings, ElementsAre());
+  Value root = checkpoint_tree();
+  root.at("model").set_attribute(
+      "_metadata", Value::dict({{"", Value::dict({{"version", 1}, {"spectral_norm", Value::dict()}})}}));
+  EXPECT_THAT(convert(root, {.flatten = true}).report.warnings,
+              ElementsAre(HasSubstr("_metadata of 1 state_dict:")));
+  EXPECT_THAT(convert(root, {}).report.warnings, ElementsAre());
+}
+
 TEST(Convert, SelectionKeepsTheTreesShape) {
   const auto out = convert(checkpoint_tree(), {.select = {"optimizer.*", "*.bias"}, .exclude = {"*.lr"}});
   EXPECT_EQ(value_repr(out.value, {.elements = 99, .depth = 9}),

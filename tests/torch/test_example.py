@@ -5,7 +5,7 @@ import re
 
 import torch
 
-from sconce_torch import TestCase, differences, load, run_sconce, tensors
+from sconce_torch import TestCase, binary, differences, load, run_sconce, tensors
 
 # Threads that wait by spinning take the processor from the tests beside this one.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -43,7 +43,7 @@ class Example(TestCase):
         accuracies = [float(number) for number in re.findall(r"test accuracy ([\d.]+) %", text)]
         self.assertGreater(accuracies[-1], 80)
         self.assertIn("both give the same answers to the last bit", text)
-        self.assertIn(f"build/release/bin/sconce inspect {path}\n", text)
+        self.assertIn(f"{binary('sconce')} inspect {path}\n", text)
         self.assertIn(f"torch.load('{path}')\n", text)
 
         self.check_checkpoint(path)

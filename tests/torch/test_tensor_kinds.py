@@ -110,10 +110,12 @@ class Tensors(Case):
         report = run_sconce("verify", "--json", path, check=False)
         self.assertEqual((1, "damaged"), (report.returncode, json.loads(report.stdout)["structure"]))
         self.assertIn("'s' points outside itself: indices[0, 1] is 1099511627776", json.loads(report.stdout)["problems"][0]["text"])
-        refused = run_sconce("convert", path, self.folder / "out.pt", check=False)
-        self.assertEqual(2, refused.returncode)
-        self.assertIn("indices[0, 1]", refused.stderr)
-        self.assertFalse((self.folder / "out.pt").exists())
+        for command in (("convert", path, self.folder / "out.pt"), ("merge", path, self.folder / "out.pt")):
+            refused = run_sconce(*command, check=False)
+            self.assertEqual(2, refused.returncode)
+            self.assertIn(f"sconce: {path}: ", refused.stderr)  # the input is at fault
+            self.assertIn("indices[0, 1]", refused.stderr)
+            self.assertFalse((self.folder / "out.pt").exists())
         salvaged = json.loads(run_sconce("salvage", "--json", path, self.folder / "out.pt", check=False).stdout)
         self.assertEqual(["s"], [tensor["name"] for tensor in salvaged["lost"]])
         self.assertEqual(["a"], list(load(self.folder / "out.pt")))

@@ -34,6 +34,6 @@ struct Recovery {
 // of detached tensors with `_metadata`, which torch.load(weights_only=True) takes. What is not replaced stays
 // shared with `root`, which does not change; a module reached twice becomes one state_dict. Modules inside
 // other objects stay where they are. Errors as module_state().
-Recovery recover_modules(const Value& root);
+Recovery recover_modules(const Value& root, const NamedLimits& limits = {});
 
 }  // namespace sconce::checkpoint

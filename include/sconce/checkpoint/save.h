@@ -51,7 +51,8 @@ struct SaveReport {
 // is complete. The same value gives the same bytes. A storage that several tensors share is written once,
 // whole, with each tensor's strides. dcp is a folder; one that is there is replaced only when it holds
 // nothing but a checkpoint. torch-legacy holds the dtypes that have a storage class. Errors: kUnsupported
-// (the format cannot hold it), kNoSpace, kPermission, kExists, kNotFound (no such folder), kIo.
+// (the format cannot hold it), kNoSpace, kPermission, kExists, kNotFound (no such folder), kIo, each with
+// `path`; kCorrupt (a sparse tensor that points outside itself), without.
 SaveReport save(const std::string& path, const Value& value, const SaveOptions& options = {});
 
 // The same into `sink`, as a torch-zip unless a format is given; `archive_name` names its top folder.

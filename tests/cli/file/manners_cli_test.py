@@ -156,6 +156,17 @@ class MannersTest(CommandTest):
             self.assertRegex(shown, r"reading +\d+% \[=* *\] [\d.]+ [KMG]iB/s  \d+:\d\d left")
             self.assertEqual(sconce("inspect", "--digest", source).stderr, "")
 
+    def test_progress_of_reading(self):
+        with tempfile.TemporaryDirectory() as folder:
+            big = hollow_safetensors(pathlib.Path(folder) / "big.safetensors", 8, 1 << 28)
+            for verb, command in (("reading", ("inspect", "--stats", "--digest", big)),
+                                  ("verifying", ("verify", "--finite", big)), ("comparing", ("diff", big, big))):
+                with self.subTest(command=command[0]):
+                    shown = self.on_a_terminal(*command, SCONCE_NUM_THREADS="1")
+                    self.assertRegex(shown, verb + r" +\d+% \[=* *\] [\d.]+ [KMG]iB/s  \d+:\d\d left")
+                    self.assertEqual(shown.count(verb), shown.count("\r" + verb))  # on a line of its own
+            self.assertEqual(sconce("inspect", "--digest", "--filter", "t0", big).stderr, "")
+
     def test_manual_page(self):
         page = sconce("__man").stdout
         committed = (SOURCE / "docs/man/sconce.1").read_text()

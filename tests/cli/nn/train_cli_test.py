@@ -553,6 +553,17 @@ class Weights(Case):
         self.assertIn("airplane", text)
         self.assertIn("top-5", text)
 
+    def test_code_in_weights_is_warned_of(self):
+        path = self.folder / "code.pt"
+        with zipfile.ZipFile(path, "w") as archive:  # {"e": os.system("hi")}
+            archive.writestr("net/data.pkl", b"\x80\x02}X\1\0\0\0ecos\nsystem\nX\2\0\0\0hi\x85Rs.")
+            archive.writestr("net/version", b"3\n")
+        for command in (("eval", "--arch", "lenet", "--weights"), ("train", "--init"), ("train", "--resume")):
+            with self.subTest(command=command):
+                result = self.run_sconce(*command, path, "--data", self.cifar, status=2)
+                self.assertIn(f"warning: {path}: it names os.system (runs a shell command)", result.stderr)
+                self.assertEqual(result.stdout, "")
+
     def test_eval_refuses(self):
         path = self.folder / "net.safetensors"
         write_safetensors(path, LENET)
