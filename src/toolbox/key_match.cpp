@@ -240,8 +240,12 @@ class Matching {
     }
     const LayerMatches found =
         match_layers(source_tree_, source_root, target_tree_, target_root, order_known);
-    out_.source_prefix = with_dot(joined(source_tree_.path(source_root)));
-    out_.target_prefix = with_dot(joined(target_tree_.path(target_root)));
+    const Components source_path = source_tree_.path(source_root);
+    const Components target_path = target_tree_.path(target_root);
+    is_prefix_usual_ = std::all_of(source_path.begin(), source_path.end(), is_usual_container) &&
+                       std::all_of(target_path.begin(), target_path.end(), is_usual_container);
+    out_.source_prefix = with_dot(joined(source_path));
+    out_.target_prefix = with_dot(joined(target_path));
     for (const MatchedPair& pair : found.pairs) take_pair(pair, false, false);
     for (const MatchedPair& pair : found.mismatched) take_mismatch(pair);
     for (const auto& [target, candidates] : found.ambiguous) note_ambiguous(target, candidates);
@@ -304,27 +308,28 @@ class Matching {
 
   bool doubt_once() {
     std::unordered_map<std::string, std::size_t> left;           // what it is -> a target that got nothing
-    std::unordered_map<std::string, std::size_t> left_in_lists;  // the same and the list it is in
+    std::unordered_map<std::string, std::size_t> left_in_lists;  // the same and its name without the numbers
     for (std::size_t i = 0; i < targets_.size(); ++i) {
       if (target_taken_[i] || is_mapped_[i]) continue;
       left.emplace(what_it_is(i), i);
-      for (std::string& place : places_in_lists(i)) left_in_lists.emplace(std::move(place), i);
+      left_in_lists.emplace(what_it_is_in_lists(i), i);
     }
     if (left.empty()) return false;
+    const bool is_prefix_weak = !is_prefix_usual_ && layers_by_prefix() == 1;
     std::vector<std::pair<std::size_t, std::size_t>> doubtful;  // target with a match, target without
     for (std::size_t i = 0; i < targets_.size(); ++i) {
       const auto& match = target_match_[i];
       if (!match || !match->source || match->transpose || match->reshape) continue;
-      if (match->rule == MatchRule::kOnlyFit || match->rule == MatchRule::kOrder) {
-        if (const auto rival = left.find(what_it_is(i)); rival != left.end())
+      const auto find_rival = [&](const auto& among, const std::string& text) {
+        if (const auto rival = among.find(text); rival != among.end())
           doubtful.emplace_back(i, rival->second);
+      };
+      const bool is_weak = match->rule == MatchRule::kOnlyFit || match->rule == MatchRule::kOrder ||
+                           (match->rule == MatchRule::kPrefix && is_prefix_weak);
+      if (is_weak) {
+        find_rival(left, what_it_is(i));
       } else if (match->rule == MatchRule::kNumbering) {
-        for (const std::string& place : places_in_lists(i)) {
-          const auto rival = left_in_lists.find(place);
-          if (rival == left_in_lists.end()) continue;
-          doubtful.emplace_back(i, rival->second);
-          break;
-        }
+        find_rival(left_in_lists, what_it_is_in_lists(i));
       }
     }
     for (const auto& [target, rival] : doubtful) {
@@ -338,22 +343,28 @@ class Matching {
     return !doubtful.empty();
   }
 
+  // How many layers agree that a prefix is one: a single one may be another layer of that name.
+  std::size_t layers_by_prefix() const {
+    std::set<Components> layers;
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
+      if (!target_match_[i] || target_match_[i]->rule != MatchRule::kPrefix) continue;
+      const Components& components = target_tree_.name(i).components;
+      layers.emplace(components.begin(), components.end() - 1);
+    }
+    return layers.size();
+  }
+
   std::string what_it_is(std::size_t target) const {
     const KeyInfo& info = targets_[target];
     return cat(target_tree_.kind_of(target), " ", info.dtype, " ", info.shape);
   }
-
-  // One for each number in its name: equal for the same places in two layers of one list.
-  std::vector<std::string> places_in_lists(std::size_t target) const {
-    const Components& components = target_tree_.name(target).components;
-    std::vector<std::string> out;
-    for (std::size_t number = 0; number < components.size(); ++number) {
-      if (!is_number(components[number])) continue;
-      Components list = components;
-      list[number] = "#";
-      out.push_back(cat(joined(list), " ", what_it_is(target)));
+  // Equal for what could change places by other numbers.
+  std::string what_it_is_in_lists(std::size_t target) const {
+    Components components = target_tree_.name(target).components;
+    for (std::string& component : components) {
+      if (is_number(component)) component.assign(1, '#');
     }
-    return out;
+    return cat(joined(components), " ", what_it_is(target));
   }
   static bool is_number(const std::string& text) {
     return !text.empty() &&
@@ -446,6 +457,7 @@ class Matching {
   std::vector<bool> source_taken_;
   std::vector<bool> is_mapped_;
   std::map<std::size_t, std::pair<NoMatch, std::vector<std::size_t>>> problems_;
+  bool is_prefix_usual_ = true;
   KeyMatching out_;
 };
 

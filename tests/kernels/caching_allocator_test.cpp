@@ -66,7 +66,7 @@ TEST(CachingAllocator, RefusesWhatNoMachineHas) {
   EXPECT_EQ(allocator.used_bytes(), 0U);
 }
 
-TEST(CachingAllocator, ServesSeveralThreads) {
+TEST(CachingAllocatorThreads, AreServedAtOnce) {
   CachingAllocator allocator;
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
@@ -84,7 +84,7 @@ TEST(CachingAllocator, ServesSeveralThreads) {
   EXPECT_EQ(allocator.used_bytes(), 0U);
 }
 
-TEST(CachingAllocator, ThreadsGiveBackWhatTheyKeptForThemselves) {
+TEST(CachingAllocatorThreads, GiveBackWhatTheyKeptForThemselves) {
   CachingAllocator& allocator = kernels::caching_allocator();
   const std::size_t before = allocator.used_bytes();
   std::thread([&] {

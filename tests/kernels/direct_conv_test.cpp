@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/direct/bands.h"
 #include "kernels/direct/choice.h"
 #include "kernels/direct/conv.h"
 #include "kernels/direct/conv_sparse.h"
@@ -96,9 +97,11 @@ TEST(DirectConv, EqualsTheReference) {
   }
 }
 
-TEST(DirectConv, GivesTheSameBitsForAnyNumberOfThreads) {
+// Large enough for every pass to be cut into parts for several threads.
+TEST(DirectConvThreads, GiveTheSameBitsWhateverTheirNumber) {
   Random random(5);
-  const ConvSizes s = kernels::conv_sizes({40, 3, 20, 20}, {6, 3, 5, 5}, {});
+  const ConvSizes s = kernels::conv_sizes({400, 3, 20, 20}, {6, 3, 5, 5}, {});
+  ASSERT_GT(400, 3 * direct::unit_grain(s, 400));
   const Array image = random.normal(s.image_shape());
   const Array weight = random.normal(s.weight_shape());
   const Array grad = random.normal(s.output_shape());

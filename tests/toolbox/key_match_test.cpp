@@ -129,6 +129,47 @@ TEST(KeyMatch, RenumberingThatNothingProves) {
                                            "f.1.weight: ambiguous f.0.weight f.2.weight f.4.weight"));
 }
 
+// What is left may be either layer, and the other is absent.
+TEST(KeyMatch, AFitIsNoProofWhereAnotherTargetFitsAsWell) {
+  const auto linear = [](const std::string& name) {
+    return std::vector<KeyInfo>{key(name + ".weight", {4, 2}), key(name + ".bias", {4})};
+  };
+  std::vector<KeyInfo> targets = linear("attn.0.fc1.fc2");
+  for (const KeyInfo& each : linear("bn2")) targets.push_back(each);
+  const Found found = match(targets, linear("other"));
+  EXPECT_THAT(found.matches, IsEmpty());
+  EXPECT_THAT(found.unmatched,
+              ElementsAre("attn.0.fc1.fc2.weight: ambiguous other.weight",
+                          "attn.0.fc1.fc2.bias: ambiguous other.bias", "bn2.weight: ambiguous other.weight",
+                          "bn2.bias: ambiguous other.bias"));
+  EXPECT_TRUE(match(linear("attn.0.fc1.fc2"), linear("other")).matching.is_complete());
+}
+
+TEST(KeyMatch, OneLayerIsNoProofOfAPrefix) {
+  const auto targets = keys({"enc.layer.fc.weight", "fc.weight"});
+  EXPECT_THAT(match(targets, keys({"enc.other.fc.weight", "x.weight"})).matches, IsEmpty());
+  EXPECT_THAT(match(keys({"fc.weight"}), keys({"enc.other.fc.weight"})).matches,
+              ElementsAre("fc.weight <- enc.other.fc.weight (prefix)"));
+}
+
+// block.6 lost a layer and looks like block.4, which is absent.
+TEST(KeyMatch, ANumberIsNoProofWhereAnotherTargetFitsAsWell) {
+  const auto norm = [](const std::string& name) {
+    return std::vector<KeyInfo>{key(name + ".weight", {4}), key(name + ".bias", {4})};
+  };
+  std::vector<KeyInfo> targets = {key("block.2.weight", {3})};
+  for (const char* name : {"block.4.0", "block.6.2", "block.6.5"}) {
+    for (const KeyInfo& each : norm(name)) targets.push_back(each);
+  }
+  targets.push_back(key("block.8.weight", {5}));
+  std::vector<KeyInfo> sources = {targets.front()};
+  for (const KeyInfo& each : norm("block.6.2")) sources.push_back(each);
+  sources.push_back(targets.back());
+  for (const KeyMatch& each : match(targets, sources).matching.matches) {
+    EXPECT_EQ(targets[each.target].name, sources[*each.source].name);
+  }
+}
+
 TEST(KeyMatch, FewerLayersByTheirNames) {
   const Found fewer =
       match(keys({"f.0.weight", "f.1.weight"}), keys({"f.0.weight", "f.1.weight", "f.2.weight"}));

@@ -34,10 +34,14 @@ inline Bands image_bands(const ConvSizes& s) {
                                static_cast<std::int64_t>(sizeof(float)));
 }
 
-// How many of `units` equal parts of a pass one thread takes at least: below about 100 us of work a second
-// thread costs more than it brings.
+// `count` or a little more: a multiple of `step`.
+constexpr std::int64_t round_up(std::int64_t count, std::int64_t step) {
+  return (count + step - 1) / step * step;
+}
+
+// How many of `units` equal parts of a pass one thread takes at least.
 inline std::int64_t unit_grain(const ConvSizes& s, std::int64_t units) {
-  constexpr double kWorthAThread = 4e6;  // multiplications
+  constexpr double kWorthAThread = 4e6;  // multiplications, some 100 us: far above what waking a thread costs
   const double each = s.work() / static_cast<double>(units);
   return static_cast<std::int64_t>(std::clamp(kWorthAThread / std::max(each, 1.0), 1.0, 1e9));
 }

@@ -41,7 +41,7 @@ double density(const Array& grad) {
 }
 
 // About how many cycles an image takes: terms and factors are fitted to measurements of
-// bench/kernels_bench.cpp.
+// bench/convolutions.cpp.
 struct Costs {
   double in_plane, out_plane, in, out, taps, vectors, lanes;
 

@@ -20,8 +20,6 @@ struct PackedGrads;
 // of the cache holds them.
 constexpr std::int64_t kChunkBytes = 256 << 10;
 
-std::int64_t round_up(std::int64_t count) { return (count + kCountStep - 1) / kCountStep * kCountStep; }
-
 // `grad` of an image's group from output row `first` on, in rows as wide as the source's; zeros elsewhere.
 void pack_grad(const ConvSizes& s, const WindowSource& source, const float* grad, std::int64_t first,
                std::int64_t rows, std::int64_t stride, float* out) {
@@ -46,7 +44,7 @@ Array conv2d_backward_weight(const ConvSizes& s, const Array& grad, const Array&
   const Bands bands = image_bands(s);
   const WindowSource source = window_source(s, bands.rows);
   const std::int64_t width = source.packing.count.w;
-  const std::int64_t stride = round_up(bands.rows * width);
+  const std::int64_t stride = round_up(bands.rows * width, kCountStep);
   const std::int64_t pieces = s.batch * bands.count;  // of each group
   const std::int64_t piece_bytes =
       (source.size + channels * stride) * static_cast<std::int64_t>(sizeof(float));
@@ -73,7 +71,7 @@ Array conv2d_backward_weight(const ConvSizes& s, const Array& grad, const Array&
                   packed_grad + i * channels * stride);
       }
       sum_products({packed, source.size, source.offsets.data(), terms, packed_grad, channels * stride, stride,
-                    channels, count, round_up((bands.rows - 1) * width + s.out.w),
+                    channels, count, round_up((bands.rows - 1) * width + s.out.w, kCountStep),
                     parts.data() + unit * numel});
     }
   });

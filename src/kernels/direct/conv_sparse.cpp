@@ -18,8 +18,6 @@ struct Values;
 struct Places;
 struct GradPixels;
 
-std::int64_t round_up(std::int64_t count, std::int64_t step) { return (count + step - 1) / step * step; }
-
 // weight (O, C / groups, KH, KW) as groups x group_out x runs.
 std::vector<float> weights_in_runs(const ConvSizes& s, const Runs& runs, const float* weight) {
   const std::int64_t numel = s.group_in() * s.kernel.h * s.kernel.w;
