@@ -83,11 +83,11 @@ std::string salvage_hint(const Error& error) {
   return checkpoint::can_salvage(error.path()) ? "; try 'sconce salvage'" : "";
 }
 
-// For a limit, where the command has the option that raises limits.
+// For a limit that the command's option raises.
 std::string limit_hint(const Error& error, const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   const bool has_option = !chosen.empty() && chosen.front()->get_option_no_throw(kLimitOption) != nullptr;
-  return error.code() == ErrorCode::kLimit && has_option ? cat("; see ", kLimitOption) : "";
+  return has_option && !error.limit().empty() ? cat("; see ", kLimitOption, " ", error.limit()) : "";
 }
 
 int guarded(const CLI::App& app, const std::function<int()>& run) {

@@ -30,8 +30,9 @@ Json offset_json(const std::optional<std::uint64_t>& offset) {
 
 // The library knows the limits, the command its option.
 std::string advice_of(const Problem& problem) {
-  return problem.code == ErrorCode::kLimit ? cat("a limit was reached; ", kLimitOption, " can raise it")
-                                           : problem.advice;
+  return problem.limit.empty()
+             ? problem.advice
+             : cat("a limit was reached; ", kLimitOption, " ", problem.limit, " can raise it");
 }
 
 Json problem_json(const Problem& problem) {

@@ -1,12 +1,11 @@
 #include "sconce/base/error.h"
 
 #include <array>
-#include <utility>
 
 namespace sconce {
 namespace {
 
-std::string compose(std::string_view where, std::string_view text, std::string_view path) {
+std::string composed(std::string_view where, std::string_view text, std::string_view path) {
   std::string out;
   if (!path.empty()) out += escaped(path) + ": ";
   if (!where.empty()) {
@@ -38,41 +37,50 @@ std::string_view error_code_name(ErrorCode code) {
 }
 
 Error::Error(ErrorCode code, std::string_view where, std::string_view text)
-    : std::runtime_error(compose(where, text, {})), code_(code), where_(where), text_(text) {}
+    : std::runtime_error(composed(where, text, {})), code_(code), where_(where), text_(text) {}
 
-Error::Error(const Error& from, std::string text, std::string path, std::string record,
-             std::optional<std::uint64_t> offset, OffsetIn offset_in)
-    : std::runtime_error(compose(from.where_, text, path)),
-      code_(from.code_),
-      where_(from.where_),
-      text_(std::move(text)),
-      path_(std::move(path)),
-      record_(std::move(record)),
-      offset_(offset),
-      offset_in_(offset_in) {}
+void Error::compose() {
+  static_cast<std::runtime_error&>(*this) = std::runtime_error(composed(where_, text_, path_));
+}
 
 Error Error::in_file(std::string_view path) const {
-  if (!path_.empty()) return *this;
-  return {*this, text_, std::string(path), record_, offset_, offset_in_};
+  Error out = *this;
+  if (!path_.empty()) return out;
+  out.path_ = path;
+  out.compose();
+  return out;
 }
 
 Error Error::at_offset(std::uint64_t offset) const {
-  if (offset_) return *this;
-  return {*this, cat(text_, offset_suffix(offset)), path_, record_, offset, offset_in_};
+  Error out = *this;
+  if (offset_) return out;
+  out.offset_ = offset;
+  out.text_ += offset_suffix(offset);
+  out.compose();
+  return out;
 }
 
 Error Error::in_record(std::string_view record, OffsetIn offset_in) const {
-  if (!record_.empty() || record.empty()) return *this;
+  Error out = *this;
+  if (!record_.empty() || record.empty()) return out;
+  out.record_ = record;
+  out.offset_in_ = offset_in;
   const std::string name = cat("'", escaped(record), "'");
-  std::string text = text_;
   if (offset_ && offset_in == OffsetIn::kRecord) {
     const std::string suffix = offset_suffix(*offset_);
-    if (text.ends_with(suffix)) text.resize(text.size() - suffix.size());
-    text += cat(" (at byte ", *offset_, " of the record ", name, ")");
-  } else if (text.find(name) == std::string::npos) {
-    text += cat(" (in the record ", name, ")");
+    if (out.text_.ends_with(suffix)) out.text_.resize(out.text_.size() - suffix.size());
+    out.text_ += cat(" (at byte ", *offset_, " of the record ", name, ")");
+  } else if (out.text_.find(name) == std::string::npos) {
+    out.text_ += cat(" (in the record ", name, ")");
   }
-  return {*this, std::move(text), path_, std::string(record), offset_, offset_in};
+  out.compose();
+  return out;
+}
+
+Error Error::with_limit(std::string_view limit) const {
+  Error out = *this;
+  out.limit_ = limit;
+  return out;
 }
 
 }  // namespace sconce

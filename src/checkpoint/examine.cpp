@@ -20,8 +20,11 @@ namespace {
 
 constexpr std::string_view kSalvage = "'sconce salvage' writes the tensors that can be proven whole";
 
-std::string advice_for(ErrorCode code, bool can_salvage) {
-  switch (code) {
+std::string advice_for(const Problem& problem, bool can_salvage) {
+  if (!problem.limit.empty()) {
+    return cat("the limit '", problem.limit, "' was reached; the library's LoadOptions can raise it");
+  }
+  switch (problem.code) {
     case ErrorCode::kTruncated:
       return cat("copy or download the file again", can_salvage ? "; " : "", can_salvage ? kSalvage : "");
     case ErrorCode::kChecksum:
@@ -30,8 +33,6 @@ std::string advice_for(ErrorCode code, bool can_salvage) {
       return can_salvage ? std::string(kSalvage) : "";
     case ErrorCode::kUnsafe:
       return "do not load it in Python";
-    case ErrorCode::kLimit:
-      return "a limit was reached; the library's LoadOptions can raise it";
     default:
       return {};
   }
@@ -218,7 +219,8 @@ std::string_view integrity_name(Integrity integrity) {
 }
 
 Problem problem_of(const Error& error, const std::string& record) {
-  return {error.code(), cat("[", error.where(), "] ", error.text()), record, error.offset(), {}};
+  return {error.code(), cat("[", error.where(), "] ", error.text()), record, error.offset(), {},
+          error.limit()};
 }
 
 bool looks_like_pickle(std::span<const std::byte> head) {
@@ -256,7 +258,7 @@ Examination examine(const std::string& path, const LoadOptions& options) {
       out = of_folder(std::move(out), std::filesystem::path(file).filename().string());
     }
     const bool salvages = !out.problems.empty() && can_salvage(path, options);
-    for (Problem& problem : out.problems) problem.advice = advice_for(problem.code, salvages);
+    for (Problem& problem : out.problems) problem.advice = advice_for(problem, salvages);
     return out;
   } catch (const Error& error) {
     throw error.in_file(path);

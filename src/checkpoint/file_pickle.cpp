@@ -41,7 +41,8 @@ WindowedPickle parse_in_window(const ByteSource& source, std::uint64_t begin, st
   pickle::Survey survey = pickle::survey(source, begin, begin + most, limits, base_offset);
   if (survey.error && survey.error->code() == ErrorCode::kTruncated && most < there) {
     survey.error = Error(ErrorCode::kLimit, "pickle", cat("a pickle of more than ", most, " bytes"))
-                       .at_offset(base_offset);
+                       .at_offset(base_offset)
+                       .with_limit("pickle");
   }
   const std::uint64_t size = survey.end - begin;
   if (!survey.error) {
@@ -50,7 +51,8 @@ WindowedPickle parse_in_window(const ByteSource& source, std::uint64_t begin, st
       survey.error = Error(ErrorCode::kLimit, "pickle",
                            cat("the pickle of ", size, " bytes needs ", survey.memory,
                                " bytes of memory, at most ", limits.memory, " are taken"))
-                         .at_offset(base_offset);
+                         .at_offset(base_offset)
+                         .with_limit(limits.memory_name);
     }
   }
   if (survey.error) return parse_damaged(source, begin, most, survey, limits, base_offset);

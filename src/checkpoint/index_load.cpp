@@ -76,8 +76,8 @@ class Text {
 Index read_index(const Source& source, const LoadOptions& options) {
   require(!source.path.empty(), ErrorCode::kUnsupported, "index",
           "an index names other files: it is read by its path, not from memory");
-  require(source.bytes->size() <= options.index_bytes, ErrorCode::kLimit, "index", "the index has ",
-          source.bytes->size(), " bytes, at most ", options.index_bytes, " are read");
+  require_limit(source.bytes->size() <= options.index_bytes, "header", "index", "the index has ",
+                source.bytes->size(), " bytes, at most ", options.index_bytes, " are read");
   std::vector<std::byte> bytes(static_cast<std::size_t>(source.bytes->size()));
   source.bytes->read_at(bytes, 0);
   const Text text(as_chars(bytes));

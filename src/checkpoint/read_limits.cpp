@@ -36,10 +36,13 @@ pickle::Limits pickle_limits(const LoadOptions& options, std::uint64_t size, std
   const std::uint64_t most = size <= stored
                                  ? options.pickle_bytes
                                  : std::min(options.pickle_bytes, std::max(kSmallPickle, by_stored));
-  require(size <= most, ErrorCode::kLimit, "torch", "a pickle has ", size, " bytes (", stored,
-          " in the file), at most ", most, " are read");
+  require_limit(size <= most, size > options.pickle_bytes ? "pickle" : "ratio", "torch", "a pickle has ",
+                size, " bytes (", stored, " in the file), at most ", most, " are read");
   pickle::Limits out = options.pickle;
-  out.memory = std::min(out.memory, 3 * kSmallPickle + std::min(by_stored, by_size));
+  if (const std::uint64_t by_ratio = 3 * kSmallPickle + std::min(by_stored, by_size); by_ratio < out.memory) {
+    out.memory = by_ratio;
+    out.memory_name = "ratio";
+  }
   return out;
 }
 

@@ -195,8 +195,8 @@ Header read(const ByteSource& source, std::uint64_t header_bytes, bool is_whole)
   std::array<std::byte, kLengthBytes> length{};
   source.read_at(length, 0);
   const auto size = ByteReader(length, "safetensors").little<std::uint64_t>();
-  require(size <= header_bytes, ErrorCode::kLimit, "safetensors", "the header has ", size, " bytes, at most ",
-          header_bytes, " are read");
+  require_limit(size <= header_bytes, "header", "safetensors", "the header has ", size, " bytes, at most ",
+                header_bytes, " are read");
   require(size <= source.size() - kLengthBytes, ErrorCode::kTruncated, "safetensors", "the header has ", size,
           " bytes, the file ends after ", source.size() - kLengthBytes);
   std::vector<std::byte> bytes(static_cast<std::size_t>(size));

@@ -37,8 +37,8 @@ void refuse_foreign(DType dtype, std::string_view where, std::string_view path) 
 
 Array resolve_lazy_bits(const Array& array, bool conj, bool neg, std::uint64_t limit) {
   if (!conj && !neg) return array;
-  require(array.nbytes() <= limit, ErrorCode::kLimit, "torch", "a conjugate or negative view has ",
-          array.nbytes(), " bytes, at most ", limit, " are made");
+  require_limit(array.nbytes() <= limit, "resolved", "torch", "a conjugate or negative view has ",
+                array.nbytes(), " bytes, at most ", limit, " are made");
   Array out = array.clone();
   const DTypeInfo& info = dtype_info(array.dtype());
   const std::span<std::byte> bytes(out.mutable_raw(), out.nbytes());

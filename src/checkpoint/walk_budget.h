@@ -20,8 +20,8 @@ class WalkBudget {
   // A name of so many bytes and a path of so many keys is kept. Error kLimit.
   void keep(std::size_t name, std::size_t path) {
     name_bytes_ += sizeof(NamedLeaf) + name + path * sizeof(Value);
-    require(name_bytes_ <= limits_.name_bytes, ErrorCode::kLimit, "checkpoint",
-            "the names in the tree need more than ", limits_.name_bytes, " bytes");
+    require_limit(name_bytes_ <= limits_.name_bytes, "names", "checkpoint",
+                  "the names in the tree need more than ", limits_.name_bytes, " bytes");
   }
 
  private:

@@ -19,7 +19,7 @@ namespace sconce::pickle::detail {
 // kCorrupt for what no pickler writes, kLimit.
 class Builder : public StackMachine<NodeId> {
  public:
-  Builder(Arena& arena, const Limits& limits) : StackMachine(limits.memory), arena_(arena), keys_(arena) {}
+  Builder(Arena& arena, const Limits& limits) : StackMachine(limits), arena_(arena), keys_(arena) {}
 
   void note_opcode(std::uint8_t opcode) { arena_.opcodes.set(opcode); }
   void note_protocol(int protocol) { arena_.protocol = protocol; }

@@ -22,9 +22,9 @@ class StackMachine {
   using Slot = SlotType;
 
   // `most_stack` bounds the bytes of stack and marks themselves.
-  explicit StackMachine(std::uint64_t most_memory,
+  explicit StackMachine(const Limits& limits,
                         std::uint64_t most_stack = std::numeric_limits<std::uint64_t>::max())
-      : most_memory_(most_memory), most_stack_(most_stack) {}
+      : most_memory_(limits.memory), memory_name_(limits.memory_name), most_stack_(most_stack) {}
 
   // What follows comes from the opcode at `offset` of the file.
   void begin_op(std::uint64_t offset) { op_offset_ = offset; }
@@ -36,7 +36,10 @@ class StackMachine {
   void charge(std::uint64_t bytes) {
     memory_ += bytes;
     if (memory_ > most_memory_) [[unlikely]] {
-      stop(ErrorCode::kLimit, cat("the pickle needs more than ", most_memory_, " bytes of memory"));
+      throw Error(ErrorCode::kLimit, "pickle",
+                  cat("the pickle needs more than ", most_memory_, " bytes of memory"))
+          .at_offset(op_offset_)
+          .with_limit(memory_name_);
     }
   }
   std::uint64_t memory() const { return memory_; }
@@ -126,6 +129,7 @@ class StackMachine {
   std::uint64_t op_offset_ = 0;
   std::uint64_t memory_ = 0;
   std::uint64_t most_memory_;
+  std::string_view memory_name_;
   std::uint64_t most_stack_;
   std::size_t stack_peak_ = 0;
   std::size_t marks_peak_ = 0;

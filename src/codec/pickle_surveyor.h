@@ -21,7 +21,7 @@ class Surveyor : public StackMachine<Trait> {
  public:
   using Text = WindowInput::Text;
 
-  explicit Surveyor(const Limits& limits) : StackMachine(limits.memory, kMostStack) {}
+  explicit Surveyor(const Limits& limits) : StackMachine(limits, kMostStack) {}
 
   std::uint64_t nodes() const { return nodes_; }
 

@@ -108,8 +108,8 @@ Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& lim
                std::vector<Error>* faults)
     : source_(std::move(source)), case_sensitive_(limits.case_sensitive) {
   const Directory directory = read_directory_place(*source_);
-  require(directory.entries <= limits.entries, ErrorCode::kLimit, "zip", "the archive has ",
-          directory.entries, " records, the limit is ", limits.entries);
+  require_limit(directory.entries <= limits.entries, "records", "zip", "the archive has ", directory.entries,
+                " records, the limit is ", limits.entries);
   require_at(directory.entries <= directory.size / kCentralBytes, directory.offset, ErrorCode::kCorrupt,
              "expected ", directory.entries, " records, but the central directory has ", directory.size,
              " bytes");
@@ -131,11 +131,7 @@ Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& lim
 
 void Reader::add_entry(Entry entry, std::uint64_t at, const ReaderLimits& limits) {
   if (entry.method == Method::kDeflated) {
-    require_at(entry.size <= max_inflated(entry.compressed_size), at, ErrorCode::kCorrupt,
-               "the deflated record '", escaped(entry.name), "' cannot hold ", entry.size, " bytes");
-    require_at(entry.size <= limits.inflated_bytes - inflated_, at, ErrorCode::kLimit,
-               "the deflated records hold more than ", limits.inflated_bytes, " bytes");
-    inflated_ += entry.size;
+    count_inflated(inflated_, entry, at, limits.inflated_bytes);
   }
   const std::size_t slot = slot_of(entry.name);
   require_at(slots_[slot] == 0, at, ErrorCode::kCorrupt, "duplicate record '", escaped(entry.name), "'");

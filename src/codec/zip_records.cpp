@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "codec/inflate.h"
 #include "codec/zip_format.h"
 
 namespace sconce::zip {
@@ -88,6 +89,17 @@ void check_flags(std::uint16_t flags, std::uint16_t method, std::uint64_t at) {
 }
 
 }  // namespace
+
+void count_inflated(std::uint64_t& inflated, const Entry& entry, std::uint64_t offset, std::uint64_t most) {
+  require_at(entry.size <= max_inflated(entry.compressed_size), offset, ErrorCode::kCorrupt,
+             "the deflated record '", escaped(entry.name), "' cannot hold ", entry.size, " bytes");
+  if (entry.size > most - inflated) {
+    throw Error(ErrorCode::kLimit, "zip", cat("the deflated records hold more than ", most, " bytes"))
+        .at_offset(offset)
+        .with_limit("inflated");
+  }
+  inflated += entry.size;
+}
 
 std::vector<std::byte> bytes_at(const ByteSource& source, std::uint64_t offset, std::uint64_t n) {
   require_at(offset <= source.size() && n <= source.size() - offset, offset, ErrorCode::kTruncated,

@@ -28,6 +28,10 @@ void require_at(bool condition, std::uint64_t offset, ErrorCode code, const Part
   if (!condition) fail_at(offset, code, parts...);
 }
 
+// Adds a deflated record to what its archive inflates to. Errors, at `offset`: kCorrupt when its bytes cannot
+// hold so many, kLimit above `most`.
+void count_inflated(std::uint64_t& inflated, const Entry& entry, std::uint64_t offset, std::uint64_t most);
+
 // The n bytes at `offset`; Error kTruncated before any memory is taken.
 std::vector<std::byte> bytes_at(const ByteSource& source, std::uint64_t offset, std::uint64_t n);
 

@@ -216,7 +216,8 @@ class Walker {
     require_room(record.payload_offset, entry.compressed_size, limit, source_.size());
     add_checksum(record, entry.crc);
     add_checksum(record, header.crc);
-    if (record.method == Method::kDeflated) count_inflated(record.header_offset, entry);
+    if (record.method == Method::kDeflated)
+      count_inflated(inflated_, entry, record.header_offset, options_.limits.inflated_bytes);
     const std::uint64_t end = record.payload_offset + entry.compressed_size;
     if ((header.flags & kFlagDescriptor) == 0) return end;
     if (const auto descriptor = descriptor_at(end, entry.compressed_size, entry.size, limit)) {
@@ -224,14 +225,6 @@ class Walker {
       return end + descriptor->bytes;
     }
     return end_after_damage(end, limit);
-  }
-
-  void count_inflated(std::uint64_t at, const Entry& entry) {
-    require_at(entry.size <= max_inflated(entry.compressed_size), at, ErrorCode::kCorrupt, "its ",
-               entry.compressed_size, " deflated bytes cannot hold ", entry.size);
-    require_at(entry.size <= options_.limits.inflated_bytes - inflated_, at, ErrorCode::kLimit,
-               "the deflated records hold more than ", options_.limits.inflated_bytes, " bytes");
-    inflated_ += entry.size;
   }
 
   // Where the next record stands when the data descriptor at `at` is damaged, but has its usual length.

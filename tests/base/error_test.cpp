@@ -40,6 +40,20 @@ TEST(Error, AtOffsetKeepsTheInnermostOffset) {
   EXPECT_EQ(error.in_file("a").offset(), 17U);
 }
 
+TEST(Error, ALimitKeepsItsName) {
+  try {
+    require_limit(false, "inflated", "zip", "more than ", 5);
+    FAIL() << "require_limit returned";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kLimit);
+    EXPECT_EQ(error.limit(), "inflated");
+    EXPECT_EQ(error.at_offset(3).in_record("r", OffsetIn::kFile).in_file("a").limit(), "inflated");
+    EXPECT_STREQ(error.at_offset(3).what(), "[zip] more than 5 (at byte 3)");
+  }
+  EXPECT_NO_THROW(require_limit(true, "inflated", "zip", "unused"));
+  EXPECT_EQ(Error(ErrorCode::kLimit, "zip", "deep").limit(), "");
+}
+
 TEST(Error, FailAndRequireBuildTheText) {
   try {
     fail(ErrorCode::kLimit, "json", "depth ", 65);

@@ -54,6 +54,8 @@ class Error : public std::runtime_error {
   std::optional<std::uint64_t> offset() const { return offset_; }  // in bytes, in the file
   // What offset() counts in when there is a record.
   OffsetIn offset_in() const { return offset_in_; }
+  // For kLimit: what the limit is called among the options that raise it ("inflated"), empty when none does.
+  const std::string& limit() const { return limit_; }
 
   // The same error naming a file (kept when one is named already).
   Error in_file(std::string_view path) const;
@@ -62,11 +64,12 @@ class Error : public std::runtime_error {
   // The same error naming a record (kept when one is named already), which is appended to the text unless the
   // text names it. `offset_in` says what the offset, if there is one, counts in.
   Error in_record(std::string_view record, OffsetIn offset_in) const;
+  // The same error naming the limit that was reached.
+  Error with_limit(std::string_view limit) const;
 
  private:
-  // Another path, record or offset for the same fault.
-  Error(const Error& from, std::string text, std::string path, std::string record,
-        std::optional<std::uint64_t> offset, OffsetIn offset_in);
+  // what() says what the parts say.
+  void compose();
 
   ErrorCode code_;
   std::string where_;
@@ -75,6 +78,7 @@ class Error : public std::runtime_error {
   std::string record_;
   std::optional<std::uint64_t> offset_;
   OffsetIn offset_in_ = OffsetIn::kFile;
+  std::string limit_;
 };
 
 namespace detail {
@@ -100,6 +104,13 @@ template <class... Parts>
 void require(bool condition, ErrorCode code, std::string_view where, const Parts&... parts) {
   if (!condition) [[unlikely]]
     fail(code, where, parts...);
+}
+
+// The same of a limit that an option called `limit` raises.
+template <class... Parts>
+void require_limit(bool condition, std::string_view limit, std::string_view where, const Parts&... parts) {
+  if (!condition) [[unlikely]]
+    throw Error(ErrorCode::kLimit, where, cat(parts...)).with_limit(limit);
 }
 
 }  // namespace sconce

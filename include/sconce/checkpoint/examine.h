@@ -35,7 +35,8 @@ struct Problem {
   std::string text;                     // what was expected and found
   std::string record;                   // where; empty for the file
   std::optional<std::uint64_t> offset;  // in the record, or in the file
-  std::string advice;                   // what to do; may be empty
+  std::string advice = {};              // what to do; may be empty
+  std::string limit = {};               // what raises it, as Error::limit() has it
 };
 
 struct Examination {

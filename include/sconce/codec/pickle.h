@@ -49,6 +49,7 @@ struct Limits {
   std::uint64_t opcodes = 500'000'000;
   std::uint64_t memo_entries = 100'000'000;
   std::uint64_t memory = std::uint64_t{4} << 30;  // bytes of nodes, stack, memo and indices together
+  std::string_view memory_name = "memory";        // Error::limit() where that is reached
   std::size_t number_bytes = 1024;                // digits of INT and LONG lines, bytes of LONG4
   std::size_t name_bytes = 65536;                 // text lines of GLOBAL, INST and PERSID
 };

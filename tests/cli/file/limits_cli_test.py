@@ -37,7 +37,7 @@ class LimitsTest(CommandTest):
                     result = sconce(command, *words, "--limit", limit)
                     self.assertEqual(result.returncode, status, result.stderr)
                     if command != "salvage" and status == 2:  # salvage says of each record why it is lost
-                        self.refused(result, "more than 1024 bytes", "; see --limit\n")
+                        self.refused(result, "more than 1024 bytes", "; see --limit inflated\n")
         for command, words in self.commands(self.deflated).items():
             self.assertEqual(sconce(command, *words).returncode, 0, command)
 
@@ -46,23 +46,25 @@ class LimitsTest(CommandTest):
         self.assertEqual((result.returncode, result.stderr), (1, ""))
         problem = json.loads(result.stdout)["problems"][0]
         self.assertEqual((problem["code"], problem["advice"]),
-                         ("limit", "a limit was reached; --limit can raise it"))
-        self.assertIn("--limit can raise it", sconce("verify", "--limit", "inflated=1K", self.deflated).stdout)
+                         ("limit", "a limit was reached; --limit inflated can raise it"))
+        self.assertIn("--limit inflated can raise it", sconce("verify", "--limit", "inflated=1K", self.deflated).stdout)
         self.assertEqual(sconce("verify", self.deflated).returncode, 0)
 
     def test_every_name(self):
         tensors = self.folder / "w.safetensors"
         tensors.write_bytes(safetensors({"w": [1, 2]}))
-        for limit, path in (("pickle=10", self.stored), ("memory=64", self.stored), ("records=2", self.stored),
+        for limit, path in (("pickle=10", self.stored), ("names=10", self.stored),
+                            ("memory=64", self.stored), ("records=2", self.stored),
                             ("inflated=10", self.deflated), ("header=10", tensors)):
             with self.subTest(limit=limit):
-                self.refused(sconce("inspect", path, "--limit", limit), "; see --limit\n")
-                raised = limit.split("=")[0] + "=1MiB"
+                name = limit.split("=")[0]
+                self.refused(sconce("inspect", path, "--limit", limit), f"; see --limit {name}\n")
+                raised = f"{name}=1MiB"
                 self.assertEqual(sconce("inspect", path, "--limit", limit, "--limit", raised).returncode, 0)
 
     def test_a_pickle_that_deflates_far(self):
         path = torch_zip(self.folder / "text.pt", pickled_text("a" * (33 << 20)), [], zipfile.ZIP_DEFLATED)
-        self.refused(sconce("inspect", path), "in the file)", "; see --limit")
+        self.refused(sconce("inspect", path), "in the file)", "; see --limit ratio\n")
         self.assertEqual(sconce("inspect", path, "--limit", "ratio=2000").returncode, 0)
 
     def test_a_view_made_real(self):
@@ -70,7 +72,7 @@ class LimitsTest(CommandTest):
         path = torch_zip(self.folder / "negated.pt", negated, [bytes(8)])
         words = ("inspect", "--digest", path)
         self.assertEqual(sconce(*words).returncode, 0)
-        self.refused(sconce(*words, "--limit", "resolved=1"), "; see --limit\n")
+        self.refused(sconce(*words, "--limit", "resolved=1"), "; see --limit resolved\n")
 
     def test_wrong_words(self):
         for word in ("memories=1", "inflated", "inflated=", "inflated=-1", "inflated=0", "inflated=1.5", "=1",
