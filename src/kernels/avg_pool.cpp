@@ -1,5 +1,6 @@
 #include "kernels/operands.h"
 #include "kernels/pool_planes.h"
+#include "sconce/kernels/blocked.h"
 #include "sconce/kernels/pool.h"
 
 namespace sconce::kernels {
@@ -69,26 +70,60 @@ Windows adaptive_windows(const Shape& image, Pair out) {
   return windows;
 }
 
+// An image (N, C, H, W), or in blocks (N, C / B, H, W, B): planes whose pixels have one number or several.
+struct Planes {
+  std::int64_t count, height, width, lanes;
+  explicit Planes(const Shape& shape)
+      : count(shape[0] * shape[1]),
+        height(shape[2]),
+        width(shape[3]),
+        lanes(shape.size() == 5 ? shape[4] : 1) {}
+  std::int64_t size() const { return height * width * lanes; }
+};
+
+// `shape` with other planes.
+Shape with_planes(Shape shape, std::int64_t height, std::int64_t width) {
+  shape[2] = height;
+  shape[3] = width;
+  return shape;
+}
+
+// Calls body(plane, integral_constant<int, lanes>) for every plane, over threads.
+template <class Body>
+void for_each_plane_of(const Planes& planes, const Body& body) {
+  const auto run = [&](auto lanes) {
+    for_each_plane({planes.count, 1}, planes.size(), [&](std::int64_t plane) { body(plane, lanes); });
+  };
+  if (planes.lanes == 8) return run(std::integral_constant<int, 8>{});
+  if (planes.lanes == 16) return run(std::integral_constant<int, 16>{});
+  run(std::integral_constant<int, 1>{});
+}
+
 Array average(const Array& image, const Windows& windows, const char* where) {
-  const Shape& shape = image.shape();
   const auto out_height = static_cast<std::int64_t>(windows.rows.size());
   const auto out_width = static_cast<std::int64_t>(windows.columns.size());
-  Array out = Array::empty({shape[0], shape[1], out_height, out_width}, image.dtype());
+  Array out = Array::empty(with_planes(image.shape(), out_height, out_width), image.dtype());
   const Array x = image.contiguous();
+  const Planes from(image.shape());
+  const Planes to(out.shape());
   visit_floating(where, image.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* in = x.data<T>();
     T* result = out.mutable_data<T>();
-    const std::int64_t plane = shape[2] * shape[3];
-    for_each_plane(shape, plane, [&](std::int64_t i) {
-      const T* source = in + i * plane;
-      T* target = result + i * out_height * out_width;
+    for_each_plane_of(from, [&](std::int64_t i, auto lanes) {
+      constexpr int kLanes = decltype(lanes)::value;
+      const T* source = in + i * from.size();
+      T* target = result + i * to.size();
       for (const Extent& row : windows.rows) {
         for (const Extent& column : windows.columns) {
-          T sum = 0;
+          T sum[kLanes] = {};
           for (std::int64_t y = row.begin; y < row.end; ++y) {
-            for (std::int64_t c = column.begin; c < column.end; ++c) sum += source[y * shape[3] + c];
+            for (std::int64_t c = column.begin; c < column.end; ++c) {
+              const T* pixel = source + (y * from.width + c) * kLanes;
+              for (int lane = 0; lane < kLanes; ++lane) sum[lane] += pixel[lane];
+            }
           }
-          *target++ = sum / windows.divisor_of<T>(row, column);
+          for (int lane = 0; lane < kLanes; ++lane)
+            *target++ = sum[lane] / windows.divisor_of<T>(row, column);
         }
       }
     });
@@ -96,27 +131,34 @@ Array average(const Array& image, const Windows& windows, const char* where) {
   return out;
 }
 
-Array average_backward(const Array& grad, const Shape& image_shape, const Windows& windows,
-                       const char* where) {
+// `image` is the shape of the image that stands as `grad` does.
+Array average_backward(const Array& grad, const Shape& image, const Windows& windows, const char* where) {
   const auto out_height = static_cast<std::int64_t>(windows.rows.size());
   const auto out_width = static_cast<std::int64_t>(windows.columns.size());
-  const Shape expected{image_shape[0], image_shape[1], out_height, out_width};
+  const Shape expected = with_planes(image, out_height, out_width);
   require(grad.shape() == expected, ErrorCode::kShapeMismatch, where, "expected a gradient of shape ",
           expected, ", found ", grad.shape());
   const Array g = grad.contiguous();
-  Array out = Array::zeros(image_shape, grad.dtype());
+  Array out = Array::zeros(image, grad.dtype());
+  const Planes from(grad.shape());
+  const Planes to(image);
   visit_floating(where, grad.dtype(), [&]<class T>(std::type_identity<T>) {
     const T* gradient = g.data<T>();
     T* result = out.mutable_data<T>();
-    const std::int64_t plane = image_shape[2] * image_shape[3];
-    for_each_plane(image_shape, plane, [&](std::int64_t i) {
-      const T* source = gradient + i * out_height * out_width;
-      T* target = result + i * plane;
+    for_each_plane_of(to, [&](std::int64_t i, auto lanes) {
+      constexpr int kLanes = decltype(lanes)::value;
+      const T* source = gradient + i * from.size();
+      T* target = result + i * to.size();
       for (const Extent& row : windows.rows) {
         for (const Extent& column : windows.columns) {
-          const T share = *source++ / windows.divisor_of<T>(row, column);
+          T share[kLanes];
+          for (int lane = 0; lane < kLanes; ++lane)
+            share[lane] = *source++ / windows.divisor_of<T>(row, column);
           for (std::int64_t y = row.begin; y < row.end; ++y) {
-            for (std::int64_t c = column.begin; c < column.end; ++c) target[y * image_shape[3] + c] += share;
+            for (std::int64_t c = column.begin; c < column.end; ++c) {
+              T* pixel = target + (y * to.width + c) * kLanes;
+              for (int lane = 0; lane < kLanes; ++lane) pixel[lane] += share[lane];
+            }
           }
         }
       }
@@ -145,4 +187,36 @@ Array adaptive_avg_pool2d_backward(const Array& grad, const Shape& image_shape) 
   return average_backward(grad, image_shape, adaptive_windows(image_shape, out), "adaptive_avg_pool2d");
 }
 
+namespace blocked {
+namespace {
+
+// (N, C, H, W) as it stands in blocks like `grad`.
+Shape like(const Array& grad, const Shape& image_shape) {
+  check_image(image_shape, "avg_pool2d");
+  const Shape& shape = grad.shape();
+  return {shape[0], shape[1], image_shape[2], image_shape[3], shape[4]};
+}
+
+}  // namespace
+
+Array avg_pool2d(const Array& image, const AvgPool2dParams& params) {
+  return average(image, average_windows(plain_shape(image), params), "avg_pool2d");
+}
+
+Array avg_pool2d_backward(const Array& grad, const Shape& image_shape, const AvgPool2dParams& params) {
+  (void)plain_shape(grad);
+  return average_backward(grad, like(grad, image_shape), average_windows(image_shape, params), "avg_pool2d");
+}
+
+Array adaptive_avg_pool2d(const Array& image, Pair out) {
+  return average(image, adaptive_windows(plain_shape(image), out), "adaptive_avg_pool2d");
+}
+
+Array adaptive_avg_pool2d_backward(const Array& grad, const Shape& image_shape) {
+  const Shape shape = plain_shape(grad);
+  return average_backward(grad, like(grad, image_shape), adaptive_windows(image_shape, {shape[2], shape[3]}),
+                          "adaptive_avg_pool2d");
+}
+
+}  // namespace blocked
 }  // namespace sconce::kernels

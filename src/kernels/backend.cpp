@@ -9,7 +9,9 @@ namespace {
 
 Backend backend_from_environment() {
   const char* text = std::getenv("SCONCE_BACKEND");
-  return text != nullptr && std::string_view(text) == "reference" ? Backend::kReference : Backend::kDefault;
+  const std::string_view wanted = text != nullptr ? text : "";
+  if (wanted == "reference") return Backend::kReference;
+  return wanted == "exact" ? Backend::kExact : Backend::kDefault;
 }
 
 std::atomic<Backend>& current() {

@@ -21,7 +21,7 @@ constexpr double kSmallestForFast = 4096;
 
 // Whether a fast path may be taken; every one may still decline a shape.
 bool is_fast(const ConvSizes& sizes, DType dtype) {
-  return dtype == kFloat32 && sizes.work() >= kSmallestForFast && backend() == Backend::kDefault;
+  return dtype == kFloat32 && sizes.work() >= kSmallestForFast && backend() != Backend::kReference;
 }
 
 void check_grad(const Array& grad, const ConvSizes& sizes) {
@@ -58,6 +58,12 @@ ConvSizes conv_sizes(const Shape& image, const Shape& weight, const Conv2dParams
   return {image[0], image[1], weight[0], {image[2], image[3]}, out, window.kernel, params};
 }
 
+void check_bias(const Array& bias, const ConvSizes& sizes) {
+  if (!bias.defined()) return;
+  require(bias.shape() == Shape{sizes.out_channels}, ErrorCode::kShapeMismatch, "conv2d",
+          "expected a bias of shape (", sizes.out_channels, ",), found ", bias.shape());
+}
+
 Shape conv2d_shape(const Shape& image, const Shape& weight, const Conv2dParams& params) {
   return conv_sizes(image, weight, params).output_shape();
 }
@@ -65,10 +71,7 @@ Shape conv2d_shape(const Shape& image, const Shape& weight, const Conv2dParams& 
 Array conv2d(const Array& image, const Array& weight, const Array& bias, const Conv2dParams& params) {
   const ConvSizes sizes = conv_sizes(image.shape(), weight.shape(), params);
   check_same_dtype(image, {&weight, &bias}, "conv2d");
-  if (bias.defined()) {
-    require(bias.shape() == Shape{sizes.out_channels}, ErrorCode::kShapeMismatch, "conv2d",
-            "expected a bias of shape (", sizes.out_channels, ",), found ", bias.shape());
-  }
+  check_bias(bias, sizes);
   if (is_fast(sizes, image.dtype())) {
     if (direct::forward_loops(sizes) == Loops::kDense) return direct::conv2d(sizes, image, weight, bias);
     Array out = onednn::conv2d(sizes, image, weight, bias);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "sconce/core/array.h"
 #include "sconce/core/shape.h"
 #include "sconce/kernels/conv.h"
 
@@ -32,5 +33,7 @@ struct ConvSizes {
 
 // Errors as conv2d_shape's.
 ConvSizes conv_sizes(const Shape& image, const Shape& weight, const Conv2dParams& params);
+// Error kShapeMismatch unless there is no bias or one value for each output channel.
+void check_bias(const Array& bias, const ConvSizes& sizes);
 
 }  // namespace sconce::kernels

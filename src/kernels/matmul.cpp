@@ -77,7 +77,7 @@ void plain_matmul_into(Array& target, const Array& a, const Array& b) {
 
 // target = a x b + beta * target, beta 0 or 1.
 void gemm(Array& target, const Array& a, const Array& b, bool accumulate) {
-  if (a.dtype() == kFloat32 && backend() == Backend::kDefault && a.numel() > 0 && b.numel() > 0) {
+  if (a.dtype() == kFloat32 && backend() != Backend::kReference && a.numel() > 0 && b.numel() > 0) {
     Array copy_a;
     Array copy_b;
     const onednn::Matrix left = blas_matrix(a, copy_a);

@@ -4,6 +4,7 @@
 #include "sconce/tensor/autograd.h"
 #include "sconce/tensor/elementwise.h"
 #include "sconce/tensor/promote.h"
+#include "tensor/in_blocks.h"
 #include "tensor/operand.h"
 
 namespace sconce {
@@ -21,8 +22,10 @@ Tensor add(const Tensor& a, const Tensor& b, Scalar alpha) {
   require(is_floating(dtype) || is_complex(dtype) || alpha.dtype() != kFloat64, ErrorCode::kDTypeMismatch,
           "add", "a fractional alpha needs floating tensors, these are ", dtype);
   const double scale = alpha.to_double();
-  Tensor out = scale == 1 ? kernels::add(cast(a, dtype), cast(b, dtype))
-                          : kernels::add_scaled(cast(a, dtype), cast(b, dtype), scale);
+  Tensor out = map_blocks(a, b, [&](const Array& x, const Array& y) {
+    return scale == 1 ? kernels::add(x.cast(dtype), y.cast(dtype))
+                      : kernels::add_scaled(x.cast(dtype), y.cast(dtype), scale);
+  });
   if (needs_grad(a, b)) {
     record(out, "add", {a, b}, [a = Operand(a), b = Operand(b), alpha](Backward& pass) {
       if (pass.needs(0)) pass.set(0, a.reduce(pass.grad()));

@@ -4,6 +4,7 @@
 #include "sconce/tensor/autograd.h"
 #include "sconce/tensor/elementwise.h"
 #include "sconce/tensor/reduce.h"
+#include "tensor/in_blocks.h"
 
 namespace sconce {
 namespace {
@@ -58,10 +59,17 @@ void differentiate_recorded(Backward& pass, const Kept& kept) {
 void differentiate(Backward& pass, const Kept& kept) {
   if (is_grad_enabled()) return differentiate_recorded(pass, kept);
   const Array weight = kept.has_weight ? kept.weight.get(pass).array() : Array();
+  const Tensor input = kept.input.get(pass);
+  const Array* blocks = InBlocks::find(input);
   const auto gradients =
-      kernels::batch_norm_backward(pass.grad().array(), kept.input.get(pass).array(), kept.mean,
-                                   kept.inverse_deviation, weight, kept.options.training);
-  if (pass.needs(0)) pass.set(0, gradients.input);
+      blocks != nullptr
+          ? kernels::blocked::batch_norm_backward(InBlocks::of(pass.grad()), *blocks, kept.mean,
+                                                  kept.inverse_deviation, weight, kept.options.training)
+          : kernels::batch_norm_backward(pass.grad().array(), input.array(), kept.mean,
+                                         kept.inverse_deviation, weight, kept.options.training);
+  if (pass.needs(0)) {
+    pass.set(0, blocks != nullptr ? InBlocks::made(gradients.input) : Tensor(gradients.input));
+  }
   if (pass.needs(1)) pass.set(1, gradients.weight);
   if (pass.needs(2)) pass.set(2, gradients.bias);
 }
@@ -75,21 +83,27 @@ Tensor batch_norm(const Tensor& input, Tensor running_mean, Tensor running_varia
   require(running_mean.defined() == running_variance.defined(), ErrorCode::kInvalidArgument, kWhere,
           "expected both running statistics or none");
   kernels::BatchNormStatistics statistics;
+  const Array* blocks = InBlocks::find(input);
   const std::int64_t count = input.size(1) == 0 ? 0 : input.numel() / input.size(1);
   if (options.training) {
     if (count == 1) {
       fail(ErrorCode::kInvalidArgument, kWhere,
            "Expected more than 1 value per channel when training, got input size ", input.shape().repr());
     }
-    statistics = kernels::batch_norm_statistics(input.array(), options.eps);
+    statistics = blocks != nullptr ? kernels::blocked::batch_norm_statistics(*blocks, options.eps)
+                                   : kernels::batch_norm_statistics(input.array(), options.eps);
   } else {
     require(running_mean.defined(), ErrorCode::kInvalidArgument, kWhere,
             "expected running statistics outside training, found none");
     statistics.mean = running_mean.array();
     statistics.inverse_deviation = kernels::inverse_deviation(running_variance.array(), options.eps);
   }
-  Tensor out = kernels::batch_norm_apply(input.array(), statistics.mean, statistics.inverse_deviation,
-                                         array_or_none(weight), array_or_none(bias));
+  const auto apply = [&](auto kernel, const Array& x) {
+    return kernel(x, statistics.mean, statistics.inverse_deviation, array_or_none(weight),
+                  array_or_none(bias));
+  };
+  Tensor out = blocks != nullptr ? InBlocks::made(apply(kernels::blocked::batch_norm_apply, *blocks))
+                                 : Tensor(apply(kernels::batch_norm_apply, input.array()));
   if (options.training && running_mean.defined()) {
     kernels::batch_norm_update(running_mean.mutable_array(), running_variance.mutable_array(), statistics,
                                count, options.momentum);

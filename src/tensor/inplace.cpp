@@ -17,7 +17,7 @@ bool is_recorded(const char* name, Tensor& x, const Others&... others) {
           "a leaf that requires grad is used in an in-place operation; write to it inside a NoGradGuard");
   // Views and saved results of x's memory would keep the history from before the write.
   require(
-      x.array().storage().use_count() == 1, ErrorCode::kState, name,
+      x.mutable_array().storage().use_count() == 1, ErrorCode::kState, name,
       "the memory of this tensor is shared with a view, a detached tensor or a result kept for backward; use "
       "the operation that makes a new tensor");
   return true;

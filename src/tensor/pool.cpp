@@ -2,21 +2,26 @@
 
 #include "sconce/kernels/pool.h"
 #include "sconce/tensor/autograd.h"
+#include "tensor/in_blocks.h"
 
 namespace sconce {
 namespace {
+
+namespace blocked = kernels::blocked;
 
 Pair stride_or_kernel(Pair stride, Pair kernel) { return stride == kSameAsKernel ? kernel : stride; }
 
 // Pooling and its gradient are linear once the windows (and the places of the maxima) are known, and each is
 // the transpose of the other: so each is the other's derivative.
+// In the layout that the image had: blocks or planes.
 template <class Down, class Up>
 struct LinearPool {
   const char* name;
+  bool in_blocks;
   Down down;  // Array (N, C, H, W) -> Array (N, C, OH, OW)
   Up up;      // its transpose
 
-  Tensor pool(const Tensor& image) const { return linked(image, down(image.array())); }
+  Tensor pool(const Tensor& image) const { return linked(image, run(down, image)); }
   // `out` is what pooling `image` gives.
   Tensor linked(const Tensor& image, Tensor out) const {
     if (needs_grad(image)) {
@@ -25,31 +30,45 @@ struct LinearPool {
     return out;
   }
   Tensor spread(const Tensor& grad) const {
-    Tensor out = up(grad.array());
+    Tensor out = run(up, grad);
     if (needs_grad(grad)) {
       record(out, name, {grad}, [self = *this](Backward& pass) { pass.set(0, self.pool(pass.grad())); });
     }
     return out;
   }
+
+ private:
+  template <class Kernel>
+  Tensor run(const Kernel& kernel, const Tensor& x) const {
+    if (in_blocks) return InBlocks::made(kernel(InBlocks::of(x)));
+    return kernel(x.array());
+  }
 };
 
 template <class Down, class Up>
-LinearPool<Down, Up> linear_pool(const char* name, Down down, Up up) {
-  return {name, std::move(down), std::move(up)};
+LinearPool<Down, Up> linear_pool(const char* name, bool in_blocks, Down down, Up up) {
+  return {name, in_blocks, std::move(down), std::move(up)};
 }
-
-}  // namespace
-
-namespace {
 
 // The pooled image (N, C, OH, OW) and the int32 places of the maxima.
 std::pair<Tensor, Array> max_pool2d_with_places(const Tensor& image, Pair kernel,
                                                 const MaxPool2dOptions& options) {
+  constexpr const char* kName = "max_pool2d";
   const kernels::Window window{kernel, stride_or_kernel(options.stride, kernel), options.padding,
                                options.dilation};
+  if (const Array* blocks = InBlocks::find(image)) {
+    const auto result = blocked::max_pool2d(*blocks, window, options.ceil_mode);
+    const auto taken = linear_pool(
+        kName, true,
+        [places = result.places](const Array& x) { return blocked::max_pool2d_gather(x, places); },
+        [places = result.places, shape = image.shape()](const Array& grad) {
+          return blocked::max_pool2d_backward(grad, places, shape);
+        });
+    return {taken.linked(image, InBlocks::made(result.values)), result.places};
+  }
   const auto result = kernels::max_pool2d(image.array(), window, options.ceil_mode);
   const auto taken = linear_pool(
-      "max_pool2d",
+      kName, false,
       [places = result.places](const Array& x) { return kernels::max_pool2d_gather(x, places); },
       [places = result.places, shape = image.shape(), window](const Array& grad) {
         return kernels::max_pool2d_backward(grad, places, shape, window);
@@ -66,7 +85,8 @@ std::pair<Tensor, Tensor> max_pool2d_with_indices(const Tensor& image, Pair kern
     return {values.squeeze(0), indices.squeeze(0)};
   }
   const auto [values, places] = max_pool2d_with_places(image, kernel, options);
-  return {values, places.cast(kInt64)};
+  const bool in_blocks = places.rank() == 5;
+  return {values, (in_blocks ? blocked::to_plain(places) : places).cast(kInt64)};
 }
 
 Tensor max_pool2d(const Tensor& image, Pair kernel, const MaxPool2dOptions& options) {
@@ -76,25 +96,36 @@ Tensor max_pool2d(const Tensor& image, Pair kernel, const MaxPool2dOptions& opti
 
 Tensor avg_pool2d(const Tensor& image, Pair kernel, const AvgPool2dOptions& options) {
   if (image.rank() == 3) return avg_pool2d(image.unsqueeze(0), kernel, options).squeeze(0);
+  const bool in_blocks = InBlocks::find(image) != nullptr;
   const kernels::AvgPool2dParams params{
       {kernel, stride_or_kernel(options.stride, kernel), options.padding, 1},
       options.ceil_mode,
       options.count_include_pad,
       options.divisor_override};
   return linear_pool(
-             "avg_pool2d", [params](const Array& x) { return kernels::avg_pool2d(x, params); },
-             [params, shape = image.shape()](const Array& grad) {
-               return kernels::avg_pool2d_backward(grad, shape, params);
+             "avg_pool2d", in_blocks,
+             [params, in_blocks](const Array& x) {
+               return in_blocks ? blocked::avg_pool2d(x, params) : kernels::avg_pool2d(x, params);
+             },
+             [params, in_blocks, shape = image.shape()](const Array& grad) {
+               return in_blocks ? blocked::avg_pool2d_backward(grad, shape, params)
+                                : kernels::avg_pool2d_backward(grad, shape, params);
              })
       .pool(image);
 }
 
 Tensor adaptive_avg_pool2d(const Tensor& image, Pair size) {
   if (image.rank() == 3) return adaptive_avg_pool2d(image.unsqueeze(0), size).squeeze(0);
+  const bool in_blocks = InBlocks::find(image) != nullptr;
   return linear_pool(
-             "adaptive_avg_pool2d", [size](const Array& x) { return kernels::adaptive_avg_pool2d(x, size); },
-             [shape = image.shape()](const Array& grad) {
-               return kernels::adaptive_avg_pool2d_backward(grad, shape);
+             "adaptive_avg_pool2d", in_blocks,
+             [size, in_blocks](const Array& x) {
+               return in_blocks ? blocked::adaptive_avg_pool2d(x, size)
+                                : kernels::adaptive_avg_pool2d(x, size);
+             },
+             [in_blocks, shape = image.shape()](const Array& grad) {
+               return in_blocks ? blocked::adaptive_avg_pool2d_backward(grad, shape)
+                                : kernels::adaptive_avg_pool2d_backward(grad, shape);
              })
       .pool(image);
 }

@@ -1,24 +1,31 @@
 #include "sconce/tensor/autograd.h"
+#include "tensor/in_blocks.h"
 
 namespace sconce {
 
-Saved::Saved(const Tensor& input)
-    : array_(input.array()), edge_(Graph::edge(input)), version_(array_.storage().version()) {}
+Saved::Saved(const Tensor& input) : edge_(Graph::edge(input)) { keep(input); }
+
+void Saved::keep(const Tensor& tensor) {
+  blocks_ = InBlocks::handle(tensor);
+  if (!blocks_) array_ = tensor.array();
+  version_ = version();
+}
+
+std::uint32_t Saved::version() const { return blocks_ ? blocks_->version() : array_.storage().version(); }
 
 Saved Saved::output(const Tensor& result, std::uint32_t index) {
   Saved out;
-  out.array_ = result.array();
-  out.version_ = out.array_.storage().version();
+  out.keep(result);
   out.edge_.index = index;
   out.is_output_ = true;
   return out;
 }
 
 Tensor Saved::get(const Backward& pass) const {
-  const std::uint32_t now = array_.storage().version();
+  const std::uint32_t now = version();
   require(now == version_, ErrorCode::kState, pass.node().name(),
           "a tensor needed for backward was changed in place (version ", now, ", expected ", version_, ")");
-  Tensor out(array_);
+  Tensor out = blocks_ ? InBlocks::made(blocks_) : Tensor(array_);
   // The history only matters while the backward pass is itself recorded.
   if (is_grad_enabled()) {
     Graph::set_edge(out, is_output_ ? Edge(Ref<Node>(const_cast<Node*>(&pass.node())), edge_.index) : edge_);

@@ -28,6 +28,10 @@ void Tensor::fail_undefined() {
 
 Array& Tensor::mutable_array() {
   if (!impl_) fail_undefined();
+  if (impl_->blocks) {
+    impl_->array = impl_->blocks->plain();
+    impl_->blocks = nullptr;
+  }
   return impl_->array;
 }
 
@@ -41,7 +45,7 @@ Tensor& Tensor::set_requires_grad(bool on) {
   }
   require(is_floating(dtype()), ErrorCode::kDTypeMismatch, "requires_grad",
           "only floating-point tensors have gradients, this one is ", dtype());
-  const bool fits = impl_->slot && static_cast<const GradSlot&>(*impl_->slot).fits(impl_->array);
+  const bool fits = impl_->slot && static_cast<const GradSlot&>(*impl_->slot).fits(array());
   if (!fits) impl_->slot = Ref<Node>(new GradSlot(shape(), dtype()));
   impl_->edge = Edge(impl_->slot, 0);
   return *this;

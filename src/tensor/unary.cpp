@@ -2,6 +2,7 @@
 #include "sconce/tensor/autograd.h"
 #include "sconce/tensor/elementwise.h"
 #include "sconce/tensor/promote.h"
+#include "tensor/in_blocks.h"
 
 namespace sconce {
 namespace {
@@ -103,7 +104,8 @@ Tensor sigmoid_gradient(const Tensor& grad, const Tensor& y) {
 }
 
 Tensor relu_gradient(const Tensor& grad, const Tensor& y) {
-  Tensor out = kernels::relu_backward(grad.array(), y.array());
+  Tensor out =
+      map_blocks(grad, y, [](const Array& g, const Array& result) { return kernels::relu_backward(g, result); });
   if (needs_grad(grad)) {
     record(out, "relu_backward", {grad},
            [y = Saved(y)](Backward& pass) { pass.set(0, relu_gradient(pass.grad(), y.get(pass))); });
@@ -133,7 +135,7 @@ Tensor sigmoid(const Tensor& x) {
 }
 
 Tensor relu(const Tensor& x) {
-  Tensor y = kernels::relu(x.array());
+  Tensor y = map_blocks(x, [](const Array& a) { return kernels::relu(a); });
   if (needs_grad(x)) {
     record(y, "relu", {x},
            [y = Saved::output(y)](Backward& pass) { pass.set(0, relu_gradient(pass.grad(), y.get(pass))); });

@@ -62,7 +62,11 @@ class Saved {
   Tensor get(const Backward& pass) const;
 
  private:
+  void keep(const Tensor& tensor);
+  std::uint32_t version() const;
+
   Array array_;
+  Ref<Blocks> blocks_;  // instead of array_
   Edge edge_;
   std::uint32_t version_ = 0;
   bool is_output_ = false;

@@ -11,6 +11,7 @@
 
 #include "sconce/base/ref.h"
 #include "sconce/core/array.h"
+#include "sconce/tensor/blocks.h"
 #include "sconce/tensor/node.h"
 #include "sconce/tensor/scalar.h"
 
@@ -33,18 +34,24 @@ class Tensor {
   Tensor(Array array);  // NOLINT(google-explicit-constructor): data without history
 
   bool defined() const { return static_cast<bool>(impl_); }
-  DType dtype() const { return array().dtype(); }
-  const Shape& shape() const { return array().shape(); }
+  DType dtype() const { return any_array().dtype(); }
+  const Shape& shape() const {
+    if (impl_ && impl_->blocks) [[unlikely]]
+      return impl_->blocks->shape();
+    return array().shape();
+  }
   const Strides& strides() const { return array().strides(); }
-  std::size_t rank() const { return array().rank(); }
-  std::int64_t numel() const { return array().numel(); }
-  std::int64_t size(std::int64_t dim) const { return array().size(dim); }
+  std::size_t rank() const { return shape().size(); }
+  std::int64_t numel() const { return any_array().numel(); }
+  std::int64_t size(std::int64_t dim) const { return shape()[normalize_dim(dim, rank(), "size")]; }
   bool is_contiguous() const { return array().is_contiguous(); }
 
   // The data. Every reader comes through here. Error kState on an undefined tensor.
   const Array& array() const {
     if (!impl_) [[unlikely]]
       fail_undefined();
+    if (impl_->blocks) [[unlikely]]
+      return impl_->blocks->plain();
     return impl_->array;
   }
   // The data for writing, outside autograd: nothing is recorded, but backward notices the write.
@@ -122,12 +129,16 @@ class Tensor {
 
  private:
   friend struct Graph;
+  friend struct InBlocks;
   struct Impl : RefCounted {
-    Array array;
-    Edge edge;       // what made it; a GradSlot for a leaf that requires grad
-    Ref<Node> slot;  // GradSlot: where its gradient is kept, null until one may be
+    Array array;         // undefined while the numbers stand in blocks
+    Ref<Blocks> blocks;  // null: they stand in `array`
+    Edge edge;           // what made it; a GradSlot for a leaf that requires grad
+    Ref<Node> slot;      // GradSlot: where its gradient is kept, null until one may be
   };
   [[noreturn]] static void fail_undefined();
+  // The same numbers in whatever order.
+  const Array& any_array() const { return impl_ && impl_->blocks ? impl_->blocks->array() : array(); }
   Ref<Impl> impl_;
 };
 

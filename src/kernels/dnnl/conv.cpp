@@ -1,5 +1,6 @@
 #include "kernels/dnnl/conv.h"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <mutex>
@@ -10,6 +11,7 @@
 #include "kernels/dnnl/runtime.h"
 #include "kernels/dnnl/signal_shield.h"
 #include "sconce/base/error.h"
+#include "sconce/kernels/backend.h"
 
 namespace sconce::kernels::onednn {
 namespace {
@@ -19,8 +21,23 @@ using Tag = dnnl::memory::format_tag;
 
 enum class Pass : std::int64_t { kForward, kForwardBias, kBackwardInput, kBackwardWeight };
 
-// Everything a primitive depends on.
-using Key = std::array<std::int64_t, 16>;
+// How an image or a gradient lies in memory: 0 in planes, else in blocks of so many channels.
+using Block = std::int64_t;
+
+bool is_exact() { return backend() != Backend::kDefault; }
+
+Block block_of(const Array& image) { return image.rank() == 5 ? image.shape()[4] : 0; }
+
+// One pass of a convolution, and what its primitive depends on besides the number of threads.
+struct Job {
+  Pass pass;
+  ConvSizes sizes;
+  Block image = 0;   // or its gradient
+  Block result = 0;  // or its gradient
+  bool exact = false;
+};
+
+using Key = std::array<std::int64_t, 19>;
 
 struct KeyHash {
   std::size_t operator()(const Key& key) const {
@@ -33,9 +50,10 @@ struct KeyHash {
   }
 };
 
-Key make_key(Pass pass, const ConvSizes& s, int threads) {
+Key make_key(const Job& job, int threads) {
+  const ConvSizes& s = job.sizes;
   const Conv2dParams& p = s.params;
-  return {static_cast<std::int64_t>(pass),
+  return {static_cast<std::int64_t>(job.pass),
           s.batch,
           s.in_channels,
           s.out_channels,
@@ -50,6 +68,9 @@ Key make_key(Pass pass, const ConvSizes& s, int threads) {
           p.dilation.h,
           p.dilation.w,
           p.groups,
+          job.image,
+          job.result,
+          job.exact ? 1 : 0,
           threads};
 }
 
@@ -103,7 +124,8 @@ bool is_fast(const PrimitiveDesc& description) {
 
 // The descriptions of one convolution: `any` lets oneDNN choose the layout, plain is what our arrays have.
 struct Descriptions {
-  explicit Descriptions(const ConvSizes& s) {
+  Descriptions(const Job& job, dnnl::algorithm how) : algorithm(how) {
+    const ConvSizes& s = job.sizes;
     const Conv2dParams& p = s.params;
     const auto f32 = dnnl::memory::data_type::f32;
     const dnnl::memory::dims image_dims{s.batch, s.in_channels, s.in.h, s.in.w};
@@ -112,8 +134,8 @@ struct Descriptions {
     const dnnl::memory::dims weight_dims =
         grouped ? dnnl::memory::dims{p.groups, s.group_out(), s.group_in(), s.kernel.h, s.kernel.w}
                 : dnnl::memory::dims{s.out_channels, s.in_channels, s.kernel.h, s.kernel.w};
-    image = Desc(image_dims, f32, Tag::nchw);
-    result = Desc(output_dims, f32, Tag::nchw);
+    image = Desc(image_dims, f32, tag_of(job.image));
+    result = Desc(output_dims, f32, tag_of(job.result));
     weight = Desc(weight_dims, f32, grouped ? Tag::goihw : Tag::oihw);
     bias = Desc({s.out_channels}, f32, Tag::x);
     any_image = Desc(image_dims, f32, Tag::any);
@@ -124,26 +146,27 @@ struct Descriptions {
     dilation = {p.dilation.h - 1, p.dilation.w - 1};  // oneDNN counts the gaps
   }
 
+  static Tag tag_of(Block block) { return block == 0 ? Tag::nchw : block == 8 ? Tag::nChw8c : Tag::nChw16c; }
+
+  dnnl::algorithm algorithm;
   Desc image, result, weight, bias, any_image, any_result, any_weight;
   dnnl::memory::dims stride, padding, dilation;
 };
-
-constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
 dnnl::convolution_forward::primitive_desc describe_forward(const Descriptions& d, bool with_bias) {
   using Forward = dnnl::convolution_forward;
   const auto kind = dnnl::prop_kind::forward_training;
   const Forward::desc description =
-      with_bias ? Forward::desc(kind, kDirect, d.any_image, d.any_weight, d.bias, d.any_result, d.stride,
+      with_bias ? Forward::desc(kind, d.algorithm, d.any_image, d.any_weight, d.bias, d.any_result, d.stride,
                                 d.dilation, d.padding, d.padding)
-                : Forward::desc(kind, kDirect, d.any_image, d.any_weight, d.any_result, d.stride, d.dilation,
-                                d.padding, d.padding);
+                : Forward::desc(kind, d.algorithm, d.any_image, d.any_weight, d.any_result, d.stride,
+                                d.dilation, d.padding, d.padding);
   return {description, attributes(), engine()};
 }
 
 template <class Backward>
 typename Backward::primitive_desc describe_backward(const Descriptions& d) {
-  return {typename Backward::desc(kDirect, d.any_image, d.any_weight, d.any_result, d.stride, d.dilation,
+  return {typename Backward::desc(d.algorithm, d.any_image, d.any_weight, d.any_result, d.stride, d.dilation,
                                   d.padding, d.padding),
           attributes(), engine(), describe_forward(d, false)};
 }
@@ -173,11 +196,10 @@ std::shared_ptr<const Plan> make_plan(const typename Primitive::primitive_desc& 
   return std::make_shared<const Plan>(std::move(plan));
 }
 
-std::shared_ptr<const Plan> make_plan(Pass pass, const ConvSizes& sizes) {
+std::shared_ptr<const Plan> make_plan(Pass pass, const Descriptions& d) {
   using Forward = dnnl::convolution_forward;
   using BackwardInput = dnnl::convolution_backward_data;
   using BackwardWeight = dnnl::convolution_backward_weights;
-  const Descriptions d(sizes);
   switch (pass) {
     case Pass::kForward:
       return make_plan<Forward>(describe_forward(d, false),
@@ -200,20 +222,45 @@ std::shared_ptr<const Plan> make_plan(Pass pass, const ConvSizes& sizes) {
                                    {DNNL_ARG_DIFF_WEIGHTS, d.weight});
 }
 
+bool is_unimplemented(const dnnl::error& error) {
+  return error.status == dnnl_unimplemented || error.status == dnnl_invalid_arguments;
+}
+
+// Winograd's minimal filtering (Lavin and Gray 2015, F(4x4, 3x3)) takes a quarter of the multiplications. It
+// rounds more: hence the switch. On small planes its tiles compute too much that nobody needs.
+bool suits_winograd(const Job& job) {
+  constexpr std::int64_t kSmallestPlane = 8;
+  const ConvSizes& s = job.sizes;
+  return !job.exact && s.kernel == Pair(3) && s.params.stride == Pair(1) && s.params.dilation == Pair(1) &&
+         s.params.groups == 1 && job.image != 0 && job.result != 0 &&
+         (std::min(s.out.h, s.out.w) >= kSmallestPlane || job.pass == Pass::kBackwardWeight);
+}
+
+std::shared_ptr<const Plan> make_plan(const Job& job) {
+  if (suits_winograd(job)) {
+    try {
+      return make_plan(job.pass, Descriptions(job, dnnl::algorithm::convolution_winograd));
+    } catch (const dnnl::error& error) {
+      if (!is_unimplemented(error)) throw;
+    }
+  }
+  try {
+    return make_plan(job.pass, Descriptions(job, dnnl::algorithm::convolution_direct));
+  } catch (const dnnl::error& error) {
+    if (!is_unimplemented(error)) throw;
+    return nullptr;
+  }
+}
+
 // Plans by key, shared by all threads. A null plan records that oneDNN has nothing fast for the key.
 class PlanCache {
  public:
   // Runs under the number of threads in `key`, which the caller has set.
-  std::shared_ptr<const Plan> get(const Key& key, Pass pass, const ConvSizes& sizes) {
+  std::shared_ptr<const Plan> get(const Key& key, const Job& job) {
     const std::scoped_lock lock(mutex_);
     const auto found = plans_.find(key);
     if (found != plans_.end()) return found->second;
-    std::shared_ptr<const Plan> plan;
-    try {
-      plan = make_plan(pass, sizes);
-    } catch (const dnnl::error& error) {
-      if (error.status != dnnl_unimplemented && error.status != dnnl_invalid_arguments) throw;
-    }
+    std::shared_ptr<const Plan> plan = make_plan(job);
     if (plans_.size() >= kCapacity) plans_.clear();
     plans_.emplace(key, plan);
     return plan;
@@ -272,13 +319,18 @@ void execute(const Plan& plan, const std::vector<const Array*>& inputs, Array& o
   plan.output.reorder->run({{DNNL_ARG_FROM, computed}, {DNNL_ARG_TO, result}});
 }
 
-Array convolve(Pass pass, const ConvSizes& sizes, const std::vector<const Array*>& inputs,
-               const Shape& result_shape) {
-  const int threads = thread_count(sizes.work());
+// `shape` of (N, C, H, W), in blocks where they are not 0.
+Shape in_blocks(const Shape& shape, Block block) {
+  if (block == 0) return shape;
+  return {shape[0], shape[1] / block, shape[2], shape[3], block};
+}
+
+Array convolve(const Job& job, const std::vector<const Array*>& inputs, const Shape& result_shape) {
+  const int threads = thread_count(job.sizes.work());
   const ThreadScope scope(threads);
   const SignalShield shield;
   try {
-    const std::shared_ptr<const Plan> plan = cache().get(make_key(pass, sizes, threads), pass, sizes);
+    const std::shared_ptr<const Plan> plan = cache().get(make_key(job, threads), job);
     if (!plan) return {};
     if (plan->has_gemm) shield_team(threads);
     Array out = Array::empty(result_shape, kFloat32);
@@ -292,17 +344,24 @@ Array convolve(Pass pass, const ConvSizes& sizes, const std::vector<const Array*
 
 }  // namespace
 
-Array conv2d(const ConvSizes& sizes, const Array& image, const Array& weight, const Array& bias) {
-  if (!bias.defined()) return convolve(Pass::kForward, sizes, {&image, &weight}, sizes.output_shape());
-  return convolve(Pass::kForwardBias, sizes, {&image, &weight, &bias}, sizes.output_shape());
+Array conv2d(const ConvSizes& sizes, const Array& image, const Array& weight, const Array& bias,
+             std::int64_t block) {
+  const Pass pass = bias.defined() ? Pass::kForwardBias : Pass::kForward;
+  std::vector<const Array*> inputs{&image, &weight};
+  if (bias.defined()) inputs.push_back(&bias);
+  return convolve({pass, sizes, block_of(image), block, is_exact()}, inputs,
+                  in_blocks(sizes.output_shape(), block));
 }
 
-Array conv2d_backward_input(const ConvSizes& sizes, const Array& grad, const Array& weight) {
-  return convolve(Pass::kBackwardInput, sizes, {&grad, &weight}, sizes.image_shape());
+Array conv2d_backward_input(const ConvSizes& sizes, const Array& grad, const Array& weight,
+                            std::int64_t block) {
+  return convolve({Pass::kBackwardInput, sizes, block, block_of(grad), is_exact()}, {&grad, &weight},
+                  in_blocks(sizes.image_shape(), block));
 }
 
 Array conv2d_backward_weight(const ConvSizes& sizes, const Array& grad, const Array& image) {
-  return convolve(Pass::kBackwardWeight, sizes, {&grad, &image}, sizes.weight_shape());
+  return convolve({Pass::kBackwardWeight, sizes, block_of(image), block_of(grad), is_exact()},
+                  {&grad, &image}, sizes.weight_shape());
 }
 
 }  // namespace sconce::kernels::onednn

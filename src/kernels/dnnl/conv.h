@@ -1,5 +1,5 @@
 // Float32 convolution by oneDNN. Every function returns an undefined Array when oneDNN has no fast code for
-// the shape: the caller then takes the plain loops. The choice depends on the shape alone.
+// the shape: the caller then takes the plain loops. The choice depends on the shape and on backend() alone.
 #pragma once
 
 #include "kernels/conv_sizes.h"
@@ -7,8 +7,12 @@
 
 namespace sconce::kernels::onednn {
 
-Array conv2d(const ConvSizes& sizes, const Array& image, const Array& weight, const Array& bias);
-Array conv2d_backward_input(const ConvSizes& sizes, const Array& grad, const Array& weight);
+// Images and gradients may stand in blocks (sconce/kernels/blocked.h), which their rank says; a result does
+// where `block`, the channels of one, is not 0.
+Array conv2d(const ConvSizes& sizes, const Array& image, const Array& weight, const Array& bias,
+             std::int64_t block = 0);
+Array conv2d_backward_input(const ConvSizes& sizes, const Array& grad, const Array& weight,
+                            std::int64_t block = 0);
 Array conv2d_backward_weight(const ConvSizes& sizes, const Array& grad, const Array& image);
 
 }  // namespace sconce::kernels::onednn

@@ -1,0 +1,140 @@
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/blocks.h"
+#include "kernels/operands.h"
+#include "sconce/kernels/blocked.h"
+
+namespace sconce::kernels::blocked {
+namespace {
+
+constexpr const char* kWhere = "batch_norm";
+
+void check_channels(const Blocks& s, std::initializer_list<const Array*> arrays) {
+  for (const Array* array : arrays) {
+    if (!array->defined()) continue;
+    require(array->dtype() == kFloat32, ErrorCode::kDTypeMismatch, kWhere, "expected float32, found ",
+            array->dtype());
+    require(array->shape() == Shape{s.channels()}, ErrorCode::kShapeMismatch, kWhere,
+            "expected one value for each of ", s.channels(), " channels, found shape ", array->shape());
+  }
+}
+
+// One value a channel as floats, `otherwise` where there is no array.
+std::vector<float> values_of(const Array& array, const Blocks& s, float otherwise) {
+  std::vector<float> out(static_cast<std::size_t>(s.channels()), otherwise);
+  if (!array.defined()) return out;
+  const Array dense = array.contiguous();
+  std::copy_n(dense.data<float>(), s.channels(), out.begin());
+  return out;
+}
+
+Array to_array(const std::vector<double>& values, const Blocks& s) {
+  Array out = Array::empty({s.channels()});
+  std::transform(values.begin(), values.end(), out.mutable_data<float>(),
+                 [](double value) { return static_cast<float>(value); });
+  return out;
+}
+
+}  // namespace
+
+BatchNormStatistics batch_norm_statistics(const Array& input, double eps) {
+  const Blocks s = blocks_of(input, kWhere);
+  require(s.count() > 0, ErrorCode::kInvalidArgument, kWhere,
+          "expected at least one value per channel, found ", plain_shape(input));
+  const float* in = input.data<float>();
+  const auto count = static_cast<double>(s.count());
+  std::vector<double> means =
+      channel_sums(s, [in](std::int64_t, std::int64_t i) SCONCE_ALWAYS_INLINE { return double{in[i]}; });
+  for (double& mean : means) mean /= count;
+  std::vector<double> variances =
+      channel_sums(s, [in, mean = means.data()](std::int64_t channel, std::int64_t i) SCONCE_ALWAYS_INLINE {
+        const double distance = double{in[i]} - mean[channel];
+        return distance * distance;
+      });
+  std::vector<double> inverses;
+  for (double& variance : variances) {
+    variance /= count;
+    inverses.push_back(1 / std::sqrt(variance + eps));
+  }
+  return {to_array(means, s), to_array(variances, s), to_array(inverses, s)};
+}
+
+Array batch_norm_apply(const Array& input, const Array& mean, const Array& inverse_deviation,
+                       const Array& weight, const Array& bias) {
+  const Blocks s = blocks_of(input, kWhere);
+  check_channels(s, {&mean, &inverse_deviation, &weight, &bias});
+  const std::vector<float> means = values_of(mean, s, 0);
+  std::vector<float> scale = values_of(inverse_deviation, s, 1);
+  std::vector<float> shift = values_of(bias, s, 0);
+  const std::vector<float> weights = values_of(weight, s, 1);
+  for (std::size_t c = 0; c < scale.size(); ++c) {
+    scale[c] *= weights[c];
+    shift[c] -= means[c] * scale[c];
+  }
+  Array out = Array::empty(input.shape());
+  const float* in = input.data<float>();
+  float* result = out.mutable_data<float>();
+  for_each_block(s, [&](auto block, std::int64_t channel, std::int64_t first) SCONCE_ALWAYS_INLINE {
+    constexpr int kBlock = decltype(block)::value;
+    float scales[kBlock];
+    float shifts[kBlock];
+    std::copy_n(scale.data() + channel, kBlock, scales);
+    std::copy_n(shift.data() + channel, kBlock, shifts);
+    for (std::int64_t i = first; i < first + s.plane * kBlock; i += kBlock) {
+      for (int c = 0; c < kBlock; ++c) result[i + c] = in[i + c] * scales[c] + shifts[c];
+    }
+  });
+  return out;
+}
+
+BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, const Array& mean,
+                                       const Array& inverse_deviation, const Array& weight, bool training) {
+  const Blocks s = blocks_of(input, kWhere);
+  require(grad.shape() == input.shape(), ErrorCode::kShapeMismatch, kWhere, "expected a gradient of shape ",
+          input.shape(), ", found ", grad.shape());
+  (void)blocks_of(grad, kWhere);
+  check_channels(s, {&mean, &inverse_deviation, &weight});
+  const std::vector<float> means = values_of(mean, s, 0);
+  const std::vector<float> inverses = values_of(inverse_deviation, s, 1);
+  const std::vector<float> weights = values_of(weight, s, 1);
+  const float* in = input.data<float>();
+  const float* gradient = grad.data<float>();
+  const std::vector<double> sums = channel_sums(
+      s, [gradient](std::int64_t, std::int64_t i) SCONCE_ALWAYS_INLINE { return double{gradient[i]}; });
+  const std::vector<double> dots = channel_sums(
+      s, [in, gradient, mean = means.data()](std::int64_t channel, std::int64_t i)
+             SCONCE_ALWAYS_INLINE { return double{gradient[i]} * (double{in[i]} - double{mean[channel]}); });
+  BatchNormGradients out{Array::empty(input.shape()), Array::empty({s.channels()}), to_array(sums, s)};
+  // As in the plain kernel: the statistics follow the input in training.
+  const auto count = static_cast<double>(std::max<std::int64_t>(s.count(), 1));
+  std::vector<float> mean_grads(means.size());
+  std::vector<float> slopes(means.size());
+  std::vector<float> scales(means.size());
+  for (std::size_t c = 0; c < means.size(); ++c) {
+    const auto inverse = double{inverses[c]};
+    out.weight.mutable_data<float>()[c] = static_cast<float>(dots[c] * inverse);
+    if (training) {
+      mean_grads[c] = static_cast<float>(sums[c] / count);
+      slopes[c] = static_cast<float>(dots[c] * inverse * inverse / count);
+    }
+    scales[c] = inverses[c] * weights[c];
+  }
+  float* result = out.input.mutable_data<float>();
+  for_each_block(s, [&](auto block, std::int64_t channel, std::int64_t first) SCONCE_ALWAYS_INLINE {
+    constexpr int kBlock = decltype(block)::value;
+    float mean_grad[kBlock], center[kBlock], slope[kBlock], scale[kBlock];
+    std::copy_n(mean_grads.data() + channel, kBlock, mean_grad);
+    std::copy_n(means.data() + channel, kBlock, center);
+    std::copy_n(slopes.data() + channel, kBlock, slope);
+    std::copy_n(scales.data() + channel, kBlock, scale);
+    for (std::int64_t i = first; i < first + s.plane * kBlock; i += kBlock) {
+      for (int c = 0; c < kBlock; ++c) {
+        result[i + c] = (gradient[i + c] - mean_grad[c] - (in[i + c] - center[c]) * slope[c]) * scale[c];
+      }
+    }
+  });
+  return out;
+}
+
+}  // namespace sconce::kernels::blocked
