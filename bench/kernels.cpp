@@ -78,7 +78,8 @@ void add_convolution(const std::string& name, const Shape& image, const Shape& w
   const Array bias = numbers({weight[0]});
   const Shape out = kernels::conv2d_shape(image, weight, params);
   const Array g = numbers(out);
-  const double flops = 2.0 * static_cast<double>(numel(out)) * static_cast<double>(numel(weight) / weight[0]);
+  const double flops =
+      2.0 * static_cast<double>(out.numel()) * static_cast<double>(weight.numel() / weight[0]);
   add("conv2d/" + name, flops, 0, [=] { (void)kernels::conv2d(x, w, bias, params); });
   add("conv2d_backward_input/" + name, flops, 0,
       [=] { (void)kernels::conv2d_backward_input(g, w, image, params); });

@@ -80,6 +80,13 @@ Id Calls::make_tensor(const Allowed& row, Args args) {
             "it makes a tensor of one of another dtype");
     return values_.tensor(Kind::kTensor, std::move(facts));
   }
+  const bool is_untyped = values_.is(args[0], Kind::kUntypedStorage);
+  if (args.size() == 1 && (is_untyped || values_.is(args[0], Kind::kStorage))) {
+    const StorageFacts storage = values_.storage(args[0]);
+    require(is_untyped || storage.dtype == facts.dtype, "it makes a tensor of a storage of another dtype");
+    facts.sizes = {storage.bytes / static_cast<std::int64_t>(itemsize(*facts.dtype))};
+    return values_.tensor(Kind::kTensor, std::move(facts));
+  }
   if (std::all_of(args.begin(), args.end(), is_size)) {
     for (const Id arg : args) facts.sizes.push_back(values_[arg].number);
   } else if (args.size() == 1 && values_.is(args[0], Kind::kSize)) {

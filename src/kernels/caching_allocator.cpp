@@ -1,5 +1,6 @@
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <mutex>
@@ -14,7 +15,7 @@ namespace sconce::kernels {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-// What may always be kept: below this, giving back brings nothing.
+// What may always be held: below this, giving back brings nothing.
 constexpr std::size_t kAlwaysKept = std::size_t{64} << 20;
 
 std::size_t alignment_of(std::size_t bytes) { return bytes >= kHugePage ? kHugePage : kStorageAlignment; }
@@ -86,11 +87,35 @@ class CachingAllocator::Local {
   std::array<std::uint32_t, kSmallClasses> counts_{};
 };
 
+// The most that was in use at once of late: a peak counts until so many times its bytes were asked for
+// without reaching it again, which no training step does.
+class RecentPeak {
+ public:
+  std::size_t bytes() const { return peak_; }
+  // `asked` bytes more are in use, `used` together.
+  void see(std::size_t asked, std::size_t used) {
+    recent_ = std::max(recent_, used);
+    asked_ += asked;
+    if (used >= peak_ || asked_ / kForgets > peak_) {
+      peak_ = recent_;
+      recent_ = 0;
+      asked_ = 0;
+    }
+  }
+
+ private:
+  static constexpr std::size_t kForgets = 64;
+  std::size_t peak_ = 0;
+  std::size_t recent_ = 0;  // since peak_ was set
+  std::size_t asked_ = 0;   // the same
+};
+
 struct CachingAllocator::Pool {
   std::mutex mutex;
   std::array<Kept*, kClasses> kept{};
   std::size_t kept_bytes = 0;
   std::size_t used_bytes = 0;
+  RecentPeak peak;
 
   // The caller holds the mutex.
   void* take(std::size_t index) {
@@ -101,10 +126,23 @@ struct CachingAllocator::Pool {
     return block;
   }
 
-  void trim() noexcept {
-    for (std::size_t index = 0; index < kClasses; ++index) {
-      while (void* block = take(index)) free_block(block, class_bytes(index));
+  // Gives kept blocks back to the system, the largest first, until no more than `most` bytes are kept.
+  void trim(std::size_t most = 0) noexcept {
+    for (std::size_t index = kClasses; index-- > 0 && kept_bytes > most;) {
+      while (kept_bytes > most) {
+        void* const block = take(index);
+        if (block == nullptr) break;
+        free_block(block, class_bytes(index));
+      }
     }
+  }
+
+  // Before `bytes` fresh ones are taken. Steps that repeat themselves need more blocks than they use at once,
+  // since each class has a peak of its own: twice as many was seen (ResNet-20).
+  void make_room(std::size_t bytes) noexcept {
+    const std::size_t most = std::max(kAlwaysKept, peak.bytes() * 5 / 2);
+    const std::size_t held = used_bytes + bytes;
+    trim(held < most ? most - held : 0);
   }
 };
 
@@ -128,7 +166,7 @@ std::byte* CachingAllocator::allocate(std::size_t size) {
   const std::lock_guard lock(pool_->mutex);
   void* data = pool_->take(index);
   if (data == nullptr) {
-    if (pool_->kept_bytes > kAlwaysKept && pool_->kept_bytes > pool_->used_bytes) pool_->trim();
+    pool_->make_room(bytes);
     data = fresh_block(bytes);
   }
   if (data == nullptr) {
@@ -137,6 +175,7 @@ std::byte* CachingAllocator::allocate(std::size_t size) {
   }
   require(data != nullptr, ErrorCode::kLimit, "storage", "cannot allocate ", size, " bytes");
   pool_->used_bytes += bytes;
+  pool_->peak.see(bytes, pool_->used_bytes);
   return static_cast<std::byte*>(data);
 }
 

@@ -104,8 +104,8 @@ Tensor sigmoid_gradient(const Tensor& grad, const Tensor& y) {
 }
 
 Tensor relu_gradient(const Tensor& grad, const Tensor& y) {
-  Tensor out =
-      map_blocks(grad, y, [](const Array& g, const Array& result) { return kernels::relu_backward(g, result); });
+  Tensor out = map_blocks(
+      grad, y, [](const Array& g, const Array& result) { return kernels::relu_backward(g, result); });
   if (needs_grad(grad)) {
     record(out, "relu_backward", {grad},
            [y = Saved(y)](Backward& pass) { pass.set(0, relu_gradient(pass.grad(), y.get(pass))); });

@@ -58,6 +58,45 @@ TEST(CachingAllocator, DoesNotPileUpSizesThatNobodyAsksForAgain) {
   }
 }
 
+// A training step fills memory and empties it again, with several sizes.
+TEST(CachingAllocator, RepeatedStepsTakeNoFreshBlocks) {
+  CachingAllocator allocator;
+  const auto step = [&] {
+    std::vector<std::pair<std::byte*, std::size_t>> held;
+    const auto take = [&](std::size_t size) { held.emplace_back(allocator.allocate(size), size); };
+    for (std::size_t i = 1; i <= 20; ++i) take(i << 20);
+    for (std::size_t i = 0; i < 10; ++i) {
+      allocator.deallocate(held.back().first, held.back().second);
+      held.pop_back();
+      const std::size_t scratch = (30 - i) << 20;
+      allocator.deallocate(allocator.allocate(scratch), scratch);
+    }
+    for (const auto& [data, size] : held) allocator.deallocate(data, size);
+  };
+  step();
+  step();
+  const std::size_t kept = allocator.kept_bytes();
+  for (int i = 0; i < 20; ++i) {
+    step();
+    EXPECT_EQ(allocator.kept_bytes(), kept);
+  }
+  EXPECT_LE(kept, std::size_t{700} << 20);
+}
+
+TEST(CachingAllocator, ForgetsAPeak) {
+  CachingAllocator allocator;
+  std::vector<std::byte*> blocks;
+  for (int i = 0; i < 40; ++i) blocks.push_back(allocator.allocate(std::size_t{10} << 20));
+  for (std::byte* block : blocks) allocator.deallocate(block, std::size_t{10} << 20);
+  EXPECT_GE(allocator.kept_bytes(), std::size_t{400} << 20);
+  // Of many small steps, one needs a block that is not there.
+  const auto small = [&](std::size_t size) { allocator.deallocate(allocator.allocate(size), size); };
+  for (int i = 0; i < 4000; ++i) small(std::size_t{10} << 20);
+  EXPECT_GE(allocator.kept_bytes(), std::size_t{400} << 20);
+  small(std::size_t{3} << 20);
+  EXPECT_LE(allocator.kept_bytes(), std::size_t{70} << 20);
+}
+
 TEST(CachingAllocator, RefusesWhatNoMachineHas) {
   CachingAllocator allocator;
   for (const std::size_t size : {std::numeric_limits<std::size_t>::max(), std::size_t{1} << 50}) {

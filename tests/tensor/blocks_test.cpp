@@ -9,7 +9,10 @@
 
 #include "sconce/kernels/blocked.h"
 #include "sconce/tensor/autograd.h"
+#include "sconce/tensor/batch_norm.h"
+#include "sconce/tensor/conv.h"
 #include "sconce/tensor/ops.h"
+#include "sconce/tensor/pool.h"
 #include "support/kernel_testing.h"
 #include "tensor/in_blocks.h"
 

@@ -17,6 +17,8 @@ def main(files):
     strict = os.environ.get("SCONCE_TORCH_STRICT") == "1"
     # PyTorch on a machine with a GPU moves modules there unasked (DataParallel), and opens more.
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    # PyTorch never takes Winograd's convolutions, which round more.
+    os.environ.setdefault("SCONCE_BACKEND", "exact")
     try:
         import torch
     except ImportError as error:

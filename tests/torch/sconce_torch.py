@@ -216,6 +216,17 @@ class TestCase(unittest.TestCase):
         self.assertLessEqual(error, tolerance, f"{name} (SCONCE_SEED={SEED})")
 
 
+@torch.no_grad()
+def nudge(parameters, seed, roundings=1):
+    """Moves every number so many neighbours up or down; the global generator is left alone."""
+    signs = torch.Generator().manual_seed(seed)
+    for parameter in parameters:
+        up = torch.randint(0, 2, parameter.shape, generator=signs).bool()
+        end = torch.where(up, torch.inf, -torch.inf).to(parameter.dtype)
+        for _ in range(roundings):
+            parameter.copy_(torch.nextafter(parameter, end))
+
+
 class OneThreadCase(TestCase):
     """PyTorch on one thread: in which order it adds depends on how many there are."""
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sconce_torch import SEED, TORCH_VERSION, OneThreadCase, load, run_probe_nn
+from sconce_torch import SEED, TORCH_VERSION, OneThreadCase, load, nudge, run_probe_nn
 from test_layers import make_layer
 
 STEPS = 20
@@ -107,7 +107,7 @@ class Run:
             net, self.inputs = net.double(), self.inputs.double()
         parameters = list(net.parameters())
         if nudged:
-            nudge(parameters)
+            nudge(parameters, SEED)
         groups = [{"params": parameters}]
         if "second_lr" in entry:
             groups = [{"params": parameters[::2]}, {"params": parameters[1::2], "lr": entry["second_lr"]}]
@@ -132,15 +132,6 @@ class Run:
         self.optimizer = optimizer.state_dict()
         self.scheduler = scheduler.state_dict() if scheduler else None
         self.rng_state = torch.get_rng_state()
-
-
-@torch.no_grad()
-def nudge(parameters):
-    """Moves every number up or down to one of its neighbours; the global generator is left alone."""
-    signs = torch.Generator().manual_seed(SEED)
-    for parameter in parameters:
-        up = torch.randint(0, 2, parameter.shape, generator=signs).bool()
-        parameter.copy_(torch.nextafter(parameter, torch.where(up, torch.inf, -torch.inf).to(parameter.dtype)))
 
 
 def errors(run, losses, model):

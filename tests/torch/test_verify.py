@@ -387,6 +387,22 @@ class PredictionTest(TestCase):
         # As many as pass in a minute; which, the seed decides.
         self.judge(rng.sample(files, min(len(files), 900)), 300)
 
+    def test_tensors_of_storages(self):
+        """torch.FloatTensor(storage) and its like."""
+        files = []
+        kinds = [(name, pid("2", f"{name}Storage", 48 // size)) for name, size in (
+            ("Float", 4), ("Double", 8), ("Half", 2), ("BFloat16", 2), ("Int", 4), ("Bool", 1), ("QInt8", 1))]
+        kinds.append(("Untyped", pid("2", "UntypedStorage", 48, module="torch.storage")))
+        for module, name in self.callees():
+            if not name.endswith("Tensor") or name.startswith("_rebuild"):
+                continue
+            for form in (call, new):
+                for kind, argument in kinds:
+                    data = proto() + form(glob(module, name), argument) + b"."
+                    files.append((f"{form.__name__} {module}.{name} of {kind}", zip_file(data)))
+        # Most classes are read without arguments only: no pickler writes others.
+        self.judge(files, 16)
+
     def test_every_argument_to_the_small_classes(self):
         files = []
         for module, name in self.callees():

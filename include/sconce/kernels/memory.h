@@ -9,9 +9,9 @@ namespace sconce::kernels {
 
 // Keeps blocks by size, because a training step asks for the same sizes again and again and fresh pages cost
 // more than most operations on them. Sizes are rounded up to one of four classes per power of two; large
-// blocks lie on huge pages. What is kept is given back to the system when it becomes more than what is in use
-// and a new block is needed, or on request. Usable from several threads: each keeps a few small blocks for
-// itself, so that small operations wait for no one.
+// blocks lie on huge pages. When a new block is needed, what is kept is given back to the system, the largest
+// blocks first, as far as it makes more than two and a half times what was in use at once of late. Usable
+// from several threads: each keeps a few small blocks for itself, so that small operations wait for no one.
 class CachingAllocator final : public Allocator {
  public:
   // `keeps_by_thread`: for one allocator of the process, which lives as long as its threads.
