@@ -90,6 +90,31 @@ void Storage::release() const {
   if (first != nullptr) block_->allocator->deallocate(first, block_->size);
 }
 
+namespace {
+
+// One for all: attachments are few and only looked at.
+std::mutex& attachment_mutex() {
+  static std::mutex& mutex = *new std::mutex;
+  return mutex;
+}
+
+}  // namespace
+
+std::shared_ptr<const void> Storage::attachment(const void* who) const {
+  if (!block_) return nullptr;
+  const std::lock_guard lock(attachment_mutex());
+  const bool is_there = block_->attached_by == who && block_->attached_version == version();
+  return is_there ? block_->attached : nullptr;
+}
+
+void Storage::attach(const void* who, std::shared_ptr<const void> what, std::uint32_t version) const {
+  if (!block_) return;
+  const std::lock_guard lock(attachment_mutex());
+  block_->attached.swap(what);  // what was there goes when the lock is gone
+  block_->attached_by = who;
+  block_->attached_version = version;
+}
+
 Storage Storage::wrap(std::span<std::byte> bytes, std::shared_ptr<const void> owner) {
   auto block = make_ref<Block>();
   block->data = bytes.data();

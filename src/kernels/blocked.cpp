@@ -111,11 +111,13 @@ bool takes_conv2d(DType dtype, const Shape& image, const Shape& weight, const Co
          (image[1] % block == 0 || image[1] <= kMostPlanes);
 }
 
-Array conv2d(const Array& image, const Array& weight, const Array& bias, const Conv2dParams& params) {
+Array conv2d(const Array& image, const Array& weight, const Array& bias, const Conv2dParams& params,
+             bool is_inference) {
   const ConvSizes sizes = conv_sizes(shape_of(image), weight.shape(), params);
   check_same_dtype(image, {&weight, &bias}, "conv2d");
   check_bias(bias, sizes);
-  return onednn::conv2d(sizes, image, weight, bias, block_size());
+  const auto use = is_inference ? onednn::Use::kInference : onednn::Use::kTraining;
+  return onednn::conv2d(sizes, image, weight, bias, block_size(), use);
 }
 
 Array conv2d_backward_input(const Array& grad, const Array& weight, const Shape& image_shape,

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "kernels/blocks.h"
@@ -25,35 +26,39 @@ struct Plane {
   std::int64_t height, width, out_height, out_width;
 };
 
+// The compiler leaves a loop of selects scalar; with these types it has no choice.
+template <int kBlock>
+struct Vectors {
+  typedef float Floats __attribute__((vector_size(kBlock * sizeof(float))));
+  typedef std::int32_t Places __attribute__((vector_size(kBlock * sizeof(float))));
+};
+
 template <int kBlock>
 SCONCE_ALWAYS_INLINE inline void pool(const float* in, const Plane& s, const Window& w, float* out,
                                       std::int32_t* where) {
+  using Floats = typename Vectors<kBlock>::Floats;
+  using Places = typename Vectors<kBlock>::Places;
   for (std::int64_t oy = 0; oy < s.out_height; ++oy) {
     const Reach rows = reach_of(oy, s.height, w.kernel.h, w.stride.h, w.padding.h, w.dilation.h);
     for (std::int64_t ox = 0; ox < s.out_width; ++ox, out += kBlock, where += kBlock) {
       const Reach columns = reach_of(ox, s.width, w.kernel.w, w.stride.w, w.padding.w, w.dilation.w);
-      float best[kBlock];
-      std::int32_t place[kBlock];
       // Dilation can step over a small image: such a window has no pixel and no place.
       const bool has_pixel = rows.begin < rows.end && columns.begin < columns.end;
-      for (int c = 0; c < kBlock; ++c) {
-        best[c] = -std::numeric_limits<float>::infinity();
-        place[c] = has_pixel ? static_cast<std::int32_t>(rows.begin * s.width + columns.begin) : -1;
-      }
+      Floats best = Floats{} - std::numeric_limits<float>::infinity();
+      Places place =
+          Places{} + (has_pixel ? static_cast<std::int32_t>(rows.begin * s.width + columns.begin) : -1);
       for (std::int64_t y = rows.begin; y < rows.end; y += w.dilation.h) {
         for (std::int64_t x = columns.begin; x < columns.end; x += w.dilation.w) {
-          const float* pixel = in + (y * s.width + x) * kBlock;
-          const auto here = static_cast<std::int32_t>(y * s.width + x);
-          for (int c = 0; c < kBlock; ++c) {
-            // The first of equals stays and NaN wins.
-            const bool beats = pixel[c] > best[c] || pixel[c] != pixel[c];
-            best[c] = beats ? pixel[c] : best[c];
-            place[c] = beats ? here : place[c];
-          }
+          Floats pixel;
+          std::memcpy(&pixel, in + (y * s.width + x) * kBlock, sizeof pixel);
+          // The first of equals stays and NaN wins.
+          const Places beats = (pixel > best) | (pixel != pixel);
+          best = beats ? pixel : best;
+          place = beats ? Places{} + static_cast<std::int32_t>(y * s.width + x) : place;
         }
       }
-      std::copy_n(best, kBlock, out);
-      std::copy_n(place, kBlock, where);
+      std::memcpy(out, &best, sizeof best);
+      std::memcpy(where, &place, sizeof place);
     }
   }
 }

@@ -24,7 +24,8 @@ Tensor bias_gradient(const Tensor& grad) {
 
 Tensor convolved(const Tensor& image, const Tensor& weight, const Tensor& bias, const Conv2dParams& params) {
   if (takes_blocks(weight, image.shape(), params)) {
-    const Array out = blocked::conv2d(InBlocks::any(image), weight.array(), array_or_none(bias), params);
+    const Array out = blocked::conv2d(InBlocks::any(image), weight.array(), array_or_none(bias), params,
+                                      !is_grad_enabled());
     if (out.defined()) return InBlocks::made(out);
   }
   return kernels::conv2d(image.array(), weight.array(), array_or_none(bias), params);

@@ -62,6 +62,29 @@ TEST(Storage, MutableAccessCountsAsAWrite) {
   EXPECT_EQ(b.version(), before + 1);
 }
 
+TEST(Storage, AnAttachmentLivesUntilTheNextWrite) {
+  static constexpr char kMe = 0;
+  static constexpr char kOther = 0;
+  Storage storage = Storage::allocate(4);
+  EXPECT_EQ(storage.attachment(&kMe), nullptr);
+  EXPECT_EQ(Storage().attachment(&kMe), nullptr);
+  const auto what = std::make_shared<const int>(5);
+  storage.attach(&kMe, what, storage.version());
+  EXPECT_EQ(storage.attachment(&kMe), what);
+  EXPECT_EQ(Storage(storage).attachment(&kMe), what);
+  EXPECT_EQ(storage.attachment(&kOther), nullptr);
+  storage.mutable_data();
+  EXPECT_EQ(storage.attachment(&kMe), nullptr);
+  // What was computed from bytes that were written to meanwhile is out of date at once.
+  const std::uint32_t before = storage.version();
+  storage.mutable_data();
+  storage.attach(&kMe, what, before);
+  EXPECT_EQ(storage.attachment(&kMe), nullptr);
+  storage.attach(&kMe, what, storage.version());
+  storage = Storage();
+  EXPECT_EQ(what.use_count(), 1);
+}
+
 TEST(Storage, MemoryIsAligned) {
   for (const std::size_t size : {0U, 1U, 63U, 100U}) {
     const Storage storage = Storage::allocate(size);

@@ -171,6 +171,36 @@ TEST(Blocked, ConvolutionsEqualTheReference) {
   }
 }
 
+// The weight that inference keeps in another order is that of now.
+TEST(Blocked, InferenceFollowsTheWeight) {
+  for_each_isa(12, [](Random& random) {
+    const std::int64_t b = blocked::block_size();
+    Array weight = random.normal({b, b, 3, 3});
+    const Array other = random.normal({b, b, 3, 3});
+    const Array image = random.normal({2, b, 12, 12});
+    const auto infer = [&](const Array& w) {
+      return blocked::to_plain(blocked::conv2d(blocked::from_plain(image), w, {}, {.padding = 1}, true));
+    };
+    const auto expected = [&](const Array& w) {
+      return reference::conv2d(image.cast(kFloat64), w.cast(kFloat64), {}, {.padding = 1});
+    };
+    const Array first = infer(weight);
+    EXPECT_LT(spread(first, expected(weight)), 1e-5);
+    expect_same(first, infer(weight));
+    weight.copy_from(other);
+    EXPECT_LT(spread(infer(weight), expected(other)), 1e-5);
+    expect_same(infer(weight), infer(other));
+    // Another view of the same memory is another weight.
+    const Array turned = weight.transpose(0, 1);
+    EXPECT_LT(spread(infer(turned), expected(turned)), 1e-5);
+    EXPECT_LT(spread(infer(weight), expected(weight)), 1e-5);
+    // Planes of another size may want another order.
+    EXPECT_LT(spread(blocked::to_plain(blocked::conv2d(image.narrow(2, 0, 4), weight, {}, {}, true)),
+                     reference::conv2d(image.narrow(2, 0, 4).cast(kFloat64), weight.cast(kFloat64), {}, {})),
+              1e-5);
+  });
+}
+
 TEST(Blocked, ConvolutionsRefuseWhatDoesNotFit) {
   for_each_isa(3, [](Random& random) {
     const std::int64_t b = blocked::block_size();

@@ -56,7 +56,8 @@ class Storage {
   explicit operator bool() const { return static_cast<bool>(block_); }
   std::size_t size() const { return block_ ? block_->size : 0; }
   const std::byte* data() const { return block_ ? block_->bytes() : nullptr; }
-  // Mutable bytes; counts as a write, which version() shows.
+  // Mutable bytes; counts as a write, which version() shows. Ask again for every write: what was computed
+  // from the bytes in between (attachment()) would not know of it.
   std::byte* mutable_data() {
     bump_version();
     return block_ ? block_->bytes() : nullptr;
@@ -73,6 +74,11 @@ class Storage {
   void bump_version() {
     if (block_) block_->version.fetch_add(1, std::memory_order_relaxed);
   }
+  // What `who` computed from the bytes and left here by attach(), as long as nothing was written since; null
+  // otherwise. There is one place: the last one who attaches has it. Threads may meet here.
+  std::shared_ptr<const void> attachment(const void* who) const;
+  // `version` is that of the bytes that `what` was computed from.
+  void attach(const void* who, std::shared_ptr<const void> what, std::uint32_t version) const;
   // The identity: equal for handles of one block, distinct among live blocks.
   const void* id() const { return block_.get(); }
   std::uint32_t use_count() const { return block_ ? block_->use_count() : 0; }
@@ -94,6 +100,9 @@ class Storage {
     Allocator* allocator = nullptr;  // null: the bytes belong to `owner`
     std::shared_ptr<const void> owner;
     std::unique_ptr<Pending> pending;  // of a deferred storage
+    const void* attached_by = nullptr;
+    std::uint32_t attached_version = 0;
+    std::shared_ptr<const void> attached;
   };
   explicit Storage(Ref<Block> block) : block_(std::move(block)) {}
   Ref<Block> block_;

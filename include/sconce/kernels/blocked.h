@@ -30,7 +30,9 @@ bool takes_conv2d(DType dtype, const Shape& image, const Shape& weight, const Co
 // As the functions of sconce/kernels/conv.h, for what takes_conv2d() takes. Images and gradients may stand in
 // blocks or not, as their rank says. Results stand in blocks, but for weights, biases and the gradient of an
 // image that does not fit; they are undefined where oneDNN has no fast code.
-Array conv2d(const Array& image, const Array& weight, const Array& bias, const Conv2dParams& params);
+// `is_inference` keeps the weight in the order that is computed with beside it, until somebody writes there.
+Array conv2d(const Array& image, const Array& weight, const Array& bias, const Conv2dParams& params,
+             bool is_inference = false);
 Array conv2d_backward_input(const Array& grad, const Array& weight, const Shape& image_shape,
                             const Conv2dParams& params);
 Array conv2d_backward_weight(const Array& grad, const Array& image, const Shape& weight_shape,

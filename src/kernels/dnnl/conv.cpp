@@ -35,9 +35,10 @@ struct Job {
   Block image = 0;   // or its gradient
   Block result = 0;  // or its gradient
   bool exact = false;
+  Use use = Use::kTraining;
 };
 
-using Key = std::array<std::int64_t, 19>;
+using Key = std::array<std::int64_t, 20>;
 
 struct KeyHash {
   std::size_t operator()(const Key& key) const {
@@ -71,6 +72,7 @@ Key make_key(const Job& job, int threads) {
           job.image,
           job.result,
           job.exact ? 1 : 0,
+          static_cast<std::int64_t>(job.use),
           threads};
 }
 
@@ -124,7 +126,10 @@ bool is_fast(const PrimitiveDesc& description) {
 
 // The descriptions of one convolution: `any` lets oneDNN choose the layout, plain is what our arrays have.
 struct Descriptions {
-  Descriptions(const Job& job, dnnl::algorithm how) : algorithm(how) {
+  Descriptions(const Job& job, dnnl::algorithm how)
+      : algorithm(how),
+        kind(job.use == Use::kInference ? dnnl::prop_kind::forward_inference
+                                        : dnnl::prop_kind::forward_training) {
     const ConvSizes& s = job.sizes;
     const Conv2dParams& p = s.params;
     const auto f32 = dnnl::memory::data_type::f32;
@@ -149,17 +154,17 @@ struct Descriptions {
   static Tag tag_of(Block block) { return block == 0 ? Tag::nchw : block == 8 ? Tag::nChw8c : Tag::nChw16c; }
 
   dnnl::algorithm algorithm;
+  dnnl::prop_kind kind;
   Desc image, result, weight, bias, any_image, any_result, any_weight;
   dnnl::memory::dims stride, padding, dilation;
 };
 
 dnnl::convolution_forward::primitive_desc describe_forward(const Descriptions& d, bool with_bias) {
   using Forward = dnnl::convolution_forward;
-  const auto kind = dnnl::prop_kind::forward_training;
   const Forward::desc description =
-      with_bias ? Forward::desc(kind, d.algorithm, d.any_image, d.any_weight, d.bias, d.any_result, d.stride,
-                                d.dilation, d.padding, d.padding)
-                : Forward::desc(kind, d.algorithm, d.any_image, d.any_weight, d.any_result, d.stride,
+      with_bias ? Forward::desc(d.kind, d.algorithm, d.any_image, d.any_weight, d.bias, d.any_result,
+                                d.stride, d.dilation, d.padding, d.padding)
+                : Forward::desc(d.kind, d.algorithm, d.any_image, d.any_weight, d.any_result, d.stride,
                                 d.dilation, d.padding, d.padding);
   return {description, attributes(), engine()};
 }
@@ -289,22 +294,47 @@ dnnl::memory view(const Desc& desc, const std::byte* data) {
   return {desc, engine(), const_cast<std::byte*>(data)};
 }
 
-void execute(const Plan& plan, const std::vector<const Array*>& inputs, Array& out) {
+// A weight in the order that a primitive wants, attached to the storage it was made of.
+struct KeptWeight {
+  Geometry geometry;
+  Desc inside;
+  Array array;
+};
+
+// The input in the order of `operand.inside`.
+Array reordered(const Operand& operand, const Array& input) {
+  Array inside = buffer_for(operand.inside);
+  const dnnl::memory converted(operand.inside, engine(), inside.mutable_raw());
+  const Array dense = input.contiguous();
+  operand.reorder->run({{DNNL_ARG_FROM, view(operand.outside, dense.raw())}, {DNNL_ARG_TO, converted}});
+  return inside;
+}
+
+Array reordered_once(const Operand& operand, const Array& weight) {
+  static constexpr char kWho = 0;
+  const Storage& storage = weight.storage();
+  const auto kept = std::static_pointer_cast<const KeptWeight>(storage.attachment(&kWho));
+  if (kept && kept->geometry == weight.geometry() && kept->inside == operand.inside) return kept->array;
+  const std::uint32_t version = storage.version();
+  Array made = reordered(operand, weight);
+  KeptWeight keep{weight.geometry(), operand.inside, made};
+  storage.attach(&kWho, std::make_shared<const KeptWeight>(std::move(keep)), version);
+  return made;
+}
+
+void execute(const Plan& plan, Use use, const std::vector<const Array*>& inputs, Array& out) {
   std::vector<Array> kept;  // what the primitive reads must outlive it
   std::unordered_map<int, dnnl::memory> arguments;
   for (std::size_t i = 0; i < plan.inputs.size(); ++i) {
     const Operand& operand = plan.inputs[i];
-    const Array dense = inputs[i]->contiguous();
-    kept.push_back(dense);
-    dnnl::memory memory = view(operand.outside, dense.raw());
-    if (operand.reorder) {
-      Array inside = buffer_for(operand.inside);
-      const dnnl::memory converted(operand.inside, engine(), inside.mutable_raw());
-      operand.reorder->run({{DNNL_ARG_FROM, memory}, {DNNL_ARG_TO, converted}});
-      kept.push_back(std::move(inside));
-      memory = converted;
+    const bool is_kept = use == Use::kInference && operand.argument == DNNL_ARG_WEIGHTS;
+    if (!operand.reorder) {
+      kept.push_back(inputs[i]->contiguous());
+      arguments.emplace(operand.argument, view(operand.outside, kept.back().raw()));
+    } else {
+      kept.push_back(is_kept ? reordered_once(operand, *inputs[i]) : reordered(operand, *inputs[i]));
+      arguments.emplace(operand.argument, view(operand.inside, kept.back().raw()));
     }
-    arguments.emplace(operand.argument, memory);
   }
   const dnnl::memory result(plan.output.outside, engine(), out.mutable_raw());
   if (!plan.output.reorder) {
@@ -334,7 +364,7 @@ Array convolve(const Job& job, const std::vector<const Array*>& inputs, const Sh
     if (!plan) return {};
     if (plan->has_gemm) shield_team(threads);
     Array out = Array::empty(result_shape, kFloat32);
-    execute(*plan, inputs, out);
+    execute(*plan, job.use, inputs, out);
     return out;
   } catch (const dnnl::error& error) {
     const bool memory = error.status == dnnl_out_of_memory;
@@ -345,11 +375,11 @@ Array convolve(const Job& job, const std::vector<const Array*>& inputs, const Sh
 }  // namespace
 
 Array conv2d(const ConvSizes& sizes, const Array& image, const Array& weight, const Array& bias,
-             std::int64_t block) {
+             std::int64_t block, Use use) {
   const Pass pass = bias.defined() ? Pass::kForwardBias : Pass::kForward;
   std::vector<const Array*> inputs{&image, &weight};
   if (bias.defined()) inputs.push_back(&bias);
-  return convolve({pass, sizes, block_of(image), block, is_exact()}, inputs,
+  return convolve({pass, sizes, block_of(image), block, is_exact(), use}, inputs,
                   in_blocks(sizes.output_shape(), block));
 }
 
