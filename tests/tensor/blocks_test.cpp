@@ -160,6 +160,36 @@ TEST_F(BlocksTest, SecondDerivativesEqualThePlainLoops) {
     EXPECT_LT(relative_difference(found[i], expected[i]), 1e-3) << i;
 }
 
+TEST_F(BlocksTest, EmptyAndTinyImages) {
+  Random random(11);
+  for (const Shape& shape : {Shape{0, 16, 6, 6}, Shape{1, 16, 3, 3}, Shape{2, 3, 3, 3}}) {
+    const Tensor x = leaf(random, shape);
+    const Tensor w = leaf(random, {16, shape[1], 3, 3});
+    const Tensor gain = leaf(random, {16});
+    const auto run_once = [&] {
+      Tensor y = relu(conv2d(x, w, {}, {.padding = 1}));
+      y = max_pool2d(batch_norm(y, zeros({16}), ones({16}), gain, {}, {}), 2);
+      y.backward(ones_like(y));
+      const std::vector<Array> out{y.array(), x.grad().array(), w.grad().array()};
+      Tensor(x).set_grad({});
+      Tensor(w).set_grad({});
+      return out;
+    };
+    const auto found = run_once();
+    const BackendScope scope(Backend::kReference);
+    const auto expected = run_once();
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      EXPECT_LT(relative_difference(found[i], expected[i]), 1e-5) << shape << " " << i;
+    }
+  }
+  const Tensor w = random.normal({16, 16, 3, 3});
+  EXPECT_EQ(conv2d(random.normal({16, 6, 6}), w).shape(), (Shape{16, 4, 4}));
+  EXPECT_EQ(code_of([&] {
+              (void)conv2d(random.normal({1, 16, 6, 6}, kFloat64), w);
+            }),
+            ErrorCode::kDTypeMismatch);
+}
+
 TEST_F(BlocksTest, HooksSeePlainGradients) {
   Random random(5);
   const Tensor w = leaf(random, {16, 16, 3, 3});
