@@ -1,7 +1,13 @@
-# sconce_layer(<name> [DEPENDS <layer>...] [LINK <library>...])
+# sconce_unity(<target>): its files are compiled in groups where SCONCE_UNITY is on.
+function(sconce_unity target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${SCONCE_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+endfunction()
+
+# sconce_layer(<name> [ONE_BY_ONE] [DEPENDS <layer>...] [LINK <library>...])
 # One static library per layer from src/<name>/**.cpp. Layers link downward, publicly; other libraries privately.
+# ONE_BY_ONE: its files never share a group of SCONCE_UNITY.
 function(sconce_layer name)
-  cmake_parse_arguments(arg "" "" "DEPENDS;LINK" ${ARGN})
+  cmake_parse_arguments(arg "ONE_BY_ONE" "" "DEPENDS;LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   if(NOT sources)
     add_library(sconce_${name} INTERFACE)
@@ -10,6 +16,9 @@ function(sconce_layer name)
     add_library(sconce_${name} STATIC ${sources})
     target_include_directories(sconce_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
     target_link_libraries(sconce_${name} PRIVATE $<BUILD_INTERFACE:sconce_flags> ${arg_LINK})
+    if(NOT arg_ONE_BY_ONE)
+      sconce_unity(sconce_${name})
+    endif()
     set(scope PUBLIC)
   endif()
   add_library(sconce::${name} ALIAS sconce_${name})

@@ -15,16 +15,7 @@ function(sconce_test_layer name)
   target_link_libraries(test_${name} PRIVATE sconce_flags sconce::${name} ${arg_LINK} GTest::gmock GTest::gtest_main)
   # What is tested is optimised as ever; the tests themselves need not be, and compile in two thirds of the time.
   target_compile_options(test_${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O1>)
-  # Half the time to compile a test is GoogleTest's headers: they are compiled once, for the first layer. clang
-  # reads them each time, so its build shows what a test forgot to include.
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    if(TARGET test_base AND NOT name STREQUAL "base")
-      target_precompile_headers(test_${name} REUSE_FROM test_base)
-    else()
-      target_precompile_headers(test_${name} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
-    endif()
-    target_compile_options(test_${name} PRIVATE -fpch-preprocess) # which ccache wants
-  endif()
+  sconce_unity(test_${name})
   set(common TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 120)
   math(EXPR limit "300 * ${SCONCE_TEST_SLOWNESS}")
   gtest_discover_tests(test_${name} ${common} TEST_FILTER "-*Threads.*:*Long.*" PROPERTIES TIMEOUT ${limit})

@@ -21,9 +21,8 @@ configure() {
   local preset=$1
   shift
   local options=("$@")
-  # Without the sloppiness it would keep nothing that has precompiled headers.
   if command -v ccache >/dev/null; then
-    options+=("-DCMAKE_CXX_COMPILER_LAUNCHER=env;CCACHE_SLOPPINESS=pch_defines,time_macros;ccache")
+    options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   fi
   cmake --preset "$preset" "${options[@]}"
 }

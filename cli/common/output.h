@@ -1,6 +1,7 @@
 // Standard output with its failures noticed: a closed pipe ends a command quietly, a full disk is an error.
 #pragma once
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -8,6 +9,9 @@
 namespace sconce::cli {
 
 using Json = nlohmann::ordered_json;
+
+// JSON has no infinities and no NaN: null.
+inline Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 // Thrown when whoever reads our output has gone.
 struct ClosedPipe {};

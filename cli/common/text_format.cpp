@@ -32,6 +32,8 @@ std::string with_commas(std::uint64_t number) {
   return out;
 }
 
+std::string short_number(double value) { return fmt::format("{:.6g}", value); }
+
 std::string human_seconds(double seconds) {
   const auto whole = static_cast<std::int64_t>(std::max(0.0, std::round(seconds)));
   if (whole >= 3600) return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);

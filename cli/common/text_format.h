@@ -11,6 +11,8 @@ namespace sconce::cli {
 std::string human_bytes(std::uint64_t bytes);
 // "62,006".
 std::string with_commas(std::uint64_t number);
+// "0.00123457": six digits.
+std::string short_number(double value);
 // "1:05", "2:03:07".
 std::string human_seconds(double seconds);
 // Columns of the terminal that `text` takes: UTF-8 sequences count as one.

@@ -14,7 +14,7 @@
 namespace sconce::cli {
 namespace {
 
-struct Options {
+struct AverageArguments {
   std::vector<std::string> paths;  // inputs, then the output
   std::vector<double> weights;
   double ema = 0;
@@ -25,7 +25,7 @@ struct Options {
   bool json = false;
 };
 
-int run(const Options& options) {
+int run_average(const AverageArguments& options) {
   require(options.paths.size() >= 2, ErrorCode::kInvalidArgument, "",
           "expected the inputs and then the output, found ", options.paths.size(), " path",
           options.paths.size() == 1 ? "" : "s", "; see 'sconce average --help'");
@@ -77,7 +77,7 @@ int run(const Options& options) {
 Command average_command() {
   return {
       "average", "Average the weights of several checkpoints", [](CLI::App& app) -> std::function<int()> {
-        auto options = std::make_shared<Options>();
+        auto options = std::make_shared<AverageArguments>();
         app.add_option("PATH", options->paths, "The inputs, of any formats, and last the output")
             ->required()
             ->type_name("IN... OUT");
@@ -103,7 +103,7 @@ Command average_command() {
             "         sconce average --weights 0.5,0.3,0.2 a.pt b.pt c.safetensors soup.safetensors");
         return [options, ema] {
           options->has_ema = ema->count() > 0;
-          return run(*options);
+          return run_average(*options);
         };
       }};
 }

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::size_t kMostLines = 10;  // of one kind on a person's screen; --json has all
 
-struct Options {
+struct ConvertArguments {
   std::string input;
   std::string output;
   std::optional<checkpoint::Format> format;
@@ -49,7 +49,7 @@ struct Result {
 };
 
 // Sets of files hold named tensors only, whatever their format.
-bool is_flat(checkpoint::Format format, const Options& options) {
+bool is_flat(checkpoint::Format format, const ConvertArguments& options) {
   return format == checkpoint::Format::kSafetensors || format == checkpoint::Format::kNpz ||
          options.shard_size > 0 || is_index(options.output);
 }
@@ -71,7 +71,7 @@ void warn_of_overflow(Result& result, DType dtype) {
 }
 
 // Tensors within objects that saving left out are not in the output, though the conversion counted them.
-void note_lost_tensors(const Options& options, const Value& value, toolbox::ConvertReport& report) {
+void note_lost_tensors(const ConvertArguments& options, const Value& value, toolbox::ConvertReport& report) {
   const checkpoint::Listing written = checkpoint::describe(options.output, options.load);
   // How often each name is there. A sparse tensor is listed as its parts: one of them is counted.
   std::map<std::string, std::pair<std::string, std::size_t>> found;
@@ -92,7 +92,7 @@ void note_lost_tensors(const Options& options, const Value& value, toolbox::Conv
 }
 
 // What save() finds wrong with the value is wrong with the input.
-checkpoint::SaveReport write_output(const Options& options, const Value& value,
+checkpoint::SaveReport write_output(const ConvertArguments& options, const Value& value,
                                     const checkpoint::SaveOptions& saving) {
   try {
     return checkpoint::save(options.output, value, saving);
@@ -101,7 +101,7 @@ checkpoint::SaveReport write_output(const Options& options, const Value& value,
   }
 }
 
-Result convert(Options options) {
+Result convert(ConvertArguments options) {
   Result result;
   result.format = options.format.value_or(format_of_output(options.output));
   refuse_existing(options.output, options.force);
@@ -146,7 +146,7 @@ Result convert(Options options) {
   return result;
 }
 
-Json report_json(const Options& options, const Result& result) {
+Json report_json(const ConvertArguments& options, const Result& result) {
   Json out;
   out["input"] = options.input;
   out["output"] = options.output;
@@ -169,7 +169,7 @@ Json report_json(const Options& options, const Result& result) {
   return out;
 }
 
-void warn_some(const std::vector<std::string>& lines, const Options& options) {
+void warn_some(const std::vector<std::string>& lines, const ConvertArguments& options) {
   for (std::size_t i = 0; i < std::min(lines.size(), kMostLines); ++i) {
     warn(cat(escaped(options.input), ": ", lines[i]));
   }
@@ -183,7 +183,7 @@ std::string plural(std::uint64_t count, const char* word) {
   return cat(with_commas(count), " ", word, count == 1 ? "" : "s");
 }
 
-int run(const Options& options) {
+int run_convert(const ConvertArguments& options) {
   const Result result = convert(options);
   std::vector<std::string> left_out;
   for (const toolbox::LeftOutValue& value : result.converted.left_out) {
@@ -217,7 +217,7 @@ Command convert_command() {
   return {
       "convert", "Write a checkpoint in another format, whole or in part",
       [](CLI::App& app) -> std::function<int()> {
-        auto options = std::make_shared<Options>();
+        auto options = std::make_shared<ConvertArguments>();
         app.add_option("IN", options->input, "The checkpoint to read")->required();
         app.add_option("OUT", options->output, "The file or folder to write; IN itself is safe")->required();
         add_format_option(app, options->format);
@@ -265,7 +265,7 @@ Command convert_command() {
             "--add-prefix, --dtype.\n\n"
             "Example: sconce convert last.ckpt model.safetensors --state-dict state_dict \\\n"
             "           --strip-prefix module. --dtype bf16");
-        return [options] { return run(*options); };
+        return [options] { return run_convert(*options); };
       }};
 }
 

@@ -14,7 +14,7 @@
 namespace sconce::cli {
 namespace {
 
-struct Options {
+struct DiffArguments {
   std::vector<std::string> paths;
   double rtol = 0;
   double atol = 0;
@@ -39,7 +39,7 @@ void warn_of_objects(const std::string& name, const checkpoint::Listing& listing
   }
 }
 
-Comparison compare(const Options& options, const checkpoint::Listing& a, const checkpoint::Listing& b) {
+Comparison compare(const DiffArguments& options, const checkpoint::Listing& a, const checkpoint::Listing& b) {
   toolbox::DiffOptions wanted;
   if (options.has_tolerance) wanted.tolerance = toolbox::Tolerance{options.rtol, options.atol};
   wanted.find_renames = !options.no_renames;
@@ -55,7 +55,7 @@ Comparison compare(const Options& options, const checkpoint::Listing& a, const c
   return out;
 }
 
-void print(const Comparison& comparison, const Options& options) {
+void print(const Comparison& comparison, const DiffArguments& options) {
   const DiffStyle style{options.only_changed, options.stat};
   if (options.json) {
     out().print_json(diff_json(comparison, style));
@@ -64,7 +64,7 @@ void print(const Comparison& comparison, const Options& options) {
   }
 }
 
-int diff_two(const Options& options) {
+int diff_two(const DiffArguments& options) {
   const checkpoint::Listing a = checkpoint::describe(options.paths[0], options.load);
   const checkpoint::Listing b = checkpoint::describe(options.paths[1], options.load);
   warn_of_objects(options.paths[0], a);
@@ -79,7 +79,7 @@ int diff_two(const Options& options) {
 // git's GIT_EXTERNAL_DIFF and diff.<driver>.command: path old-file old-hex old-mode new-file new-hex new-mode
 // [new-path rename-message]. An absent side is /dev/null. git takes any status but 0 for a crash and shows
 // nothing more, so versions that differ, or cannot be read, are an answer here.
-int diff_for_git(const Options& options) {
+int diff_for_git(const DiffArguments& options) {
   const std::string& path = options.paths[0];
   const std::string& new_path = options.paths.size() == 9 ? options.paths[7] : path;
   const auto describe = [&options](const std::string& file) {
@@ -106,7 +106,7 @@ int diff_for_git(const Options& options) {
   return kFine;
 }
 
-int run(const Options& options) {
+int run_diff(const DiffArguments& options) {
   if (options.textconv) {
     require(options.paths.size() == 1, ErrorCode::kInvalidArgument, "", "--textconv takes one PATH, found ",
             options.paths.size());
@@ -125,7 +125,7 @@ int run(const Options& options) {
 Command diff_command() {
   return {
       "diff", "Compare two checkpoints", [](CLI::App& app) -> std::function<int()> {
-        auto options = std::make_shared<Options>();
+        auto options = std::make_shared<DiffArguments>();
         app.add_option("PATH", options->paths, "A and B, of any formats")->required()->type_name("A B");
         auto* rtol =
             app.add_option("--rtol", options->rtol, "Relative tolerance: |a - b| <= atol + rtol * |b|")
@@ -154,7 +154,7 @@ Command diff_command() {
             "Example: sconce diff --atol 1e-6 --only-changed epoch1.pt epoch2.safetensors");
         return [options, rtol, atol] {
           options->has_tolerance = rtol->count() + atol->count() > 0;
-          return run(*options);
+          return run_diff(*options);
         };
       }};
 }

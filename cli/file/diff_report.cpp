@@ -47,8 +47,6 @@ std::vector<std::int64_t> position_of(const Shape& shape, std::int64_t flat) {
   return out;
 }
 
-Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
 // ---- JSON
 
 Json tensor_json(const TensorInfo& info) {
@@ -127,8 +125,6 @@ std::string tensor_text(const TensorInfo& info) {
                      dtype_name(info.dtype), info.value_geometry().shape.str());
 }
 
-std::string number(double value) { return fmt::format("{:.6g}", value); }
-
 std::string pair_name(const Comparison& comparison, const TensorPair& pair) {
   const TensorInfo& a = comparison.a->tensors[pair.a];
   const TensorInfo& b = comparison.b->tensors[pair.b];
@@ -159,8 +155,8 @@ std::vector<std::string> pair_row(const Comparison& comparison, const TensorPair
     const TensorDifference& numbers = *pair.numbers;
     row.push_back(fmt::format("{}/{}", numbers.different, numbers.count));
     if (numbers.has_numbers) {
-      row.push_back(number(numbers.max_absolute));
-      row.push_back(number(numbers.max_relative));
+      row.push_back(short_number(numbers.max_absolute));
+      row.push_back(short_number(numbers.max_relative));
       row.push_back(numbers.max_ulp ? std::to_string(*numbers.max_ulp) : "-");
       row.push_back(numbers.cosine ? fmt::format("{:.9f}", *numbers.cosine) : "-");
       if (numbers.max_absolute > 0 && a.geometry.rank() > 0) {

@@ -15,7 +15,7 @@
 namespace sconce::cli {
 namespace {
 
-struct Options {
+struct InspectArguments {
   std::string path;
   bool json = false;
   bool digest = false;
@@ -26,7 +26,7 @@ struct Options {
   checkpoint::LoadOptions load = {};
 };
 
-Inspection inspect(const Options& options) {
+Inspection inspect(const InspectArguments& options) {
   Inspection out;
   out.path = options.path;
   out.listing = checkpoint::describe(options.path, options.load);
@@ -76,7 +76,7 @@ void warn_of_objects(const Inspection& inspection) {
   }
 }
 
-int run(const Options& options) {
+int run_inspect(const InspectArguments& options) {
   const Inspection inspection = inspect(options);
   for (const std::string& line : toolbox::code_warnings(inspection.listing.pickles)) {
     warn(cat(escaped(inspection.path), ": ", line));
@@ -97,7 +97,7 @@ int run(const Options& options) {
 Command inspect_command() {
   return {"inspect", "List the tensors and values of a checkpoint",
           [](CLI::App& app) -> std::function<int()> {
-            auto options = std::make_shared<Options>();
+            auto options = std::make_shared<InspectArguments>();
             app.add_option("PATH", options->path, "The checkpoint")->required();
             app.add_flag("--json", options->json, "One JSON object instead of tables");
             app.add_flag("--digest", options->digest, "Read every tensor and print its SHA-256");
@@ -113,7 +113,7 @@ Command inspect_command() {
                 "tensors.\n"
                 "Nothing in a file is ever run.\n\n"
                 "Example: sconce inspect net.pt --filter 'model.conv*' --stats");
-            return [options] { return run(*options); };
+            return [options] { return run_inspect(*options); };
           },
           "ls"};
 }

@@ -23,7 +23,6 @@ constexpr std::size_t kDeepestLine = 32;  // of the tree: deeper keys share a li
 using checkpoint::TensorInfo;
 
 // NaN and infinities have no JSON; the counts beside them say why.
-Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json stats_json(const toolbox::TensorStats& stats) {
   return {{"min", number_or_null(stats.min)},
@@ -105,8 +104,6 @@ std::string remarks(const Inspection& inspection, const TensorInfo& info) {
   return out;
 }
 
-std::string number(double value) { return fmt::format("{:.6g}", value); }
-
 std::string tensor_table(const Inspection& inspection) {
   const bool has_stats = std::any_of(inspection.tensors.begin(), inspection.tensors.end(),
                                      [](const InspectedTensor& tensor) { return tensor.stats.has_value(); });
@@ -134,7 +131,8 @@ std::string tensor_table(const Inspection& inspection) {
                                     human_bytes(info.bytes())};
     if (has_stats && tensor.stats) {
       const auto& stats = *tensor.stats;
-      for (const double value : {stats.min, stats.max, stats.mean, stats.std}) row.push_back(number(value));
+      for (const double value : {stats.min, stats.max, stats.mean, stats.std})
+        row.push_back(short_number(value));
       for (const std::int64_t count : {stats.nan, stats.infinite, stats.zeros})
         row.push_back(std::to_string(count));
     } else if (has_stats) {

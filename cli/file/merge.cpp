@@ -10,7 +10,7 @@
 namespace sconce::cli {
 namespace {
 
-struct Options {
+struct MergeArguments {
   std::string input;
   std::string output;
   std::optional<checkpoint::Format> format;
@@ -20,7 +20,7 @@ struct Options {
   checkpoint::LoadOptions load = {};
 };
 
-int run(const Options& options) {
+int run_merge(const MergeArguments& options) {
   refuse_existing(options.output, options.force);
   checkpoint::SaveOptions save;
   save.format = options.format.value_or(format_of_output(options.output));
@@ -38,7 +38,7 @@ int run(const Options& options) {
 Command merge_command() {
   return {"merge", "Join the files of a sharded or distributed checkpoint into one",
           [](CLI::App& app) -> std::function<int()> {
-            auto options = std::make_shared<Options>();
+            auto options = std::make_shared<MergeArguments>();
             app.add_option("IN", options->input, "An index (*.index.json), a folder, or any other checkpoint")
                 ->required();
             app.add_option("OUT", options->output, "The file to write")->required();
@@ -52,7 +52,7 @@ Command merge_command() {
                 "OUT appears whole or not at all. Distributed checkpoints (torch.distributed.checkpoint)\n"
                 "get back their nesting and the int keys of optimizer state.\n\n"
                 "Example: sconce merge model.safetensors.index.json model.safetensors");
-            return [options] { return run(*options); };
+            return [options] { return run_merge(*options); };
           }};
 }
 

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::uint64_t kLargestMap = std::uint64_t{64} << 20;
 
-struct Options {
+struct RepairArguments {
   std::string input;
   std::string output;
   std::string like;
@@ -43,7 +43,7 @@ struct Options {
   bool json = false;
 };
 
-toolbox::RepairTarget target_for(const Options& options) {
+toolbox::RepairTarget target_for(const RepairArguments& options) {
   std::error_code ignored;
   if (std::filesystem::exists(options.like, ignored))
     return toolbox::target_of(checkpoint::describe(options.like, options.load), options.like_state_dict);
@@ -68,7 +68,7 @@ void write_map(const std::string& path, const toolbox::RepairPlan& plan) {
 }
 
 // Asks only where somebody can see the question and answer it.
-bool is_agreed(const Options& options) {
+bool is_agreed(const RepairArguments& options) {
   if (options.yes || options.json || ::isatty(STDIN_FILENO) == 0 || !output_is_terminal()) return true;
   out().print(cat("\nwrite ", escaped(options.output), "? [y/N] "));
   out().flush();
@@ -77,7 +77,7 @@ bool is_agreed(const Options& options) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-void check_output(const Options& options) {
+void check_output(const RepairArguments& options) {
   if (options.dry_run) return;
   require(!options.output.empty(), ErrorCode::kInvalidArgument, "",
           "expected OUT, where the result goes, or --dry-run");
@@ -86,7 +86,7 @@ void check_output(const Options& options) {
           "the result is one file; 'sconce shard' cuts it");
 }
 
-int run(const Options& options) {
+int run_repair(const RepairArguments& options) {
   check_output(options);
   std::error_code ignored;
   const bool has_map = !options.map.empty() && std::filesystem::exists(options.map, ignored);
@@ -153,7 +153,7 @@ int run(const Options& options) {
 Command repair_command() {
   return {"repair", "Make a checkpoint fit a model whose names differ",
           [](CLI::App& app) -> std::function<int()> {
-            auto options = std::make_shared<Options>();
+            auto options = std::make_shared<RepairArguments>();
             app.add_option("IN", options->input, "The checkpoint, of any format")->required();
             app.add_option("OUT", options->output, "Where the repaired state_dict goes");
             app.add_option("--like", options->like,
@@ -188,7 +188,7 @@ Command repair_command() {
                 "Exit status: 0 repaired, or nothing to do; 1 not everything was found; 2 trouble.\n\n"
                 "Example: sconce repair ddp.pt --like resnet20 --dry-run\n"
                 "         sconce repair old.pt --like fresh.pt --map names.json repaired.safetensors");
-            return [options] { return run(*options); };
+            return [options] { return run_repair(*options); };
           }};
 }
 

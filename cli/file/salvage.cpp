@@ -19,7 +19,7 @@
 namespace sconce::cli {
 namespace {
 
-struct Options {
+struct SalvageArguments {
   std::string input;
   std::string output;
   std::optional<checkpoint::Format> format;
@@ -28,7 +28,7 @@ struct Options {
   bool force = false;
 };
 
-Json report_json(const Options& options, const toolbox::SalvageReport& report) {
+Json report_json(const SalvageArguments& options, const toolbox::SalvageReport& report) {
   Json out;
   out["path"] = options.input;
   out["output"] = report.is_written ? Json(options.output) : Json();
@@ -46,7 +46,7 @@ Json report_json(const Options& options, const toolbox::SalvageReport& report) {
   return out;
 }
 
-std::string report_text(const Options& options, const toolbox::SalvageReport& report) {
+std::string report_text(const SalvageArguments& options, const toolbox::SalvageReport& report) {
   const checkpoint::Salvage& salvage = report.salvage;
   std::string text = cat(escaped(options.input), ": ", checkpoint::format_name(salvage.format), ", ",
                          human_bytes(salvage.file_size), "\n");
@@ -71,7 +71,7 @@ std::string report_text(const Options& options, const toolbox::SalvageReport& re
 }
 
 // One bar while the input is read, then another.
-toolbox::SalvageReport salvage_shown(const Options& options, checkpoint::SaveOptions saving) {
+toolbox::SalvageReport salvage_shown(const SalvageArguments& options, checkpoint::SaveOptions saving) {
   std::optional<ReadProgress> reading;
   reading.emplace("reading", std::vector<std::string>{options.input});
   std::optional<FileProgress> writing;
@@ -83,7 +83,7 @@ toolbox::SalvageReport salvage_shown(const Options& options, checkpoint::SaveOpt
   return toolbox::salvage(options.input, options.output, saving, options.load);
 }
 
-int run(const Options& options) {
+int run_salvage(const SalvageArguments& options) {
   checkpoint::SaveOptions saving;
   saving.replace = options.force;
   saving.format = options.format.value_or(format_of_output(options.output));
@@ -112,7 +112,7 @@ Command salvage_command() {
   return {
       "salvage", "Write what is whole of a truncated or damaged checkpoint",
       [](CLI::App& app) -> std::function<int()> {
-        auto options = std::make_shared<Options>();
+        auto options = std::make_shared<SalvageArguments>();
         app.add_option("IN", options->input, "The damaged checkpoint")->required();
         app.add_option("OUT", options->output, "Where to write what can be recovered")->required();
         add_format_option(app, options->format);
@@ -127,7 +127,7 @@ Command salvage_command() {
             "Exit status: 0 everything was recovered, 1 something is lost (OUT has the rest), 2 nothing\n"
             "could be recovered or written.\n\n"
             "Example: sconce salvage cut.pt rescued.pt");
-        return [options] { return run(*options); };
+        return [options] { return run_salvage(*options); };
       }};
 }
 

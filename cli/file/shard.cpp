@@ -10,7 +10,7 @@
 namespace sconce::cli {
 namespace {
 
-struct Options {
+struct ShardArguments {
   std::string input;
   std::string output;
   std::string to = "safetensors";
@@ -20,7 +20,7 @@ struct Options {
   bool json = false;
 };
 
-int run(const Options& options) {
+int run_shard(const ShardArguments& options) {
   checkpoint::SaveOptions save;
   save.format = options.to == "torch" ? checkpoint::Format::kTorchZip : checkpoint::Format::kSafetensors;
   save.shard_size = options.size;
@@ -37,7 +37,7 @@ int run(const Options& options) {
 Command shard_command() {
   return {"shard", "Split a checkpoint into several files with an index",
           [](CLI::App& app) -> std::function<int()> {
-            auto options = std::make_shared<Options>();
+            auto options = std::make_shared<ShardArguments>();
             app.add_option("IN", options->input, "The checkpoint")->required();
             app.add_option("OUT_DIR", options->output, "The folder to write to, made if it is not there")
                 ->required();
@@ -58,7 +58,7 @@ Command shard_command() {
                 "own. The\n"
                 "index is written last, so that it never names files that do not belong together.\n\n"
                 "Example: sconce shard model.pt model/ --size 2GB");
-            return [options] { return run(*options); };
+            return [options] { return run_shard(*options); };
           }};
 }
 

@@ -24,7 +24,7 @@ namespace {
 
 using checkpoint::NamedLeaf;
 
-struct Options {
+struct ShowArguments {
   std::string path;
   std::string name;
   bool full = false;
@@ -76,7 +76,7 @@ std::vector<std::string> suffixes_of(const TensorLeaf& leaf) {
 
 class Shower {
  public:
-  explicit Shower(const Options& options) : options_(options) {
+  explicit Shower(const ShowArguments& options) : options_(options) {
     print_.precision = options.precision;
     if (options.full) print_.threshold = std::numeric_limits<std::int64_t>::max();
   }
@@ -193,11 +193,11 @@ class Shower {
     out().print(text);
   }
 
-  const Options& options_;
+  const ShowArguments& options_;
   PrintOptions print_;
 };
 
-int run(const Options& options) {
+int run_show(const ShowArguments& options) {
   try {
     const auto pickles = checkpoint::describe(options.path, options.load).pickles;
     for (const std::string& line : toolbox::code_warnings(pickles)) {
@@ -216,7 +216,7 @@ int run(const Options& options) {
 Command show_command() {
   return {"show", "Print the values of a tensor, or of anything else in a checkpoint",
           [](CLI::App& app) -> std::function<int()> {
-            auto options = std::make_shared<Options>();
+            auto options = std::make_shared<ShowArguments>();
             app.add_option("PATH", options->path, "The checkpoint")->required();
             app.add_option("NAME", options->name,
                            "A name as 'sconce inspect' prints it, with a slice if you like")
@@ -231,7 +231,7 @@ Command show_command() {
                 "Reads the storage of that tensor only. Slices are numpy's: 0, -1, 1:3, ::2, ::-1, ...\n"
                 "A name that begins with '-' comes after '--'.\n\n"
                 "Example: sconce show net.pt 'conv1.weight[0, :, 1:3]'");
-            return [options] { return run(*options); };
+            return [options] { return run_show(*options); };
           }};
 }
 

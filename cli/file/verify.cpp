@@ -12,14 +12,14 @@
 namespace sconce::cli {
 namespace {
 
-struct Options {
+struct VerifyArguments {
   std::string path;
   bool json = false;
   bool finite = false;
   checkpoint::LoadOptions load = {};
 };
 
-int run(const Options& options) {
+int run_verify(const VerifyArguments& options) {
   const toolbox::VerifyReport report = [&] {
     const ReadProgress progress("verifying", std::vector<std::string>(options.finite ? 2 : 1, options.path));
     return toolbox::verify(options.path, {.finite = options.finite, .load = options.load});
@@ -38,7 +38,7 @@ Command verify_command() {
   return {
       "verify", "Tell whether a checkpoint is whole and safe to load",
       [](CLI::App& app) -> std::function<int()> {
-        auto options = std::make_shared<Options>();
+        auto options = std::make_shared<VerifyArguments>();
         app.add_option("PATH", options->path, "The checkpoint")->required();
         app.add_flag("--json", options->json, "One JSON object instead of text");
         app.add_flag("--finite", options->finite, "Also read every tensor and look for NaN and infinities");
@@ -50,7 +50,7 @@ Command verify_command() {
             "a file is ever run. Formats without checksums are 'unchecked': their bytes may be damaged.\n\n"
             "Exit status: 0 nothing wrong found, 1 damaged or unsafe, 2 not a checkpoint or not readable.\n\n"
             "Example: sconce verify download.pt --finite");
-        return [options] { return run(*options); };
+        return [options] { return run_verify(*options); };
       }};
 }
 

@@ -16,7 +16,7 @@
 namespace sconce::cli {
 namespace {
 
-struct Arguments {
+struct BenchArguments {
   std::vector<std::string> archs = {"lenet", "resnet20"};
   std::vector<std::int64_t> batch_sizes = {4, 32};
   double seconds = 1;
@@ -79,7 +79,7 @@ class BenchReport {
   Json json_;
 };
 
-int run_bench(const Arguments& args) {
+int run_bench(const BenchArguments& args) {
   std::vector<const models::Model*> archs;
   for (const std::string& name : args.archs) archs.push_back(&models::find(name));
   if (args.threads > 0) set_num_threads(args.threads);
@@ -107,7 +107,7 @@ Command bench_command() {
   return {
       "bench", "Measure training steps and checkpoint files on this machine",
       [](CLI::App& app) -> std::function<int()> {
-        const auto args = std::make_shared<Arguments>();
+        const auto args = std::make_shared<BenchArguments>();
         app.add_option("--arch", args->archs, "Models of the zoo")->delimiter(',')->capture_default_str();
         app.add_option("--batch-size", args->batch_sizes, "Pictures in a batch")
             ->delimiter(',')

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::int64_t kPrefetch = 2;  // batches
 
-struct Arguments {
+struct EvalArguments {
   std::string arch;
   std::string weights;
   std::string data;
@@ -33,7 +33,7 @@ struct Arguments {
 };
 
 // What was not given, from the settings that a checkpoint of `train` carries.
-void take_settings(Arguments& args, const Value& content) {
+void take_settings(EvalArguments& args, const Value& content) {
   if (!content.is_dict()) return;
   const auto settings = content.find("settings");
   if (!settings || !settings->is_dict()) return;
@@ -52,7 +52,7 @@ void take_settings(Arguments& args, const Value& content) {
   take_numbers("std", args.std);
 }
 
-Json as_json(const Arguments& args, const Weights& weights, const train::Evaluation& result,
+Json as_json(const EvalArguments& args, const Weights& weights, const train::Evaluation& result,
              const std::vector<std::string>& names) {
   Json classes = Json::array();
   for (std::size_t label = 0; label < names.size(); ++label) {
@@ -109,7 +109,7 @@ std::string as_text(const train::Evaluation& result, const std::vector<std::stri
   return text + table.str();
 }
 
-int run_eval(Arguments& args) {
+int run_eval(EvalArguments& args) {
   const Value content = load_file(args.weights);
   take_settings(args, content);
   require(!args.arch.empty(), ErrorCode::kInvalidArgument, "",
@@ -146,7 +146,7 @@ int run_eval(Arguments& args) {
 Command eval_command() {
   return {
       "eval", "Measure a model's loss and accuracy on a data set", [](CLI::App& app) -> std::function<int()> {
-        const auto args = std::make_shared<Arguments>();
+        const auto args = std::make_shared<EvalArguments>();
         app.add_option("--arch", args->arch, "Model of the zoo; default: what a checkpoint of train names");
         app.add_option("--weights", args->weights,
                        "A state_dict, a dict that holds one, or a checkpoint of train; any format")

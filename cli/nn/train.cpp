@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kValidationBatch = 250;
 constexpr std::int64_t kPrefetch = 2;  // batches
 
-struct Arguments {
+struct TrainArguments {
   TrainSettings settings;
   std::string save;
   std::string resume;  // empty: the last checkpoint of `save`
@@ -59,7 +59,7 @@ struct Resumed {
   Value state;
 };
 
-std::optional<Resumed> load_resumed(const Arguments& args) {
+std::optional<Resumed> load_resumed(const TrainArguments& args) {
   if (!args.is_resumed) return std::nullopt;
   require(!args.save.empty() || !args.resume.empty(), ErrorCode::kInvalidArgument, "",
           "--resume needs --save DIR, whose last.pt it goes on from, or a PATH of its own");
@@ -90,7 +90,7 @@ struct Target {
   bool replaces = false;  // another run, whose files are there
 };
 
-std::optional<Target> open_target(const Arguments& args, const std::optional<Resumed>& resumed) {
+std::optional<Target> open_target(const TrainArguments& args, const std::optional<Resumed>& resumed) {
   if (args.save.empty()) return std::nullopt;
   train::RunFolder folder(args.save);
   std::error_code error;
@@ -200,7 +200,7 @@ std::int64_t samples_left(const TrainSettings& settings, const train::Position& 
   return std::min(left, steps * settings.batch_size);
 }
 
-int run_train(Arguments& args, TrainSettingsOptions& options) {
+int run_train(TrainArguments& args, TrainSettingsOptions& options) {
   TrainSettings& settings = args.settings;
   const std::optional<Resumed> resumed = load_resumed(args);
   if (resumed) {
@@ -302,7 +302,7 @@ int run_train(Arguments& args, TrainSettingsOptions& options) {
 Command train_command() {
   return {
       "train", "Train a model of the zoo", [](CLI::App& app) -> std::function<int()> {
-        const auto args = std::make_shared<Arguments>();
+        const auto args = std::make_shared<TrainArguments>();
         const auto options = std::make_shared<TrainSettingsOptions>(app, args->settings);
         app.add_option(
                "--save", args->save,

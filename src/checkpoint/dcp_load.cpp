@@ -15,13 +15,12 @@
 namespace sconce::checkpoint {
 namespace {
 
-constexpr std::string_view kMetadataFile = ".metadata";
 constexpr std::string_view kShardingInfo = "DCP_SHARDING_INFO";
 constexpr std::size_t kShardingDepth = 4;
 
 std::shared_ptr<const dcp::Folder> open_dcp(const std::string& path, const LoadOptions& options,
                                             std::uint64_t& metadata_size) {
-  const std::string metadata_path = file_in_folder(path, kMetadataFile);
+  const std::string metadata_path = file_in_folder(path, dcp::kMetadataFile);
   try {
     const File file = File::open(metadata_path);
     metadata_size = file.size();

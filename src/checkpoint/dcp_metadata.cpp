@@ -11,6 +11,7 @@
 
 #include "checkpoint/file_pickle.h"
 #include "checkpoint/folder_file.h"
+#include "checkpoint/read_limits.h"
 #include "checkpoint/torch_names.h"
 #include "sconce/base/checked.h"
 #include "sconce/codec/pickle.h"
@@ -30,7 +31,6 @@ constexpr std::string_view kStorageModules[] = {
     "torch.distributed._shard.checkpoint.filesystem",
 };
 
-constexpr std::size_t kMaxRank = 64;
 constexpr std::size_t kMaxPath = 100;
 constexpr std::size_t kMostUses = 64;  // of one place by several items
 
@@ -338,7 +338,7 @@ Metadata read_metadata(const ByteSource& pickle, const LoadOptions& options) {
   const Places places(*storage_data);
   check_overlap(places);
   Metadata out;
-  out.pickles.push_back(pickle_facts(".metadata", graph));
+  out.pickles.push_back(pickle_facts(std::string(kMetadataFile), graph));
   std::uint64_t comparisons = kMostComparisons;
   for (const pickle::Pair pair : pairs_of(field(root, fields, "state_dict_metadata"))) {
     const std::string name(pair.key.as_string());

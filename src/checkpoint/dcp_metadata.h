@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sconce/checkpoint/load.h"
@@ -14,6 +15,8 @@
 #include "sconce/state/value.h"
 
 namespace sconce::checkpoint::dcp {
+
+inline constexpr std::string_view kMetadataFile = ".metadata";
 
 // Where an item lies: a complete torch-zip within a file of the folder.
 struct Place {

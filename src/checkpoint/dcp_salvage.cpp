@@ -13,7 +13,7 @@ namespace sconce::checkpoint {
 namespace {
 
 dcp::Metadata read_dcp_metadata(const std::string& path, const LoadOptions& options) {
-  const std::string metadata_path = file_in_folder(path, ".metadata");
+  const std::string metadata_path = file_in_folder(path, dcp::kMetadataFile);
   try {
     dcp::Metadata out = dcp::read_metadata(File::open(metadata_path), options);
     dcp::restore_int_keys(out.items);

@@ -20,7 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kMetadataFile = ".metadata";
 constexpr std::string_view kDataFile = "__0_0.distcp";
 
 // The folder to write: links resolved, no '/' at the end.
@@ -41,7 +40,7 @@ void check_replaceable(const fs::path& target, bool replace) {
   for (const std::string& name : folder_names(target.string())) {
     require(replace, ErrorCode::kExists, "dcp", "the output exists; replacing it was not asked for");
     const bool is_ours =
-        name == kMetadataFile || name == cat(kMetadataFile, ".tmp") || name.ends_with(".distcp");
+        name == dcp::kMetadataFile || name == cat(dcp::kMetadataFile, ".tmp") || name.ends_with(".distcp");
     std::error_code ignored;
     require(is_ours && !fs::is_directory(target / name, ignored), ErrorCode::kExists, "dcp",
             "the folder is not replaced: it holds '", escaped(name), "', which is no part of a checkpoint");
@@ -171,9 +170,9 @@ void save_dcp(const std::string& path, const Value& value, const SaveOptions& op
   const std::vector<dcp::Item> items = write_data(items_file, leaves, options, report);
   report.files.push_back({std::string(kDataFile), data.position()});
   data.commit();
-  AtomicFile metadata((fs::path(staged.path()) / kMetadataFile).string(), {.durable = options.durable});
+  AtomicFile metadata((fs::path(staged.path()) / dcp::kMetadataFile).string(), {.durable = options.durable});
   metadata.write(dcp::write_metadata(items));
-  report.files.push_back({std::string(kMetadataFile), metadata.position()});
+  report.files.push_back({std::string(dcp::kMetadataFile), metadata.position()});
   metadata.commit();
   for (const SavedFile& file : report.files) report.bytes += file.bytes;
   check_replaceable(target, options.replace);  // while the data was written, much may have happened

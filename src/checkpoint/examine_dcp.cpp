@@ -17,7 +17,6 @@
 namespace sconce::checkpoint {
 namespace {
 
-constexpr const char* kMetadata = ".metadata";
 // As a part of a set: whatever its listing refuses is then a fault.
 constexpr Reader kItemReader = {Format::kDcp, load_torch_zip, list_torch_zip, nullptr, nullptr, examine_zip};
 
@@ -26,10 +25,10 @@ std::optional<dcp::Metadata> examine_metadata(const std::string& folder, const L
                                               Examination& out) {
   std::optional<dcp::Metadata> metadata;
   examine_part(
-      kMetadata,
+      std::string(dcp::kMetadataFile),
       [&] {
         Examination part;
-        const File file = File::open(file_in_folder(folder, kMetadata));
+        const File file = File::open(file_in_folder(folder, dcp::kMetadataFile));
         out.file_size = file.size();
         part.records.push_back({"", 0, file.size(), Integrity::kUnchecked});
         part.pickles.push_back(pickle_facts("", parse_in_window(file, 0, file.size(), options, 0).parsed));

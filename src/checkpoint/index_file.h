@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "sconce/checkpoint/load.h"
 
 namespace sconce::checkpoint {
+
+inline constexpr std::string_view kIndexSuffix = ".index.json";
 
 struct Index {
   std::vector<std::pair<std::string, std::size_t>> tensors;  // name -> shard, in the order of the file

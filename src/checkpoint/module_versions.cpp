@@ -5,14 +5,14 @@
 namespace sconce::checkpoint {
 namespace {
 
-struct Row {
+struct VersionRow {
   std::string_view module;  // without "torch." or "torch.ao."
   std::string_view name;    // the class begins with this
   std::int64_t version;
 };
 
 // Every class of PyTorch 1.13 and 2.13 whose _version is not 1.
-constexpr Row kRows[] = {
+constexpr VersionRow kVersionRows[] = {
     {"nn.modules.batchnorm", "", 2},
     {"nn.modules.instancenorm", "", 2},
     {"nn.intrinsic.qat.modules.conv_fused", "ConvBn", 2},
@@ -42,10 +42,11 @@ std::int64_t module_version(std::string_view module, std::string_view name) {
   if (module.starts_with("ao.")) module.remove_prefix(3);
   // LSTMCell and GRUCell share the beginning of a name, not the version.
   if (name.ends_with("Cell")) return 1;
-  const auto* row = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& candidate) {
-    return candidate.module == module && name.starts_with(candidate.name);
-  });
-  return row == std::end(kRows) ? 1 : row->version;
+  const auto* row =
+      std::find_if(std::begin(kVersionRows), std::end(kVersionRows), [&](const VersionRow& candidate) {
+        return candidate.module == module && name.starts_with(candidate.name);
+      });
+  return row == std::end(kVersionRows) ? 1 : row->version;
 }
 
 }  // namespace sconce::checkpoint

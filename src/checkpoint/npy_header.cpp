@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "checkpoint/read_limits.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/byte_writer.h"
 #include "sconce/base/checked.h"
@@ -13,7 +14,6 @@ namespace sconce::checkpoint::npy {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr std::size_t kMaxRank = 64;
 constexpr std::uint32_t kMostText = 65535;
 constexpr std::size_t kAlignment = 64;
 // numpy leaves room in the header for the first dimension to grow to this many digits.

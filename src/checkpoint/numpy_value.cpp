@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "checkpoint/read_limits.h"
 #include "sconce/base/error.h"
 
 namespace sconce::checkpoint {
@@ -13,7 +14,6 @@ namespace {
 
 constexpr int kMostNesting = 8;           // of records in records
 constexpr std::int64_t kObjectFlags = 7;  // reference count, list in pickle, pointer
-constexpr std::size_t kMaxRank = 64;
 
 bool is_global(const Value& value, std::string_view module, std::string_view name) {
   return value.is_object() && value.object_kind() == ObjectKind::kGlobal && value.global_module() == module &&

@@ -1,6 +1,7 @@
 // What LoadOptions mean for the codecs.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "sconce/checkpoint/load.h"
@@ -8,6 +9,8 @@
 #include "sconce/codec/zip_reader.h"
 
 namespace sconce::checkpoint {
+
+inline constexpr std::size_t kMaxRank = 64;  // dimensions of a tensor, as PyTorch and numpy allow
 
 // The bounds of an archive. Of npz, names are told apart by the case of their letters, too.
 zip::ReaderLimits zip_limits(const LoadOptions& options, bool case_sensitive = false);

@@ -7,7 +7,7 @@ namespace {
 
 Rebuilt whole(ValueReader& reader, const Call& call) { return reader.inert_with_state(call.node); }
 
-constexpr RebuildRow kRows[] = {
+constexpr RebuildRow kNumpyRows[] = {
     {"numpy", "dtype", whole, true},
     {"numpy.core.multiarray", "_reconstruct", whole, true},
     {"numpy._core.multiarray", "_reconstruct", whole, true},
@@ -15,6 +15,6 @@ constexpr RebuildRow kRows[] = {
 
 }  // namespace
 
-std::span<const RebuildRow> numpy_rows() { return kRows; }
+std::span<const RebuildRow> numpy_rows() { return kNumpyRows; }
 
 }  // namespace sconce::checkpoint

@@ -50,7 +50,7 @@ Rebuilt dense(ValueReader& reader, const Call& call) {
 }
 
 // torch.sparse.FloatTensor(indices, values, size).
-Rebuilt sparse(ValueReader& reader, const Call& call) {
+Rebuilt old_sparse(ValueReader& reader, const Call& call) {
   expect_args(call, 3, 3);
   if (state_of(call, 0, 0)) call.node.unexpected("a sparse tensor without a state");
   const Value* indices = reader.get(call.args[0]);
@@ -100,8 +100,8 @@ constexpr auto make_rows() {
   for (const std::string_view name : kClasses) {
     rows[n++] = {"torch", name, dense, true};
     rows[n++] = {"torch.cuda", name, dense, true};
-    rows[n++] = {"torch.sparse", name, sparse, true};
-    rows[n++] = {"torch.cuda.sparse", name, sparse, true};
+    rows[n++] = {"torch.sparse", name, old_sparse, true};
+    rows[n++] = {"torch.cuda.sparse", name, old_sparse, true};
   }
   rows[n++] = {"torch.nn.parameter", "Parameter", variable, true};
   rows[n++] = {"torch.autograd.variable", "Variable", variable, true};
@@ -109,10 +109,10 @@ constexpr auto make_rows() {
   return rows;
 }
 
-constexpr auto kRows = make_rows();
+constexpr auto kOldRows = make_rows();
 
 }  // namespace
 
-std::span<const RebuildRow> old_tensor_rows() { return kRows; }
+std::span<const RebuildRow> old_tensor_rows() { return kOldRows; }
 
 }  // namespace sconce::checkpoint

@@ -86,7 +86,7 @@ Rebuilt make_complex(ValueReader& reader, const Call& call) {
   return reader.arena().complex({call.args[0].as_double(), call.args[1].as_double()});
 }
 
-constexpr RebuildRow kRows[] = {
+constexpr RebuildRow kPythonRows[] = {
     {"collections", "OrderedDict", ordered_dict, true},
     {"_codecs", "encode", encoded_bytes},
     {"builtins", "set", make_set},
@@ -98,6 +98,6 @@ constexpr RebuildRow kRows[] = {
 
 }  // namespace
 
-std::span<const RebuildRow> python_rows() { return kRows; }
+std::span<const RebuildRow> python_rows() { return kPythonRows; }
 
 }  // namespace sconce::checkpoint

@@ -122,7 +122,7 @@ Rebuilt sparse(ValueReader& reader, const Call& call) {
   return reader.sparse(std::move(leaf), parts);
 }
 
-constexpr RebuildRow kRows[] = {
+constexpr RebuildRow kStructuredRows[] = {
     {"torch._utils", "_rebuild_qtensor", qtensor},
     {"torch._utils", "_rebuild_sparse_tensor", sparse},
     {"torch._utils", "_rebuild_sparse_csr_tensor", sparse},
@@ -130,6 +130,6 @@ constexpr RebuildRow kRows[] = {
 
 }  // namespace
 
-std::span<const RebuildRow> structured_tensor_rows() { return kRows; }
+std::span<const RebuildRow> structured_tensor_rows() { return kStructuredRows; }
 
 }  // namespace sconce::checkpoint

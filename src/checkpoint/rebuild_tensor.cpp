@@ -101,7 +101,7 @@ Rebuilt from_type(ValueReader& reader, const Call& call) {
   return inner;
 }
 
-constexpr RebuildRow kRows[] = {
+constexpr RebuildRow kTensorRows[] = {
     {"torch._utils", "_rebuild_tensor_v2", tensor_v2},
     {"torch._utils", "_rebuild_parameter", parameter},
     {"torch._utils", "_rebuild_tensor", tensor_v1},
@@ -113,6 +113,6 @@ constexpr RebuildRow kRows[] = {
 
 }  // namespace
 
-std::span<const RebuildRow> tensor_rows() { return kRows; }
+std::span<const RebuildRow> tensor_rows() { return kTensorRows; }
 
 }  // namespace sconce::checkpoint

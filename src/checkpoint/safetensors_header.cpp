@@ -6,6 +6,7 @@
 #include <optional>
 #include <tuple>
 
+#include "checkpoint/read_limits.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/byte_writer.h"
 #include "sconce/base/checked.h"
@@ -17,7 +18,6 @@ namespace {
 
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::size_t kMaxDepth = 8;
-constexpr std::size_t kMaxRank = 64;
 
 // formats.md F.2, in the order of the reference implementation.
 constexpr std::array<std::string_view, 22> kOrder = {

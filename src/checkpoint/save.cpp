@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "checkpoint/counted_sink.h"
+#include "checkpoint/index_file.h"
 #include "checkpoint/writers.h"
 #include "sconce/base/error.h"
 #include "sconce/base/file.h"
@@ -16,7 +17,7 @@ namespace sconce::checkpoint {
 namespace {
 
 // How a format is written: as one file, as a set of files with an index, as a folder. A new one is a row.
-struct Row {
+struct FormatRow {
   Format format;
   std::string_view extension;  // a path that ends so gets the format when none is asked for
   std::unique_ptr<PlannedFile> (*plan)(const Value& value, const SaveOptions& options,
@@ -26,7 +27,7 @@ struct Row {
                       SaveReport& report) = nullptr;
 };
 
-constexpr Row kRows[] = {
+constexpr FormatRow kFormatRows[] = {
     {Format::kTorchZip, "", plan_torch_zip, {plan_torch_zip, "pytorch_model.bin", true}},
     {Format::kTorchLegacy, "", plan_torch_legacy},
     {Format::kSafetensors, ".safetensors", plan_safetensors, {plan_safetensors, "model.safetensors", false}},
@@ -35,13 +36,11 @@ constexpr Row kRows[] = {
     {Format::kDcp, "", nullptr, {}, save_dcp},
 };
 
-constexpr std::string_view kIndexSuffix = ".index.json";
-
 // The row of the format that is asked for or, without one, of the path's extension; where a format has two
 // extensions, the path decides between them.
-const Row& row_for(const std::string& path, std::optional<Format> format) {
-  const Row* found = nullptr;
-  for (const Row& row : kRows) {
+const FormatRow& row_for(const std::string& path, std::optional<Format> format) {
+  const FormatRow* found = nullptr;
+  for (const FormatRow& row : kFormatRows) {
     if (format && row.format != *format) continue;
     const bool has_extension = !row.extension.empty() && path.ends_with(row.extension);
     if (has_extension) return row;
@@ -109,7 +108,7 @@ void warn_of_losses(Format format, bool is_set, const Value& value, SaveReport& 
 void save_set(const std::string& path, const Value& value, SaveOptions options, SaveReport& report) {
   const std::string name =
       path.ends_with(kIndexSuffix) ? path.substr(0, path.size() - kIndexSuffix.size()) : path;
-  const Row& row = row_for(name, file_format(options));
+  const FormatRow& row = row_for(name, file_format(options));
   require(row.shards.plan != nullptr, ErrorCode::kUnsupported, "save", "a checkpoint of format ",
           format_name(row.format), " cannot be split into several files");
   warn_of_losses(row.format, true, value, report);
@@ -117,7 +116,7 @@ void save_set(const std::string& path, const Value& value, SaveOptions options, 
   save_shards(path, value, row.shards, options, report);
 }
 
-std::unique_ptr<PlannedFile> plan(const Row& row, const Value& value, const SaveOptions& options,
+std::unique_ptr<PlannedFile> plan(const FormatRow& row, const Value& value, const SaveOptions& options,
                                   const std::string& top_folder, SaveReport& report) {
   require(row.plan != nullptr, ErrorCode::kUnsupported, "save", "a checkpoint of format ",
           format_name(row.format), " is a folder, not a file");
@@ -135,7 +134,7 @@ SaveReport save(const std::string& path, const Value& value, const SaveOptions& 
       save_set(path, value, options, report);
       return report;
     }
-    const Row& row = row_for(path, options.format);
+    const FormatRow& row = row_for(path, options.format);
     warn_of_losses(row.format, false, value, report);
     if (row.save_folder != nullptr) {
       row.save_folder(path, value, options, report);
@@ -159,7 +158,7 @@ SaveReport save(const std::string& path, const Value& value, const SaveOptions& 
 SaveReport save(ByteSink& sink, const Value& value, const SaveOptions& options,
                 const std::string& archive_name) {
   SaveReport report;
-  const Row& row = row_for("", options.format);
+  const FormatRow& row = row_for("", options.format);
   warn_of_losses(row.format, false, value, report);
   plan(row, value, options, archive_name, report)->write(sink);
   return report;

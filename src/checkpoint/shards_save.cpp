@@ -7,6 +7,7 @@
 #include "checkpoint/counted_sink.h"
 #include "checkpoint/flat_tensors.h"
 #include "checkpoint/folder_file.h"
+#include "checkpoint/index_file.h"
 #include "checkpoint/shard_set.h"
 #include "checkpoint/writers.h"
 #include "sconce/base/error.h"
@@ -18,7 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kIndexSuffix = ".index.json";
 constexpr std::size_t kDigits = 5;
 
 // The parts of model-00001-of-00003.safetensors.

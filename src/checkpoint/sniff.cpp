@@ -6,8 +6,10 @@
 #include <filesystem>
 #include <vector>
 
+#include "checkpoint/dcp_metadata.h"
 #include "checkpoint/examiners.h"
 #include "checkpoint/folder_file.h"
+#include "checkpoint/index_file.h"
 #include "checkpoint/readers.h"
 #include "checkpoint/salvagers.h"
 #include "sconce/base/byte_reader.h"
@@ -98,7 +100,7 @@ constexpr Reader kNpzReader = {Format::kNpz, load_npz, list_npz, salvage_npz, ca
 constexpr Reader kPlainPickle = {Format::kTorchLegacy, load_plain_pickle, list_plain_pickle, nullptr, nullptr,
                                  examine_stream};
 
-struct Row {
+struct SniffRow {
   std::string_view prefix;                 // matches when the file begins with it ...
   bool (*matches)(std::string_view head);  // ... or when this says so
   std::string_view what;                   // for formats without a reader
@@ -106,7 +108,7 @@ struct Row {
 };
 
 // Files: the first row that matches decides. A new format is a reader in its row.
-constexpr Row kRows[] = {
+constexpr SniffRow kSniffRows[] = {
     {""sv, is_npz, "", kNpzReader},
     {"PK\3\4"sv, nullptr, "", kTorchZipReader},
     {"PK\5\6"sv, nullptr, "an empty zip archive", {}},
@@ -163,7 +165,7 @@ std::string head_of(const ByteSource& source) {
 Reader reader_for(const ByteSource& source) {
   require(source.size() > 0, ErrorCode::kUnsupported, "checkpoint", "the file is empty");
   const std::string head = head_of(source);
-  for (const Row& row : kRows) {
+  for (const SniffRow& row : kSniffRows) {
     const bool matches = row.matches ? row.matches(head) : head.starts_with(row.prefix);
     if (!matches) continue;
     require(row.reader.load != nullptr, ErrorCode::kUnsupported, "checkpoint", "the file is ", row.what);
@@ -174,7 +176,7 @@ Reader reader_for(const ByteSource& source) {
 
 bool is_dcp(const fs::path& folder) {
   std::error_code ignored;
-  return fs::exists(fs::symlink_status(folder / ".metadata", ignored));
+  return fs::exists(fs::symlink_status(folder / dcp::kMetadataFile, ignored));
 }
 
 // What the Hugging Face writer of torch.distributed.checkpoint leaves when it does not put the parts
@@ -182,7 +184,7 @@ bool is_dcp(const fs::path& folder) {
 bool is_sharded_safetensors(const fs::path& folder) {
   bool has_shards = false;
   for (const std::string& name : folder_names(folder.string())) {
-    if (name.ends_with(".index.json")) return false;
+    if (name.ends_with(kIndexSuffix)) return false;
     has_shards = has_shards || (name.starts_with("shard-") && name.ends_with(".safetensors"));
   }
   return has_shards;
@@ -216,7 +218,7 @@ std::string file_standing_for(const fs::path& folder) {
   std::vector<std::string> indexes;
   std::vector<std::string> singles;
   for (const std::string& name : folder_names(folder.string())) {
-    if (name.ends_with(".index.json")) indexes.push_back(name);
+    if (name.ends_with(kIndexSuffix)) indexes.push_back(name);
     if (std::find(std::begin(kWellKnown), std::end(kWellKnown), name) != std::end(kWellKnown)) {
       singles.push_back(name);
     }

@@ -3,18 +3,17 @@
 #include <algorithm>
 #include <cstring>
 
+#include "checkpoint/read_limits.h"
 #include "sconce/base/error.h"
 #include "sconce/core/expanded.h"
 
 namespace sconce::checkpoint {
 namespace {
 
-constexpr std::size_t kMaxRank = 64;  // as PyTorch
-
 // One row of an array of int32 or int64.
-class Row {
+class IndexRow {
  public:
-  Row(const Array& array, std::int64_t offset)
+  IndexRow(const Array& array, std::int64_t offset)
       : first_(array.storage().data()),
         offset_(array.offset() + offset),
         stride_(array.rank() == 0 ? 0 : array.strides().back()),
@@ -60,7 +59,7 @@ std::string coo_fault(const SparseLeaf& leaf, const Shape& values) {
                " do not make a tensor of shape ", leaf.size.str());
   }
   for (std::size_t dim = 0; dim < sparse_dims; ++dim) {
-    const Row row(indices, static_cast<std::int64_t>(dim) * indices.strides()[0]);
+    const IndexRow row(indices, static_cast<std::int64_t>(dim) * indices.strides()[0]);
     for (std::int64_t i = 0; i < nnz; ++i) {
       if (row[i] >= 0 && row[i] < leaf.size[dim]) continue;
       return bad_index("indices", cat(dim, ", ", i), row[i], cat("0 to ", leaf.size[dim] - 1));
@@ -118,7 +117,7 @@ std::string compressed_shape_fault(const SparseLeaf& leaf, const Shape& values, 
 }
 
 // One index of the batch; `place` is "1, " and so on.
-std::string row_fault(const Compressed& parts, const Row& compressed, const Row& plain,
+std::string row_fault(const Compressed& parts, const IndexRow& compressed, const IndexRow& plain,
                       const std::string& place) {
   const auto bad_pointer = [&](std::int64_t i, const std::string& expected) {
     return bad_index("compressed_indices", cat(place, i), compressed[i], expected);
@@ -152,8 +151,8 @@ std::string compressed_fault(const SparseLeaf& leaf, const Shape& values) {
       plain_offset += at[dim] * leaf.plain_indices.strides()[dim];
       place += cat(at[dim], ", ");
     }
-    std::string fault =
-        row_fault(parts, Row(leaf.indices, compressed_offset), Row(leaf.plain_indices, plain_offset), place);
+    std::string fault = row_fault(parts, IndexRow(leaf.indices, compressed_offset),
+                                  IndexRow(leaf.plain_indices, plain_offset), place);
     if (!fault.empty()) return fault;
     std::size_t dim = parts.batch;
     while (dim > 0 && ++at[dim - 1] == leaf.size[dim - 1]) at[--dim] = 0;

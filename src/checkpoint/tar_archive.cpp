@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "checkpoint/file_pickle.h"
+#include "checkpoint/read_limits.h"
 #include "checkpoint/rebuild.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/checked.h"
@@ -21,7 +22,6 @@ namespace {
 constexpr std::string_view kStorages = "storages";
 constexpr std::string_view kTensors = "tensors";
 constexpr std::string_view kPickle = "pickle";
-constexpr std::size_t kMaxRank = 64;
 
 template <class... Parts>
 void require_at(bool condition, std::uint64_t offset, ErrorCode code, const Parts&... parts) {

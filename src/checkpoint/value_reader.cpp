@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "checkpoint/read_limits.h"
 #include "sconce/base/checked.h"
 
 namespace sconce::checkpoint {
@@ -15,7 +16,6 @@ namespace {
 constexpr std::uint32_t kUnknown = 0;
 constexpr std::uint32_t kBuilding = 1;
 constexpr std::uint32_t kReady = 2;
-constexpr std::size_t kMaxRank = 64;
 
 [[noreturn]] void refuse(ErrorCode code, const Node& at, const std::string& text) {
   throw Error(code, "torch", text).at_offset(at.offset());

@@ -10,8 +10,6 @@
 namespace sconce::checkpoint {
 namespace {
 
-pickle::Identity identity_of(const Value& value) { return reinterpret_cast<pickle::Identity>(value.id()); }
-
 // Each byte as the character of the same number.
 std::string latin1_to_utf8(std::span<const std::byte> bytes) {
   std::string out;

@@ -25,6 +25,10 @@ struct PlannedStorage {
   DType dtype = kUInt8;  // of its elements, as its class says; uint8 for UntypedStorage
 };
 
+inline pickle::Identity identity_of(const Value& value) {
+  return reinterpret_cast<pickle::Identity>(value.id());
+}
+
 class ValueWriter {
  public:
   // Warnings about what is left out go to `report`.

@@ -11,8 +11,6 @@
 namespace sconce::checkpoint {
 namespace {
 
-pickle::Identity identity_of(const Value& value) { return reinterpret_cast<pickle::Identity>(value.id()); }
-
 // Devices whose tensors torch.save writes as a copy on the CPU and a name.
 bool is_copied_device(std::string_view device) {
   const std::string_view type = device.substr(0, device.find(':'));
@@ -193,8 +191,9 @@ void ValueWriter::sparse_arguments(const SparseLeaf& leaf) {
   out_.memoize();
   const bool has_four = !is_coo || leaf.is_coalesced.has_value();
   if (has_four) out_.mark();
-  std::vector<Array> parts{leaf.indices, leaf.values};
-  if (!is_coo) parts.insert(parts.begin() + 1, leaf.plain_indices);
+  std::vector<Array> parts{leaf.indices};
+  if (!is_coo) parts.push_back(leaf.plain_indices);
+  parts.push_back(leaf.values);
   for (const Array& part : parts) {
     if (!part.defined()) {
       fail(ErrorCode::kInvalidArgument, "save", "a sparse tensor without its parts, at ", path());

@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t kInputBytes = std::size_t{1} << 16;
 constexpr std::size_t kOutputBytes = std::size_t{1} << 20;
 
+}  // namespace
+
 // A deflate stream, inflated piece by piece.
 class Inflater {
  public:
@@ -66,8 +68,6 @@ class Inflater {
   bool is_at_end_ = false;
   z_stream state_{};
 };
-
-}  // namespace
 
 Inflated inflate_to_end(const ByteSource& source, std::uint64_t offset, std::uint64_t available,
                         std::uint64_t most, const std::function<void(std::span<const std::byte>)>& chunk,

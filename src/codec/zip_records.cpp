@@ -194,7 +194,7 @@ ByteReader DirectoryWindow::next() {
 
 namespace {
 
-void read_central(ByteReader in, Entry& entry) {
+void fill_central(ByteReader in, Entry& entry) {
   const std::uint64_t at = in.offset();
   in.skip(8);  // signature, versions
   entry.flags = in.little<std::uint16_t>();
@@ -237,7 +237,7 @@ void read_central(ByteReader in, Entry& entry) {
 Entry read_central(ByteReader in) {
   Entry entry;
   try {
-    read_central(in, entry);
+    fill_central(in, entry);
   } catch (const Error& error) {
     throw error.in_record(entry.name, OffsetIn::kFile);
   }

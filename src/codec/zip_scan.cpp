@@ -106,9 +106,9 @@ class Walker {
 
   // Names are kept more than once: false when there are too many bytes of them.
   bool takes_name(std::string_view name) {
-    constexpr std::uint64_t kMostNameBytes = std::uint64_t{32} << 20;
+    constexpr std::uint64_t kMostBytes = std::uint64_t{32} << 20;
     name_bytes_ += name.size();
-    return name_bytes_ <= kMostNameBytes;
+    return name_bytes_ <= kMostBytes;
   }
 
   // The four bytes at `at`, 0 where the file ends.

@@ -5,13 +5,12 @@
 #include "sconce/tensor/elementwise.h"
 #include "sconce/tensor/reduce.h"
 #include "tensor/in_blocks.h"
+#include "tensor/operand.h"
 
 namespace sconce {
 namespace {
 
 constexpr const char* kWhere = "batch_norm";
-
-Array array_or_none(const Tensor& tensor) { return tensor.defined() ? tensor.array() : Array(); }
 
 // A vector (C,) seen so that it broadcasts over (N, C, ...).
 Tensor per_channel(const Tensor& vector, std::size_t rank) {

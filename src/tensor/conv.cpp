@@ -3,13 +3,12 @@
 #include "sconce/tensor/autograd.h"
 #include "sconce/tensor/reduce.h"
 #include "tensor/in_blocks.h"
+#include "tensor/operand.h"
 
 namespace sconce {
 namespace {
 
 namespace blocked = kernels::blocked;
-
-Array array_or_none(const Tensor& tensor) { return tensor.defined() ? tensor.array() : Array(); }
 
 bool takes_blocks(const Tensor& weight, const Shape& image_shape, const Conv2dParams& params) {
   return blocked::takes_conv2d(weight.dtype(), image_shape, weight.shape(), params);

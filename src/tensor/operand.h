@@ -1,4 +1,4 @@
-// What a derivative remembers of an operand that was promoted and broadcast.
+// What operations share about their operands.
 #pragma once
 
 #include "sconce/tensor/reduce.h"
@@ -6,6 +6,7 @@
 
 namespace sconce {
 
+// What a derivative remembers of an operand that was promoted and broadcast.
 struct Operand {
   explicit Operand(const Tensor& x) : shape(x.shape()), dtype(x.dtype()) {}
   // The gradient of the promoted, broadcast operand as that of the operand itself.
@@ -13,5 +14,8 @@ struct Operand {
   Shape shape;
   DType dtype;
 };
+
+// Of an operand that may be left out, such as a bias.
+inline Array array_or_none(const Tensor& tensor) { return tensor.defined() ? tensor.array() : Array(); }
 
 }  // namespace sconce

@@ -23,7 +23,7 @@ namespace {
 using checkpoint::NamedLeaf;
 using checkpoint::TensorInfo;
 
-constexpr std::int64_t kBlock = std::int64_t{1} << 14;
+constexpr std::int64_t kAverageBlock = std::int64_t{1} << 14;
 constexpr std::size_t kMostNamed = 5;  // in one message
 
 bool is_averaged(DType dtype) { return is_floating(dtype) || is_complex(dtype); }
@@ -269,10 +269,10 @@ class Averaging {
   static void accumulate(Array& sum, double keep, const Array& input, double add) {
     double* target = sum.mutable_data<double>();
     const std::int64_t count = input.numel();
-    parallel_for((count + kBlock - 1) / kBlock, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for((count + kAverageBlock - 1) / kAverageBlock, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t block = begin; block < end; ++block) {
-        const std::int64_t at = block * kBlock;
-        const auto values = input.narrow(0, at, std::min(kBlock, count - at)).to_vector<double>();
+        const std::int64_t at = block * kAverageBlock;
+        const auto values = input.narrow(0, at, std::min(kAverageBlock, count - at)).to_vector<double>();
         for (std::size_t i = 0; i < values.size(); ++i) {
           double& element = target[at + static_cast<std::int64_t>(i)];
           element = keep * element + add * values[i];

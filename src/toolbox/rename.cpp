@@ -9,20 +9,21 @@
 #include "sconce/base/interrupt.h"
 
 namespace sconce::toolbox {
-namespace {
 
 constexpr std::size_t kNoGroup = ~std::size_t{0};
 
 // Literal text, then what a group matched.
-struct Piece {
+struct ReplacementPiece {
   std::string text;
   std::size_t group = kNoGroup;
 };
 
+namespace {
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Reads the reference that begins at replacement[at] == '\\' or '$' and moves behind it.
-Piece read_reference(std::string_view replacement, std::size_t& at) {
+ReplacementPiece read_reference(std::string_view replacement, std::size_t& at) {
   const char sign = replacement[at++];
   if (at == replacement.size()) return {std::string(1, sign)};
   const char c = replacement[at];
@@ -55,8 +56,8 @@ Piece read_reference(std::string_view replacement, std::size_t& at) {
   return {std::string(1, sign)};
 }
 
-std::vector<Piece> read_replacement(std::string_view replacement, std::size_t groups) {
-  std::vector<Piece> pieces;
+std::vector<ReplacementPiece> read_replacement(std::string_view replacement, std::size_t groups) {
+  std::vector<ReplacementPiece> pieces;
   for (std::size_t at = 0; at < replacement.size();) {
     if (replacement[at] != '\\' && replacement[at] != '$') {
       pieces.push_back({std::string(1, replacement[at++])});
@@ -97,7 +98,7 @@ struct Rename::Rule {
       : regex(re2::StringPiece(pattern.data(), pattern.size()), quiet()) {}
 
   RE2 regex;
-  std::vector<Piece> replacement;
+  std::vector<ReplacementPiece> replacement;
 };
 
 Rename::Rename(std::string_view regex, std::string_view replacement) {
@@ -141,7 +142,7 @@ std::string Rename::operator()(std::string_view name) const {
     const auto begin = static_cast<std::size_t>(groups[0].data() - name.data());
     const std::size_t end = begin + groups[0].size();
     out += name.substr(copied, begin - copied);
-    for (const Piece& piece : rule_->replacement) {
+    for (const ReplacementPiece& piece : rule_->replacement) {
       out += piece.text;
       if (piece.group != kNoGroup) out.append(groups[piece.group].data(), groups[piece.group].size());
     }

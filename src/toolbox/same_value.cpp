@@ -22,7 +22,7 @@ bool same_array(const Array& a, const Array& b) {
   return a.same_bits(b);
 }
 
-bool same_quantization(const std::optional<Quantization>& a, const std::optional<Quantization>& b) {
+bool same_quantization(const Rare<Quantization>& a, const Rare<Quantization>& b) {
   if (!a || !b) return a.has_value() == b.has_value();
   return a->scheme == b->scheme && same_bits(a->scale, b->scale) && a->zero_point == b->zero_point &&
          a->axis == b->axis && a->packed == b->packed && same_array(a->scales, b->scales) &&

@@ -11,10 +11,10 @@ namespace sconce::toolbox {
 namespace {
 
 // Elements converted at a time: memory stays small whatever the tensor's size.
-constexpr std::int64_t kBlock = 1 << 16;
+constexpr std::int64_t kStatsBlock = 1 << 16;
 
 // Welford's update: one pass, no cancellation.
-class Summary {
+class StatsSums {
  public:
   void add(double value) {
     ++stats_.count;
@@ -60,10 +60,10 @@ TensorStats tensor_stats(const Array& array) {
   require(kind != DTypeKind::kQuantized && kind != DTypeKind::kRaw, ErrorCode::kDTypeMismatch, "stats",
           "elements of ", array.dtype(), " have no value of their own");
   refuse_expanded(array);
-  Summary summary;
+  StatsSums summary;
   const Array flat = array.reshape({-1});
-  for (std::int64_t begin = 0; begin < flat.numel(); begin += kBlock) {
-    const Array block = flat.narrow(0, begin, std::min(kBlock, flat.numel() - begin));
+  for (std::int64_t begin = 0; begin < flat.numel(); begin += kStatsBlock) {
+    const Array block = flat.narrow(0, begin, std::min(kStatsBlock, flat.numel() - begin));
     if (is_complex(array.dtype())) {
       for (const std::complex<double> value : block.to_vector<std::complex<double>>())
         summary.add(std::abs(value));

@@ -14,7 +14,7 @@
 namespace sconce::toolbox {
 namespace {
 
-constexpr std::int64_t kBlock = std::int64_t{1} << 16;  // elements whose sums are made together
+constexpr std::int64_t kDifferenceBlock = std::int64_t{1} << 16;  // elements whose sums are made together
 using Complex = std::complex<double>;
 
 bool is_packed(DType dtype) {
@@ -80,7 +80,7 @@ constexpr bool kHasUlp = !std::is_integral_v<T>;
 
 // ---- one block
 
-struct Summary {
+struct DifferenceSums {
   std::int64_t different = 0;
   std::int64_t beyond = 0;
   std::int64_t non_finite = 0;
@@ -108,7 +108,7 @@ struct Summary {
     norm_b += b * b;
   }
   // What comes later in the order of elements.
-  void append(const Summary& next) {
+  void append(const DifferenceSums& next) {
     different += next.different;
     beyond += next.beyond;
     non_finite += next.non_finite;
@@ -139,7 +139,7 @@ double distance_of(T a, T b) {
 
 // `is_same`: nothing distinguishes the two elements.
 template <class T>
-void add_real(Summary& out, const Tolerance* tolerance, T a, T b, bool is_same, std::int64_t index) {
+void add_real(DifferenceSums& out, const Tolerance* tolerance, T a, T b, bool is_same, std::int64_t index) {
   const double x = to_double(a);
   const double y = to_double(b);
   const bool both_finite = std::isfinite(x) && std::isfinite(y);
@@ -162,7 +162,7 @@ void add_real(Summary& out, const Tolerance* tolerance, T a, T b, bool is_same, 
 }
 
 template <class T>
-void add_complex(Summary& out, const Tolerance* tolerance, const T& a, const T& b, bool is_same,
+void add_complex(DifferenceSums& out, const Tolerance* tolerance, const T& a, const T& b, bool is_same,
                  std::int64_t index) {
   const auto p = parts_of(a);
   const auto q = parts_of(b);
@@ -192,9 +192,9 @@ void add_complex(Summary& out, const Tolerance* tolerance, const T& a, const T& 
 }
 
 template <class T>
-Summary compare_block(const T* a, const T* b, std::int64_t begin, std::int64_t end,
-                      const Tolerance* tolerance) {
-  Summary out;
+DifferenceSums compare_block(const T* a, const T* b, std::int64_t begin, std::int64_t end,
+                             const Tolerance* tolerance) {
+  DifferenceSums out;
   for (std::int64_t i = begin; i < end; ++i) {
     // The bits, not the numbers: -0.0 is not 0.0 here, and a NaN is itself.
     // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
@@ -208,9 +208,9 @@ Summary compare_block(const T* a, const T* b, std::int64_t begin, std::int64_t e
 }
 
 // Elements of unlike dtypes meet as the widest kind of number; "the same" means equal numbers, or two NaN.
-Summary compare_converted(const Array& a, const Array& b, std::int64_t begin, std::int64_t end,
-                          const Tolerance* tolerance) {
-  Summary out;
+DifferenceSums compare_converted(const Array& a, const Array& b, std::int64_t begin, std::int64_t end,
+                                 const Tolerance* tolerance) {
+  DifferenceSums out;
   const auto part = [&](const Array& array) { return array.narrow(0, begin, end - begin); };
   const auto same_number = [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); };
   if (is_complex(a.dtype()) || is_complex(b.dtype())) {
@@ -236,9 +236,9 @@ Summary compare_converted(const Array& a, const Array& b, std::int64_t begin, st
   return out;
 }
 
-Summary compare_bytes(const std::byte* a, const std::byte* b, std::size_t itemsize, std::int64_t begin,
-                      std::int64_t end) {
-  Summary out;
+DifferenceSums compare_bytes(const std::byte* a, const std::byte* b, std::size_t itemsize, std::int64_t begin,
+                             std::int64_t end) {
+  DifferenceSums out;
   for (std::int64_t i = begin; i < end; ++i) {
     const auto at = static_cast<std::size_t>(i) * itemsize;
     if (std::memcmp(a + at, b + at, itemsize) != 0) ++out.different;
@@ -247,8 +247,8 @@ Summary compare_bytes(const std::byte* a, const std::byte* b, std::size_t itemsi
   return out;
 }
 
-Summary compare_range(const Array& a, const Array& b, std::int64_t begin, std::int64_t end,
-                      const Tolerance* tolerance) {
+DifferenceSums compare_range(const Array& a, const Array& b, std::int64_t begin, std::int64_t end,
+                             const Tolerance* tolerance) {
   if (a.dtype() != b.dtype()) return compare_converted(a, b, begin, end, tolerance);
   if (is_packed(a.dtype())) return compare_bytes(a.raw(), b.raw(), a.itemsize(), begin, end);
   return visit_dtype(a.dtype(), [&]<class T>(std::type_identity<T>) {
@@ -257,7 +257,7 @@ Summary compare_range(const Array& a, const Array& b, std::int64_t begin, std::i
   });
 }
 
-std::optional<double> cosine_of(const Summary& sum, std::int64_t count) {
+std::optional<double> cosine_of(const DifferenceSums& sum, std::int64_t count) {
   if (count == 0 || sum.norm_a == 0 || sum.norm_b == 0) return std::nullopt;
   const double cosine = sum.dot / (std::sqrt(sum.norm_a) * std::sqrt(sum.norm_b));
   if (!std::isfinite(cosine)) return std::nullopt;
@@ -286,17 +286,18 @@ TensorDifference tensor_difference(const Array& a, const Array& b,
   const Array x = a.contiguous().view({-1});
   const Array y = b.contiguous().view({-1});
   const std::int64_t count = x.numel();
-  const std::int64_t blocks = (count + kBlock - 1) / kBlock;
-  std::vector<Summary> parts(static_cast<std::size_t>(blocks));
+  const std::int64_t blocks = (count + kDifferenceBlock - 1) / kDifferenceBlock;
+  std::vector<DifferenceSums> parts(static_cast<std::size_t>(blocks));
   parallel_for(blocks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t block = begin; block < end; ++block) {
       throw_if_stop_requested();
-      parts[static_cast<std::size_t>(block)] = compare_range(
-          x, y, block * kBlock, std::min(count, (block + 1) * kBlock), tolerance ? &*tolerance : nullptr);
+      parts[static_cast<std::size_t>(block)] =
+          compare_range(x, y, block * kDifferenceBlock, std::min(count, (block + 1) * kDifferenceBlock),
+                        tolerance ? &*tolerance : nullptr);
     }
   });
-  Summary sum;
-  for (const Summary& part : parts) sum.append(part);
+  DifferenceSums sum;
+  for (const DifferenceSums& part : parts) sum.append(part);
 
   TensorDifference out;
   out.count = count;

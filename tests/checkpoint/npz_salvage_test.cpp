@@ -9,6 +9,7 @@
 #include "base/error_matcher.h"
 #include "base/temporary_folder.h"
 #include "checkpoint/broken_files.h"
+#include "checkpoint/saved.h"
 #include "sconce/checkpoint/examine.h"
 #include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/salvage.h"
@@ -34,11 +35,7 @@ Value three_arrays() {
   return out;
 }
 
-Bytes saved(const Value& value) {
-  MemorySink sink;
-  save(sink, value, {.format = Format::kNpz});
-  return sink.bytes();
-}
+Bytes npz_salvage_bytes(const Value& value) { return saved_bytes(value, {.format = Format::kNpz}); }
 
 std::vector<std::string> names(const Salvage& salvage, bool checked) {
   std::vector<std::string> out;
@@ -69,7 +66,7 @@ void expect_true(const Salvage& salvage, const Value& original) {
 }
 
 TEST(NpzSalvage, WholeArraysAreChecked) {
-  const Salvage salvage = checkpoint::salvage(saved(three_arrays()));
+  const Salvage salvage = checkpoint::salvage(npz_salvage_bytes(three_arrays()));
   EXPECT_EQ(salvage.format, Format::kNpz);
   EXPECT_THAT(names(salvage, true), ElementsAre("a", "A", "b"));
   EXPECT_THAT(salvage.lost, IsEmpty());
@@ -79,7 +76,7 @@ TEST(NpzSalvage, WholeArraysAreChecked) {
 
 TEST(NpzSalvage, EveryBitFlipped) {
   const Value original = three_arrays();
-  const Bytes whole = saved(original);
+  const Bytes whole = npz_salvage_bytes(original);
   std::size_t least = 3;
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
     SCOPED_TRACE(bit);
@@ -100,7 +97,7 @@ TEST(NpzSalvage, EveryBitFlipped) {
 
 TEST(NpzSalvage, CutAtEveryByte) {
   const Value original = three_arrays();
-  const Bytes bytes = saved(original);
+  const Bytes bytes = npz_salvage_bytes(original);
   const std::string whole(as_chars(bytes));
   const Listing listing = describe(bytes);
   for (std::size_t size = 100; size < whole.size(); ++size) {
@@ -124,7 +121,7 @@ TEST(NpzSalvage, CutAtEveryByte) {
 }
 
 TEST(NpzSalvage, WhatIsLostSaysWhy) {
-  const std::string good = std::string(as_chars(saved(three_arrays())));
+  const std::string good = std::string(as_chars(npz_salvage_bytes(three_arrays())));
   const std::string array = good.substr(good.find("\x93NUMPY"), 128 + 48);
   const Salvage salvage = checkpoint::salvage(zip_of({{"a.npy", array},
                                                       {"cut.npy", array.substr(0, 150)},
@@ -158,7 +155,7 @@ class NpzSalvageFile : public TemporaryFolder {
 };
 
 TEST_F(NpzSalvageFile, IsAdvisedWhereThereIsSomethingToSave) {
-  const std::string whole(as_chars(saved(three_arrays())));
+  const std::string whole(as_chars(npz_salvage_bytes(three_arrays())));
   expect_honest(whole.substr(0, whole.size() - 30), true);
   expect_honest(whole.substr(0, whole.size() / 2), true);
   expect_honest(whole.substr(0, 100), false);
@@ -166,18 +163,18 @@ TEST_F(NpzSalvageFile, IsAdvisedWhereThereIsSomethingToSave) {
   flipped[whole.size() / 3] = static_cast<char>(flipped[whole.size() / 3] ^ 4);
   expect_honest(flipped, true);
   // The only array is the one that is damaged.
-  std::string alone(as_chars(saved(Value::dict({{"a", Array::zeros({64})}}))));
+  std::string alone(as_chars(npz_salvage_bytes(Value::dict({{"a", Array::zeros({64})}}))));
   alone[200] = 'x';
   expect_honest(alone, false);
 }
 
 TEST_F(NpzSalvageFile, NamesThatDifferInCaseAreNoFault) {
-  put("x.npz", as_chars(saved(three_arrays())));
+  put("x.npz", as_chars(npz_salvage_bytes(three_arrays())));
   EXPECT_THAT(examine(path("x.npz")).problems, IsEmpty());
 }
 
 TEST_F(NpzSalvageFile, WithoutItsFirstBytesIsStillOne) {
-  std::string content(as_chars(saved(three_arrays())));
+  std::string content(as_chars(npz_salvage_bytes(three_arrays())));
   content[0] = 'X';
   put("x.npz", content);
   const Examination found = examine(path("x.npz"));

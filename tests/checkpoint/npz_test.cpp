@@ -6,6 +6,7 @@
 #include "base/temporary_folder.h"
 #include "checkpoint/broken_files.h"
 #include "checkpoint/npy_header.h"
+#include "checkpoint/saved.h"
 #include "codec/codec_test_util.h"
 #include "sconce/base/byte_writer.h"
 #include "sconce/checkpoint/listing.h"
@@ -46,12 +47,7 @@ std::optional<ErrorCode> code(const std::string& file) {
   return loaded;
 }
 
-std::vector<std::byte> saved(const Value& value) {
-  MemorySink sink;
-  const SaveReport report = save(sink, value, {.format = Format::kNpz});
-  EXPECT_EQ(report.bytes, sink.bytes().size());
-  return sink.bytes();
-}
+std::vector<std::byte> npz_bytes(const Value& value) { return saved_bytes(value, {.format = Format::kNpz}); }
 
 TEST(Npy, NumbersInBothOrders) {
   const std::string little = "\1\0\2\0\3\0\4\0\5\0\6\0"s;
@@ -155,10 +151,10 @@ TEST(Npz, EveryTypeOfNumpyComesBack) {
     leaf.array = Array(Storage::allocate(6 * info.itemsize), info.dtype, Geometry::contiguous({2, 3}));
     std::fill_n(leaf.array.mutable_raw(), leaf.array.nbytes(), std::byte{1});
     if (npy::dtype_code(info.dtype).empty()) {
-      EXPECT_ERROR(saved(Value::dict({{"a", leaf}})), ErrorCode::kUnsupported);
+      EXPECT_ERROR(npz_bytes(Value::dict({{"a", leaf}})), ErrorCode::kUnsupported);
       continue;
     }
-    const Array back = load(saved(Value::dict({{"a", leaf}}))).at("a").as_array();
+    const Array back = load(npz_bytes(Value::dict({{"a", leaf}}))).at("a").as_array();
     EXPECT_EQ(back.dtype(), info.dtype);
     EXPECT_TRUE(back.same_bits(leaf.array)) << info.name;
   }
@@ -175,12 +171,12 @@ TEST(Npz, ViewsNamesAndOtherLeaves) {
   EXPECT_EQ(back.at("a.b").as_array().strides(), (Strides{1, 3}));  // as numpy keeps it
   EXPECT_TRUE(back.at("a.b").as_array().same_bits(base.transpose(0, 1)));
   EXPECT_THAT(back.at("a.B").as_array().to_vector<float>(), ElementsAre(0, 2, 3, 5));
-  EXPECT_EQ(saved(back), saved(back));
-  EXPECT_EQ(load(saved(Value(base))).items().front().first.as_string(), "arr_0");
-  EXPECT_ERROR(saved(Value::dict({{"../a", base}})), ErrorCode::kUnsupported);
-  EXPECT_ERROR(saved(Value::dict({{"a//b", base}})), ErrorCode::kUnsupported);
-  EXPECT_ERROR(saved(Value::dict({{"n", 1}})), ErrorCode::kUnsupported);
-  EXPECT_ERROR(saved(Value::dict({{"a.b", base}, {"a", Value::dict({{"b", base}})}})),
+  EXPECT_EQ(npz_bytes(back), npz_bytes(back));
+  EXPECT_EQ(load(npz_bytes(Value(base))).items().front().first.as_string(), "arr_0");
+  EXPECT_ERROR(npz_bytes(Value::dict({{"../a", base}})), ErrorCode::kUnsupported);
+  EXPECT_ERROR(npz_bytes(Value::dict({{"a//b", base}})), ErrorCode::kUnsupported);
+  EXPECT_ERROR(npz_bytes(Value::dict({{"n", 1}})), ErrorCode::kUnsupported);
+  EXPECT_ERROR(npz_bytes(Value::dict({{"a.b", base}, {"a", Value::dict({{"b", base}})}})),
                ErrorCode::kUnsupported);
 }
 

@@ -12,6 +12,7 @@
 #include "base/error_matcher.h"
 #include "base/temporary_folder.h"
 #include "checkpoint/broken_files.h"
+#include "checkpoint/saved.h"
 #include "codec/codec_test_util.h"
 #include "sconce/base/file.h"
 #include "sconce/checkpoint/listing.h"
@@ -24,14 +25,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-
-Bytes saved(const Value& value, Format format = Format::kTorchZip) {
-  MemorySink sink;
-  SaveOptions options;
-  options.format = format;
-  save(sink, value, options);
-  return sink.bytes();
-}
 
 Array random_array(std::mt19937_64& random, const Shape& shape, DType dtype) {
   Array out = Array::empty(shape, dtype);
@@ -170,19 +163,19 @@ std::uint64_t drawn_seed() {
 TEST(Salvage, WholeFilesAreRecoveredWhole) {
   std::mt19937_64 random(1);
   const Value value = checkpoint_value(random, 4);
-  const Bytes bytes = saved(value);
+  const Bytes bytes = saved_bytes(value);
   const Salvage salvage = checkpoint::salvage(bytes);
   EXPECT_EQ(salvage.format, Format::kTorchZip);
   EXPECT_THAT(salvage.lost, IsEmpty());
   EXPECT_THAT(salvage.notes, IsEmpty());
   EXPECT_EQ(salvage.recovered.size(), 9u);
   for (const SalvagedTensor& tensor : salvage.recovered) EXPECT_TRUE(tensor.is_checked) << tensor.name;
-  EXPECT_EQ(saved(salvage.value), bytes);
+  EXPECT_EQ(saved_bytes(salvage.value), bytes);
 }
 
 TEST(Salvage, ZipCutAtEveryByte) {
   std::mt19937_64 random(2);
-  const Bytes bytes = saved(checkpoint_value(random, 4));
+  const Bytes bytes = saved_bytes(checkpoint_value(random, 4));
   const Arrays original = arrays_of(load(bytes));
   const Listing listing = describe(bytes);
   for (std::size_t end = 0; end < bytes.size(); ++end) {
@@ -192,7 +185,7 @@ TEST(Salvage, ZipCutAtEveryByte) {
 
 TEST(Salvage, ZipWithEveryBitFlipped) {
   std::mt19937_64 random(3);
-  const Bytes bytes = saved(checkpoint_value(random, 4));
+  const Bytes bytes = saved_bytes(checkpoint_value(random, 4));
   const Arrays original = arrays_of(load(bytes));
   const Listing listing = describe(bytes);
   for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
@@ -217,7 +210,7 @@ TEST(Salvage, FilesOfPyTorchCutAtEveryByteAndFlippedAtEveryBit) {
 
 TEST(Salvage, LargeZipAtRandomPlaces) {
   std::mt19937_64 random(drawn_seed());
-  const Bytes bytes = saved(checkpoint_value(random, 5000));
+  const Bytes bytes = saved_bytes(checkpoint_value(random, 5000));
   const Arrays original = arrays_of(load(bytes));
   const Listing listing = describe(bytes);
   std::uniform_int_distribution<std::size_t> place(0, 8 * bytes.size() - 1);
@@ -276,7 +269,7 @@ TEST(Salvage, SafetensorsCutAtEveryByte) {
   const Value value = Value::dict({{"a", random_array(random, {3, 2}, kFloat32)},
                                    {"b", random_array(random, {5}, kUInt8)},
                                    {"c", random_array(random, {2, 2}, kFloat64)}});
-  const Bytes bytes = saved(value, Format::kSafetensors);
+  const Bytes bytes = saved_bytes(value, {.format = Format::kSafetensors});
   const Arrays original = arrays_of(load(bytes));
   const Listing listing = describe(bytes);
   for (std::size_t end = 0; end < bytes.size(); ++end) {
@@ -290,9 +283,9 @@ TEST(Salvage, SafetensorsCutAtEveryByte) {
 
 TEST(Salvage, SafetensorsWithEveryBitFlippedIsNeverCalledChecked) {
   std::mt19937_64 random(5);
-  const Bytes bytes = saved(
+  const Bytes bytes = saved_bytes(
       Value::dict({{"a", random_array(random, {3}, kFloat32)}, {"b", random_array(random, {5}, kUInt8)}}),
-      Format::kSafetensors);
+      {.format = Format::kSafetensors});
   for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
     try {
       for (const SalvagedTensor& tensor : checkpoint::salvage(flipped(bytes, bit)).recovered) {
@@ -304,7 +297,7 @@ TEST(Salvage, SafetensorsWithEveryBitFlippedIsNeverCalledChecked) {
 }
 
 TEST(Salvage, SafetensorsWithADamagedHeaderGivesNothing) {
-  Bytes bytes = saved(Value::dict({{"a", Array::zeros({3})}}), Format::kSafetensors);
+  Bytes bytes = saved_bytes(Value::dict({{"a", Array::zeros({3})}}), {.format = Format::kSafetensors});
   bytes[9] = std::byte{'!'};
   EXPECT_ERROR(checkpoint::salvage(bytes), ErrorCode::kCorrupt);
 }
@@ -326,7 +319,7 @@ TEST(Salvage, LostPlacesOfListsBecomeNone) {
   const Value value = Value::dict({{"list", Value::list({first, second, third})},
                                    {"tuple", Value::tuple({second, 5, third})},
                                    {"dict", Value::dict({{"second", second}, {"third", third}})}});
-  Bytes bytes = saved(value);
+  Bytes bytes = saved_bytes(value);
   const Listing listing = describe(bytes);
   const auto lost = std::find_if(listing.tensors.begin(), listing.tensors.end(),
                                  [](const TensorInfo& tensor) { return tensor.name == "list.1"; });
@@ -346,7 +339,7 @@ TEST(Salvage, LostPlacesOfListsBecomeNone) {
 
 TEST(Salvage, EverythingElseOfThePickleIsKept) {
   std::mt19937_64 random(6);
-  const Bytes bytes = saved(checkpoint_value(random, 4));
+  const Bytes bytes = saved_bytes(checkpoint_value(random, 4));
   const std::size_t first = static_cast<std::size_t>(first_data(describe(bytes)));
   const Salvage salvage = checkpoint::salvage(std::span(bytes).first(first + 48));
   EXPECT_THAT(names_of(salvage.recovered), UnorderedElementsAre("model.a.weight", "model.empty"));
@@ -370,10 +363,10 @@ TEST(Salvage, RecordsWithoutChecksumAreUnchecked) {
 // A tensor may hold a whole archive, whose records must not be taken for those of the file around it.
 TEST(Salvage, ArchivesInsideTensorsAreTensors) {
   const Array inner_array = Array::full({6}, 1);
-  const Bytes inner = saved(Value::dict({{"x", Array::full({4}, 9)}, {"w", inner_array}}));
+  const Bytes inner = saved_bytes(Value::dict({{"x", Array::full({4}, 9)}, {"w", inner_array}}));
   const Array hidden = Array::from_bytes(inner, kUInt8, {static_cast<std::int64_t>(inner.size())});
   const Array true_array = Array::full({6}, 2);
-  const Bytes bytes = saved(Value::dict({{"hidden", hidden}, {"w", true_array}}));
+  const Bytes bytes = saved_bytes(Value::dict({{"hidden", hidden}, {"w", true_array}}));
   const Arrays original = arrays_of(load(bytes));
   const Listing listing = describe(bytes);
   for (std::size_t end = first_data(listing); end < bytes.size(); ++end) {
@@ -391,7 +384,7 @@ TEST(Salvage, DescriptorsInsideTensorsEndNothing) {
   const std::string_view descriptor("PK\7\10\0\0\0\0\20\0\0\0\20\0\0\0", 16);
   std::copy(descriptor.begin(), descriptor.end(), reinterpret_cast<char*>(content.data()) + 16);
   const Array array = Array::from_bytes(content, kUInt8, {64});
-  const Bytes bytes = saved(Value::dict({{"a", array}, {"b", Array::ones({3})}}));
+  const Bytes bytes = saved_bytes(Value::dict({{"a", array}, {"b", Array::ones({3})}}));
   const Salvage salvage = checkpoint::salvage(std::span(bytes).first(bytes.size() - 100));
   expect_true(salvage, arrays_of(load(bytes)));
   EXPECT_EQ(salvage.recovered.size(), 2u);
@@ -426,7 +419,7 @@ TEST(Salvage, LyingDescriptions) {
 
 TEST(Salvage, LegacyCutAtEveryByte) {
   std::mt19937_64 random(8);
-  const Bytes bytes = saved(checkpoint_value(random, 4), Format::kTorchLegacy);
+  const Bytes bytes = saved_bytes(checkpoint_value(random, 4), {.format = Format::kTorchLegacy});
   const Arrays original = arrays_of(load(bytes));
   const Listing listing = describe(bytes);
   for (std::size_t end = 15; end < bytes.size(); ++end) {
@@ -436,7 +429,7 @@ TEST(Salvage, LegacyCutAtEveryByte) {
 
 TEST(Salvage, LegacyWithEveryBitFlippedIsNeverCalledChecked) {
   std::mt19937_64 random(9);
-  const Bytes bytes = saved(checkpoint_value(random, 4), Format::kTorchLegacy);
+  const Bytes bytes = saved_bytes(checkpoint_value(random, 4), {.format = Format::kTorchLegacy});
   const Arrays original = arrays_of(load(bytes));
   const Listing listing = describe(bytes);
   for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
@@ -486,8 +479,8 @@ TEST_F(SalvageFiles, ShardsThatAreMissingOrCutCostTheirTensors) {
     };
     const std::string index = (folder_ / "model.index.json").string();
     put("model.index.json", as_byte_span(R"({"weight_map": {"a": "1.bin", "b": "1.bin", "c": "2.bin"}})"));
-    put("1.bin", saved(half[0], format));
-    put("2.bin", saved(half[1], format));
+    put("1.bin", saved_bytes(half[0], {.format = format}));
+    put("2.bin", saved_bytes(half[1], {.format = format}));
     EXPECT_THAT(names_of(checkpoint::salvage(index).recovered), UnorderedElementsAre("a", "b", "c"));
     std::filesystem::remove(folder_ / "2.bin");
     const Salvage without = checkpoint::salvage(index);
@@ -495,8 +488,8 @@ TEST_F(SalvageFiles, ShardsThatAreMissingOrCutCostTheirTensors) {
     ASSERT_EQ(without.lost.size(), 1u);
     EXPECT_TRUE(without.value.at("a").as_array().same_bits(half[0].at("a").as_array()));
     EXPECT_TRUE(can_salvage(index));
-    put("2.bin", saved(half[1], format));
-    Bytes cut = saved(half[0], format);
+    put("2.bin", saved_bytes(half[1], {.format = format}));
+    Bytes cut = saved_bytes(half[0], {.format = format});
     const Listing listing = describe(cut);
     const auto last =
         std::max_element(listing.tensors.begin(), listing.tensors.end(),
@@ -546,7 +539,7 @@ TEST_F(SalvageFiles, FilesOfADistributedCheckpointThatAreDamagedCostTheirTensors
 
 TEST_F(SalvageFiles, CanSalvageTellsWhetherItWouldHelp) {
   std::mt19937_64 random(7);
-  const Bytes bytes = saved(checkpoint_value(random, 4));
+  const Bytes bytes = saved_bytes(checkpoint_value(random, 4));
   const std::string path = (folder_ / "x.pt").string();
   const auto helps = [&](std::span<const std::byte> content) {
     AtomicFile file(path);
@@ -560,8 +553,8 @@ TEST_F(SalvageFiles, CanSalvageTellsWhetherItWouldHelp) {
   EXPECT_FALSE(helps(std::span(bytes).first(first + 47)));
   EXPECT_FALSE(helps(std::span(bytes).first(20)));
   EXPECT_FALSE(helps({}));
-  const Bytes tensors =
-      saved(Value::dict({{"a", Array::zeros({3})}, {"b", Array::zeros({3})}}), Format::kSafetensors);
+  const Bytes tensors = saved_bytes(Value::dict({{"a", Array::zeros({3})}, {"b", Array::zeros({3})}}),
+                                    {.format = Format::kSafetensors});
   EXPECT_TRUE(helps(std::span(tensors).first(tensors.size() - 1)));
   EXPECT_FALSE(helps(std::span(tensors).first(tensors.size() - 13)));
   EXPECT_FALSE(can_salvage((folder_ / "none.pt").string()));

@@ -8,6 +8,7 @@
 #include "base/error_matcher.h"
 #include "base/file_size_limit.h"
 #include "base/temporary_folder.h"
+#include "checkpoint/saved.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
@@ -20,12 +21,6 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-std::vector<std::byte> saved(const Value& value, const SaveOptions& options = {}) {
-  MemorySink sink;
-  const SaveReport report = save(sink, value, options);
-  EXPECT_EQ(report.bytes, sink.bytes().size());
-  return sink.bytes();
-}
 const SaveOptions kSafetensors{.format = Format::kSafetensors};
 
 TEST(Save, EveryDTypeComesBack) {
@@ -35,14 +30,14 @@ TEST(Save, EveryDTypeComesBack) {
     std::fill_n(leaf.array.mutable_raw(), leaf.array.nbytes(), std::byte{1});
     if (is_quantized(info.dtype)) leaf.quantization.emplace().scale = 0.5;
     if (is_in_torch(info.dtype)) {
-      const TensorLeaf back = load(saved(Value(leaf))).as_tensor();
+      const TensorLeaf back = load(saved_bytes(Value(leaf))).as_tensor();
       EXPECT_TRUE(back.array.same_bits(leaf.array)) << info.name;
       EXPECT_EQ(back.quantization.has_value(), is_quantized(info.dtype)) << info.name;
     }
     if (info.safetensors.empty()) {
-      EXPECT_ERROR(saved(Value::dict({{"a", leaf}}), kSafetensors), ErrorCode::kUnsupported);
+      EXPECT_ERROR(saved_bytes(Value::dict({{"a", leaf}}), kSafetensors), ErrorCode::kUnsupported);
     } else {
-      const Value there = load(saved(Value::dict({{"a", leaf}}), kSafetensors));
+      const Value there = load(saved_bytes(Value::dict({{"a", leaf}}), kSafetensors));
       EXPECT_TRUE(there.at("a").as_array().same_bits(leaf.array)) << info.name;
     }
   }
@@ -131,7 +126,7 @@ TEST_F(LostMetadata, VersionsAreNotWorthAWarning) {
 
 TEST(Save, ViewsShareAndKeepStrides) {
   const Array base = Array::from<float>({0, 1, 2, 3, 4, 5}, {2, 3});
-  const Value back = load(saved(Value::list({base, base.transpose(0, 1), base.select(0, 1)})));
+  const Value back = load(saved_bytes(Value::list({base, base.transpose(0, 1), base.select(0, 1)})));
   const Array whole = back.at(0).as_array();
   EXPECT_EQ(back.at(1).as_array().strides(), (Strides{1, 3}));
   EXPECT_EQ(back.at(2).as_array().offset(), 3);
@@ -142,7 +137,7 @@ TEST(Save, ViewsShareAndKeepStrides) {
 TEST(Save, OneStorageUnderTwoDTypesIsWrittenTwice) {
   const Array floats = Array::from<float>({1, 2}, {2});
   const Array ints(floats.storage(), kInt32, floats.geometry());
-  const Value back = load(saved(Value::list({floats, ints})));
+  const Value back = load(saved_bytes(Value::list({floats, ints})));
   EXPECT_TRUE(back.at(1).as_array().same_bits(ints));
   EXPECT_FALSE(back.at(0).as_array().storage() == back.at(1).as_array().storage());
 }
@@ -150,16 +145,16 @@ TEST(Save, OneStorageUnderTwoDTypesIsWrittenTwice) {
 TEST(Save, SameValueSameBytesAndAgainAfterLoading) {
   const Value value =
       Value::dict({{"w", Array::ones({3})}, {"n", 3}, {"t", Value::tuple({1, "x", nullptr})}});
-  const auto bytes = saved(value);
-  EXPECT_EQ(bytes, saved(value));
-  EXPECT_EQ(bytes, saved(load(bytes)));
+  const auto bytes = saved_bytes(value);
+  EXPECT_EQ(bytes, saved_bytes(value));
+  EXPECT_EQ(bytes, saved_bytes(load(bytes)));
 }
 
 TEST(Save, StateDictKeepsMetadata) {
   StateDict state;
   state.set("weight", Array::ones({2}));
   state.set_version("", 2);
-  const StateDict back = load(saved(Value(state))).as_state_dict();
+  const StateDict back = load(saved_bytes(Value(state))).as_state_dict();
   EXPECT_EQ(back.version(""), 2);
 }
 
@@ -172,30 +167,32 @@ TEST(Save, ObjectsAreLeftOutByName) {
   const SaveReport report = save(sink, value);
   EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("argparse.Namespace"), HasSubstr("os.system")));
   EXPECT_EQ(load(sink.bytes()).size(), 1u);
-  const Value kept = load(saved(value, {.keep_objects = true}));
+  const Value kept = load(saved_bytes(value, {.keep_objects = true}));
   EXPECT_TRUE(kept.contains("a"));
   EXPECT_FALSE(kept.contains("b"));  // never what would run code
-  EXPECT_ERROR(saved(evil, {.keep_objects = true}), ErrorCode::kUnsupported);
+  EXPECT_ERROR(saved_bytes(evil, {.keep_objects = true}), ErrorCode::kUnsupported);
 }
 
 TEST(Save, ImpossibleValues) {
   Value tuple = Value::tuple();
   tuple.append(Value::list({tuple}));
-  EXPECT_ERROR(saved(tuple), ErrorCode::kUnsupported);
-  EXPECT_ERROR(saved(Value(Array())), ErrorCode::kInvalidArgument);
-  EXPECT_ERROR(saved(Value(Array::zeros({1}, kInt8).with_geometry(Geometry::contiguous({1}))), kSafetensors),
-               ErrorCode::kUnsupported);  // not a dict
+  EXPECT_ERROR(saved_bytes(tuple), ErrorCode::kUnsupported);
+  EXPECT_ERROR(saved_bytes(Value(Array())), ErrorCode::kInvalidArgument);
+  EXPECT_ERROR(
+      saved_bytes(Value(Array::zeros({1}, kInt8).with_geometry(Geometry::contiguous({1}))), kSafetensors),
+      ErrorCode::kUnsupported);  // not a dict
 }
 
 TEST(SaveSafetensors, Names) {
   const Array a = Array::ones({2});
   const Array wide = Array::from<float>({1, 2, 3, 4}, {4});
-  const Value parts =
-      load(saved(Value::dict({{"x", wide.narrow(0, 0, 2)}, {"y", wide.narrow(0, 2, 2)}}), kSafetensors));
+  const Value parts = load(
+      saved_bytes(Value::dict({{"x", wide.narrow(0, 0, 2)}, {"y", wide.narrow(0, 2, 2)}}), kSafetensors));
   EXPECT_THAT(parts.at("y").as_array().to_vector<float>(), ElementsAre(3, 4));
-  EXPECT_ERROR(saved(Value::dict({{"a.b", a}, {"a", Value::dict({{"b", Array::ones({1})}})}}), kSafetensors),
-               ErrorCode::kUnsupported);
-  EXPECT_ERROR(saved(Value::dict({{"__metadata__", a}}), kSafetensors), ErrorCode::kUnsupported);
+  EXPECT_ERROR(
+      saved_bytes(Value::dict({{"a.b", a}, {"a", Value::dict({{"b", Array::ones({1})}})}}), kSafetensors),
+      ErrorCode::kUnsupported);
+  EXPECT_ERROR(saved_bytes(Value::dict({{"__metadata__", a}}), kSafetensors), ErrorCode::kUnsupported);
 }
 
 class SaveFile : public TemporaryFolder {};
@@ -216,13 +213,14 @@ TEST_F(SaveFile, SixBitFloatsGoNowhereButToSafetensors) {
                                                 ", which neither PyTorch nor numpy has: write safetensors")));
       }
     }
-    const auto file = saved(value, kSafetensors);
+    const auto file = saved_bytes(value, kSafetensors);
     EXPECT_THAT(std::string(as_chars(file)), HasSubstr(R"("shape":[2,12])"));
     const Value back = load(file);
     EXPECT_TRUE(back.at("model.w").as_array().same_bits(array));
     EXPECT_TRUE(back.at("model.t").as_array().same_bits(array.transpose(0, 1)));
-    EXPECT_EQ(saved(back, kSafetensors), file);
-    EXPECT_ERROR(saved(Value::dict({{"a", Array::zeros({}, dtype)}}), kSafetensors), ErrorCode::kUnsupported);
+    EXPECT_EQ(saved_bytes(back, kSafetensors), file);
+    EXPECT_ERROR(saved_bytes(Value::dict({{"a", Array::zeros({}, dtype)}}), kSafetensors),
+                 ErrorCode::kUnsupported);
     EXPECT_ERROR(array.cast(kFloat32), ErrorCode::kDTypeMismatch);
   }
 }

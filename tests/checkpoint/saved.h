@@ -1,6 +1,8 @@
 // What save() makes of a value.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <string>
 #include <vector>
 
@@ -21,6 +23,13 @@ inline Saved saved(const Value& value, const SaveOptions& options) {
   MemorySink sink;
   const SaveReport report = save(sink, value, options);
   return {sink.bytes(), report.warnings};
+}
+
+inline std::vector<std::byte> saved_bytes(const Value& value, const SaveOptions& options = {}) {
+  MemorySink sink;
+  const SaveReport report = save(sink, value, options);
+  EXPECT_EQ(report.bytes, sink.bytes().size());
+  return sink.bytes();
 }
 
 }  // namespace sconce::checkpoint

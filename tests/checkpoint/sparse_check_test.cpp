@@ -10,6 +10,7 @@
 #include "base/error_matcher.h"
 #include "base/temporary_folder.h"
 #include "checkpoint/broken_files.h"
+#include "checkpoint/saved.h"
 #include "sconce/checkpoint/examine.h"
 #include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/salvage.h"
@@ -48,12 +49,8 @@ SparseLeaf compressed(const std::string& layout = "sparse_csr") {
   return out;
 }
 
-Bytes saved(const SparseLeaf& leaf, Format format = Format::kTorchZip) {
-  MemorySink sink;
-  SaveOptions options;
-  options.format = format;
-  save(sink, Value::dict({{"s", leaf}, {"w", Array::ones({2})}}), options);
-  return sink.bytes();
+Bytes saved_leaf(const SparseLeaf& leaf, Format format = Format::kTorchZip) {
+  return saved_bytes(Value::dict({{"s", leaf}, {"w", Array::ones({2})}}), {.format = format});
 }
 
 template <class Change>
@@ -61,9 +58,9 @@ std::string fault_after(SparseLeaf leaf, Change change) {
   change(leaf);
   const std::string fault = sparse_fault(leaf);
   if (fault.empty()) {
-    EXPECT_TRUE(load(saved(leaf)).at("s").is_sparse());
+    EXPECT_TRUE(load(saved_leaf(leaf)).at("s").is_sparse());
   } else {
-    EXPECT_ERROR(saved(leaf), ErrorCode::kCorrupt);
+    EXPECT_ERROR(saved_leaf(leaf), ErrorCode::kCorrupt);
   }
   return fault;
 }
@@ -170,7 +167,7 @@ TEST(SparseCheck, ExpandedIndicesAreNotWalked) {
 
 // A legacy stream, which has no checksums, whose index 3 became 2^40.
 Bytes stream_with_a_wild_index() {
-  Bytes bytes = saved(coo(), Format::kTorchLegacy);
+  Bytes bytes = saved_leaf(coo(), Format::kTorchLegacy);
   const Ints indices{0, 2, 3, 0};
   const auto pattern = std::as_bytes(std::span(indices));
   const auto at = std::search(bytes.begin(), bytes.end(), pattern.begin(), pattern.end());
@@ -186,8 +183,8 @@ TEST_F(SparseFiles, ExaminationFindsThem) {
     put("s.pt", as_chars(bytes));
     return examine(path("s.pt"));
   };
-  EXPECT_THAT(examined(saved(coo(), Format::kTorchLegacy)).problems, IsEmpty());
-  EXPECT_THAT(examined(saved(compressed("sparse_bsc"))).problems, IsEmpty());
+  EXPECT_THAT(examined(saved_leaf(coo(), Format::kTorchLegacy)).problems, IsEmpty());
+  EXPECT_THAT(examined(saved_leaf(compressed("sparse_bsc"))).problems, IsEmpty());
   const Examination found = examined(stream_with_a_wild_index());
   ASSERT_EQ(found.problems.size(), 1u);
   EXPECT_EQ(found.problems[0].code, ErrorCode::kCorrupt);

@@ -11,7 +11,7 @@
 namespace sconce {
 namespace {
 
-constexpr std::int64_t kHuge = std::int64_t{1} << 40;
+constexpr std::int64_t kHugeSize = std::int64_t{1} << 40;
 
 Array counting(const Shape& shape) {
   std::vector<std::int64_t> values(static_cast<std::size_t>(shape.numel()));
@@ -32,8 +32,8 @@ TEST(Array, Factories) {
 
 TEST(Array, FactoryErrors) {
   EXPECT_ERROR(Array::empty({-1}), ErrorCode::kInvalidArgument);
-  EXPECT_ERROR(Array::empty({kHuge, kHuge}), ErrorCode::kOverflow);
-  EXPECT_ERROR(Array::empty({kHuge, std::int64_t{1} << 23}, kComplex128), ErrorCode::kOverflow);
+  EXPECT_ERROR(Array::empty({kHugeSize, kHugeSize}), ErrorCode::kOverflow);
+  EXPECT_ERROR(Array::empty({kHugeSize, std::int64_t{1} << 23}, kComplex128), ErrorCode::kOverflow);
   EXPECT_ERROR(Array::from({1.0F, 2.0F}, {3}), ErrorCode::kShapeMismatch);
   EXPECT_ERROR(Array::from_bytes({}, kFloat32, {1}), ErrorCode::kShapeMismatch);
 }

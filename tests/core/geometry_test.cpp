@@ -12,7 +12,7 @@
 namespace sconce {
 namespace {
 
-constexpr std::int64_t kHuge = std::int64_t{1} << 40;
+constexpr std::int64_t kHugeExtent = std::int64_t{1} << 40;
 
 // A multi-dimensional list of storage positions.
 struct Model {
@@ -271,7 +271,7 @@ TEST(Geometry, Refusals) {
   EXPECT_ERROR(g.view({-1, -1}), ErrorCode::kInvalidArgument);
   EXPECT_ERROR(g.view({-2, 3}), ErrorCode::kInvalidArgument);
   EXPECT_ERROR(g.view({-1, 4}), ErrorCode::kShapeMismatch);
-  EXPECT_ERROR(g.view({kHuge, kHuge}), ErrorCode::kOverflow);
+  EXPECT_ERROR(g.view({kHugeExtent, kHugeExtent}), ErrorCode::kOverflow);
   EXPECT_ERROR(Geometry::contiguous({0, 3}).view({-1, 0}), ErrorCode::kShapeMismatch);
 }
 
@@ -283,7 +283,7 @@ TEST(Geometry, RequiredElementsRefusesWhatNoStorageCanHold) {
   EXPECT_ERROR(required({2}, {1}, -1), ErrorCode::kInvalidArgument);
   EXPECT_ERROR(required({-2}, {1}), ErrorCode::kInvalidArgument);
   EXPECT_ERROR(required({2}, {-1}), ErrorCode::kInvalidArgument);
-  EXPECT_ERROR(required({kHuge, kHuge}, {0, 0}), ErrorCode::kOverflow);
+  EXPECT_ERROR(required({kHugeExtent, kHugeExtent}, {0, 0}), ErrorCode::kOverflow);
   EXPECT_ERROR(required({3}, {std::numeric_limits<std::int64_t>::max()}), ErrorCode::kOverflow);
   EXPECT_ERROR(required({1}, {1}, std::numeric_limits<std::int64_t>::max()), ErrorCode::kOverflow);
   EXPECT_EQ(required({0, 5}, {7, 7}, 9), 0);

@@ -10,7 +10,7 @@
 namespace sconce {
 namespace {
 
-constexpr std::int64_t kHuge = std::int64_t{1} << 40;
+constexpr std::int64_t kHugeDim = std::int64_t{1} << 40;
 
 TEST(Dims, GrowsPastItsInlineRoom) {
   Dims dims;
@@ -35,7 +35,7 @@ TEST(Shape, Numel) {
   EXPECT_EQ(Shape{}.numel(), 1);
   EXPECT_EQ((Shape{2, 3, 4}).numel(), 24);
   EXPECT_EQ((Shape{2, 0, 4}).numel(), 0);
-  EXPECT_ERROR((Shape{kHuge, kHuge}.numel()), ErrorCode::kOverflow);
+  EXPECT_ERROR((Shape{kHugeDim, kHugeDim}.numel()), ErrorCode::kOverflow);
 }
 
 TEST(Shape, Text) {
@@ -60,7 +60,7 @@ TEST(Shape, ContiguousStrides) {
   EXPECT_EQ(contiguous_strides({2, 3, 4}), (Strides{12, 4, 1}));
   EXPECT_EQ(contiguous_strides({2, 0, 4}), (Strides{4, 4, 1}));
   EXPECT_EQ(contiguous_strides({}), Strides{});
-  EXPECT_ERROR(contiguous_strides({kHuge, kHuge, 2}), ErrorCode::kOverflow);
+  EXPECT_ERROR(contiguous_strides({kHugeDim, kHugeDim, 2}), ErrorCode::kOverflow);
 }
 
 TEST(Shape, Broadcast) {

@@ -36,10 +36,6 @@ class Counting final : public Dataset {
   std::int64_t n_;
 };
 
-std::string digest(const Values& values) {
-  return sha256_of(Array::from(values, Shape{static_cast<std::int64_t>(values.size())}));
-}
-
 // The labels of one pass, -1 after each batch.
 void append_pass(const DataLoader& loader, Values& seen) {
   for (const Batch& batch : loader) {
@@ -67,7 +63,7 @@ TEST(DataLoader, OrderAndDrawsMatchPyTorch) {
                                         .prefetch = prefetch});
       Values seen;
       for (int epoch = 0; epoch < 3; ++epoch) append_pass(loader, seen);
-      EXPECT_EQ(digest(seen), words.at(6)) << line << " prefetch " << prefetch;
+      EXPECT_EQ(sha256_of(seen), words.at(6)) << line << " prefetch " << prefetch;
       EXPECT_EQ(sha256_of(default_generator().state()), words.at(7)) << line << " prefetch " << prefetch;
       if (use_named) {
         EXPECT_EQ(sha256_of(named.state()), words.at(8)) << line << " prefetch " << prefetch;
@@ -114,7 +110,7 @@ TEST(DataLoader, TransformsDrawAsInPyTorchsWorkerAndWithoutOne) {
         for (const std::int64_t value : batch.images.to_vector<std::int64_t>()) seen.push_back(value);
       }
     }
-    EXPECT_EQ(digest(seen), words.at(1)) << words[0];
+    EXPECT_EQ(sha256_of(seen), words.at(1)) << words[0];
     EXPECT_EQ(sha256_of(default_generator().state()), words.at(2)) << words[0];
   }
 }

@@ -1,7 +1,9 @@
 // SHA-256 of array contents, as the golden files hold them.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "sconce/codec/sha256.h"
 #include "sconce/core/array.h"
@@ -12,6 +14,10 @@ namespace sconce::test {
 inline std::string sha256_of(const Array& array) {
   const Array dense = array.contiguous();
   return sha256_hex({dense.raw(), dense.nbytes()});
+}
+
+inline std::string sha256_of(const std::vector<std::int64_t>& values) {
+  return sha256_of(Array::from(values, Shape{static_cast<std::int64_t>(values.size())}));
 }
 
 }  // namespace sconce::test

@@ -12,8 +12,8 @@ namespace sconce::toolbox {
 namespace {
 
 TEST(TensorStats, CountsWhatIsNotFinite) {
-  constexpr float kInf = std::numeric_limits<float>::infinity();
-  const TensorStats stats = tensor_stats(Array::from<float>({1, -3, 0, NAN, kInf, -kInf}, {2, 3}));
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const TensorStats stats = tensor_stats(Array::from<float>({1, -3, 0, NAN, kInfinity, -kInfinity}, {2, 3}));
   EXPECT_EQ(stats.count, 6);
   EXPECT_EQ(stats.nan, 1);
   EXPECT_EQ(stats.infinite, 2);

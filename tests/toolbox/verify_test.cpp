@@ -47,8 +47,8 @@ TEST_F(Verify, FindsNothingWrong) {
 }
 
 TEST_F(Verify, FindsWhatIsNotFinite) {
-  constexpr float kInf = std::numeric_limits<float>::infinity();
-  const std::string file = save_floats({1, kInf, -kInf, std::nanf("")});
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::string file = save_floats({1, kInfinity, -kInfinity, std::nanf("")});
   EXPECT_TRUE(verify(file).ok());
   const VerifyReport report = verify(file, {.finite = true, .load = {}});
   EXPECT_FALSE(report.ok());

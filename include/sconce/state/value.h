@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "sconce/base/rare.h"
 #include "sconce/core/array.h"
 
 namespace sconce {
@@ -68,9 +69,9 @@ enum class BareStorage : std::uint8_t { kNo, kTyped, kUntyped };
 struct TensorLeaf {
   Array array;
   bool requires_grad = false;
-  bool is_parameter = false;                 // nn.Parameter rather than Tensor
-  std::string device = "cpu";                // as written ("cuda:0"); the data is in memory whatever it says
-  std::optional<Quantization> quantization;  // for quantized dtypes
+  bool is_parameter = false;        // nn.Parameter rather than Tensor
+  std::string device = "cpu";       // as written ("cuda:0"); the data is in memory whatever it says
+  Rare<Quantization> quantization;  // for quantized dtypes
   BareStorage bare_storage = BareStorage::kNo;  // not kNo: `array` is all elements of the storage
 };
 
