@@ -22,8 +22,7 @@ constexpr std::size_t kDeepestLine = 32;  // of the tree: deeper keys share a li
 
 using checkpoint::TensorInfo;
 
-// NaN and infinities have no JSON; the counts beside them say why.
-
+// NaN and infinities are null; the counts beside them say why.
 Json stats_json(const toolbox::TensorStats& stats) {
   return {{"min", number_or_null(stats.min)},
           {"max", number_or_null(stats.max)},
