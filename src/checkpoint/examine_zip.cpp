@@ -60,6 +60,7 @@ class ZipExamination {
 
   void check_records() {
     std::vector<Piece> pieces;
+    out_.records.reserve(entries().size());
     for (std::size_t i = 0; i < entries().size(); ++i) plan(i, pieces);
     std::atomic<std::size_t> next = 0;
     // Items of a distributed checkpoint are many small archives, where waking threads would be most of the

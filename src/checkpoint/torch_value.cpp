@@ -1,6 +1,7 @@
 #include "checkpoint/torch_value.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <utility>
 #include <vector>
@@ -133,7 +134,7 @@ class ListBackend : public TensorBackend {
 
 class TorchStore : public detail::TensorStore {
  public:
-  TorchStore(std::shared_ptr<const StorageFile> file, std::vector<StorageInfo> storages,
+  TorchStore(std::shared_ptr<const StorageFile> file, std::deque<StorageInfo> storages,
              const LoadOptions& options)
       : TensorStore(options), file_(std::move(file)), storages_(std::move(storages)) {}
 
@@ -150,7 +151,7 @@ class TorchStore : public detail::TensorStore {
 
  private:
   std::shared_ptr<const StorageFile> file_;
-  std::vector<StorageInfo> storages_;
+  std::deque<StorageInfo> storages_;
 };
 
 TensorInfo tensor_info(const NamedLeaf& leaf, const StoredPart& part, const StorageInfo& storage,

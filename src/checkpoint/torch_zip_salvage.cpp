@@ -2,6 +2,7 @@
 // by data.pkl and proven by their checksums. formats.md A.2 and A.4 tell where torch's writer puts what.
 #include <algorithm>
 #include <bit>
+#include <deque>
 #include <map>
 #include <unordered_map>
 
@@ -162,7 +163,7 @@ class ZipSalvage : public SalvageBackend {
 
   // Names that stand in a record's own header only can be relied on when the storages come in an order that
   // torch writes.
-  void check_order(const std::vector<StorageInfo>& storages) {
+  void check_order(const std::deque<StorageInfo>& storages) {
     std::vector<std::string> keys;
     keys.reserve(storages.size());
     for (const StorageInfo& storage : storages) keys.push_back(storage.key);
@@ -232,12 +233,12 @@ class DamagedArchive {
   LoadOptions limits;
   Pickle pickle;
   pickle::Graph graph;
-  std::vector<StorageInfo> storages;
+  std::deque<StorageInfo> storages;
   Records records;
   std::string top;  // with the final '/'
 
  private:
-  std::vector<StorageInfo> describe_storages() const {
+  std::deque<StorageInfo> describe_storages() const {
     DescribingBackend describing;
     ValueReader reader(graph, describing, false);
     reader.read();
@@ -338,7 +339,7 @@ Salvage salvage_torch_zip(const Source& source, const LoadOptions& options) {
 bool can_salvage_torch_zip(const Source& source, const LoadOptions& options) {
   const DamagedArchive archive(*source.bytes, options);
   ZipSalvage backend(*source.bytes, archive.records, archive.top, options);
-  std::vector<StorageInfo> smallest_first = archive.storages;
+  std::deque<StorageInfo> smallest_first = archive.storages;
   std::sort(smallest_first.begin(), smallest_first.end(),
             [](const StorageInfo& a, const StorageInfo& b) { return a.bytes < b.bytes; });
   return std::any_of(smallest_first.begin(), smallest_first.end(), [&](const StorageInfo& storage) {

@@ -35,7 +35,7 @@ class ValueReader {
   Value read();
 
   // The storages that tensors stand on, by the number in StoredTensor; some entries are views of another one.
-  const std::vector<StorageInfo>& storages() const { return storages_; }
+  const std::deque<StorageInfo>& storages() const { return storages_; }
   // The stored tensors behind an array or sparse value; empty for every other one.
   std::vector<StoredPart> parts_of(const Value& value) const;
 
@@ -97,7 +97,7 @@ class ValueReader {
   std::deque<Value> values_;
   std::vector<pickle::Node> missing_;
   std::deque<std::function<void()>> later_;
-  std::vector<StorageInfo> storages_;
+  std::deque<StorageInfo> storages_;  // many: a vector would hold up to twice as much while it grows
   std::unordered_map<std::size_t, ViewOf> views_;
   std::unordered_map<std::string, std::size_t> storage_index_;
   std::unordered_map<std::string, Value> tensors_;  // of persistent ids that name tensors

@@ -17,7 +17,8 @@ constexpr std::size_t kOutputBytes = std::size_t{1} << 20;
 
 }  // namespace
 
-// A deflate stream, inflated piece by piece.
+// A deflate stream, inflated piece by piece. Named: InflatedSource::Stream, which the header declares, is
+// one.
 class Inflater {
  public:
   Inflater(const ByteSource& source, std::uint64_t offset, std::uint64_t available)

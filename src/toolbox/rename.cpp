@@ -12,7 +12,7 @@ namespace sconce::toolbox {
 
 constexpr std::size_t kNoGroup = ~std::size_t{0};
 
-// Literal text, then what a group matched.
+// Literal text, then what a group matched. Named: Rename::Rule, which the header declares, is made of it.
 struct ReplacementPiece {
   std::string text;
   std::size_t group = kNoGroup;

@@ -18,7 +18,8 @@ TEST(Rare, ACopyIsACopyOfTheValue) {
   b.emplace(3, 'z');
   EXPECT_EQ(*a, "xy");
   EXPECT_EQ(*b, "zzz");
-  a = *&a;  // itself
+  const Rare<std::string>& same = a;
+  a = same;
   EXPECT_EQ(*a, "xy");
 }
 

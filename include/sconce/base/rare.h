@@ -16,10 +16,7 @@ class Rare {
   Rare(T value) : value_(std::make_unique<T>(std::move(value))) {}  // NOLINT(google-explicit-constructor)
   Rare(const Rare& other) : value_(other.value_ ? std::make_unique<T>(*other.value_) : nullptr) {}
   Rare(Rare&& other) noexcept = default;
-  Rare& operator=(const Rare& other) {
-    if (this != &other) *this = Rare(other);
-    return *this;
-  }
+  Rare& operator=(const Rare& other) { return *this = Rare(other); }
   Rare& operator=(Rare&& other) noexcept = default;
   ~Rare() = default;
 

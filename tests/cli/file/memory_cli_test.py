@@ -189,6 +189,42 @@ class RefusalsStaySmall(CommandTest):
         (self.folder / "a.pt").write_bytes(locals_ + centrals + end)
         self.small(self.folder / "a.pt")
 
+    def test_the_last_of_many_tensors(self):
+        """A sound list of 100,000, but for the last, which reaches beyond its storage: known when all others stand."""
+        count = 100_000
+        memo = (b"ctorch._utils\n_rebuild_tensor_v2\n", b"X\7\0\0\0storage", b"ctorch\nFloatStorage\n",
+                b"X\3\0\0\0cpu", b"ccollections\nOrderedDict\n")
+        parts = [PROTO, *(piece + b"q%c0" % i for i, piece in enumerate(memo)), b"}("]
+
+        def word(text):
+            return b"X" + struct.pack("<I", len(text)) + text
+
+        for i in range(count):
+            size = b"K\2" if i + 1 < count else b"K\3"
+            parts.append(word(b"layer%d.weight" % i) + b"h\0((h\1h\2" + word(b"%d" % i) + b"h\3K\2tQK\0" + size +
+                         b"\x85K\1\x85\x89h\4)RtR")
+        pickle = b"".join(parts) + b"u."
+        records = {b"a/data.pkl": pickle, b"a/version": b"3\n"}
+        records |= {b"a/data/%d" % i: bytes(8) for i in range(count)}
+        path = self.folder / "a.pt"
+        centrals = []
+        with open(path, "wb") as file:
+            for name, data in records.items():
+                local, central = zip_record(name, len(data), zlib.crc32(data), file.tell())
+                file.write(local + data)
+                centrals.append(central)
+            directory = file.tell()
+            size = sum(map(len, centrals))
+            file.write(b"".join(centrals) + zip_end(len(centrals), size, directory))
+        self.assertIn("reaches to element 3, its storage has 2", measured("inspect", path)[1])
+        self.small(path)
+        for command in (["convert", path, self.folder / "b.pt"], ["diff", path, path],
+                        ["shard", path, self.folder / "b", "--size", "1MB"]):
+            status, error, peak = measured(*command)
+            self.assertEqual(status, 2, command)
+            self.assertIn("reaches to element 3", error)
+            self.assertLess(peak, MOST, command)
+
 
 if __name__ == "__main__":
     unittest.main()
