@@ -18,8 +18,8 @@ if(SCONCE_SANITIZE)
   target_compile_options(sconce_flags INTERFACE -fsanitize=${SCONCE_SANITIZE} -fno-omit-frame-pointer
                                                 -fno-sanitize-recover=all)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # What the sanitizers add hides from the compiler what it would have known: false alarms, of variants above all.
-    target_compile_options(sconce_flags INTERFACE -Wno-maybe-uninitialized)
+    # What the sanitizers add hides from the compiler what it would have known: false alarms of variants and of sizes.
+    target_compile_options(sconce_flags INTERFACE -Wno-maybe-uninitialized -Wno-stringop-overflow)
   endif()
   target_link_options(sconce_flags INTERFACE -fsanitize=${SCONCE_SANITIZE})
 endif()
