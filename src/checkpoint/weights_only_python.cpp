@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 40;  // nobody has the memory
 
-bool is_device_text(std::string_view text, bool has_index) {
+bool is_device_text(std::string_view text, bool may_have_index) {
   static constexpr std::string_view kTypes[] = {
       "cpu",  "cuda", "ipu", "xpu",  "mkldnn", "opengl", "opencl", "ideep", "hip",  "ve",
       "fpga", "maia", "xla", "lazy", "vulkan", "mps",    "meta",   "hpu",   "mtia", "privateuseone"};
@@ -22,7 +22,7 @@ bool is_device_text(std::string_view text, bool has_index) {
   int number = 0;
   const auto [end, error] = std::from_chars(index.data(), index.data() + index.size(), number);
   const bool is_number = error == std::errc() && end == index.data() + index.size() && number >= 0;
-  return !has_index && is_number && (index.size() == 1 || index[0] != '0');
+  return may_have_index && is_number && (index.size() == 1 || index[0] != '0');
 }
 
 // The highest code point of well-formed UTF-8; surrogates count as what they are.
@@ -192,7 +192,8 @@ Id Calls::make_device(Args args) {
   require(values_.is(args[0], Kind::kString), cat("it makes a torch.device of ", values_.describe(args[0]),
                                                   values_.is_int(args[0]) ? ", which needs a GPU" : ""));
   const std::string_view text = values_[args[0]].text;
-  require(is_device_text(text, has_index) &&
+  // With a second argument, even None, the index may not stand in the text.
+  require(is_device_text(text, args.size() == 1) &&
               (!has_index || (values_.is_int(args[1]) && values_[args[1]].number >= 0)),
           cat("there is no device '", escaped(text), "'"));
   return values_.plain(Kind::kDevice);

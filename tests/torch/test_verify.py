@@ -415,6 +415,17 @@ class PredictionTest(TestCase):
                     files.append((f"{form.__name__} {module}.{name} {data!r}", zip_file(data)))
         self.judge(files, len(files) // 2)
 
+    def test_devices(self):
+        """One or two arguments: a name that has an index takes none beside it, not even None."""
+        names = ["cpu", "cuda", "meta", "mps", "cuda:0", "cuda:1", "cuda:01", "cuda:-1", "cuda:", "cpu:0", "CUDA", "gpu", "", ":"]
+        second = [integer(0), integer(3), integer(-1), NONE, TRUE, text("1"), real(1)]
+        files = []
+        for name in names:
+            for rest in [[]] + [[argument] for argument in second]:
+                data = proto() + call(glob("torch", "device"), text(name), *rest) + b"."
+                files.append((f"device {name!r} {data!r}", zip_file(data)))
+        self.judge(files, 20)
+
     def test_rebuild_functions(self):
         """Calls that are right but for one argument."""
         u = functools.partial(glob, "torch._utils")
