@@ -26,10 +26,10 @@ int main(int argc, char** argv) {
       begin = Clock::now();
       checkpoint::save(argv[3], value, {.durable = what == "save-durable"});
     }
-    const std::chrono::duration<double, std::milli> time = Clock::now() - begin;
+    const std::chrono::duration<double, std::micro> time = Clock::now() - begin;
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    std::printf("{\"ms\": %.3f, \"peak_kib\": %ld}\n", time.count(), usage.ru_maxrss);
+    std::printf("{\"us\": %.1f, \"peak_kib\": %ld}\n", time.count(), usage.ru_maxrss);
     return 0;
   } catch (const Error& error) {
     std::fprintf(stderr, "%s\n", error.what());

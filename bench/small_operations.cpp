@@ -1,11 +1,11 @@
-// What does an operation cost when there is next to nothing to compute?    bench_small_operations [SECONDS]
-// Nanoseconds for tensors of 16 elements: forward, a chain of ten multiplications forward and backward (per
-// operation), and SGD with momentum per tensor. Prints one JSON line.
+// What does an operation cost when there is next to nothing to compute?    bench_small_operations WHAT
+// [SECONDS] Tensors of 16 elements; add, relu, view, empty: forward; chain: ten multiplications forward and
+// backward (per operation); sgd: SGD with momentum (per tensor). Prints one JSON line.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
+#include <string>
 #include <vector>
 
 #include "sconce/base/parallel.h"
@@ -16,7 +16,8 @@ using namespace sconce;
 namespace {
 
 // The least of several averages: what is slower was disturbed.
-double nanoseconds(double seconds, int per_call, const std::function<void()>& call) {
+template <class Call>
+double microseconds(double seconds, int per_call, const Call& call) {
   using Clock = std::chrono::steady_clock;
   constexpr int kCalls = 2000;
   double best = 1e30;
@@ -24,40 +25,36 @@ double nanoseconds(double seconds, int per_call, const std::function<void()>& ca
   while (std::chrono::duration<double>(Clock::now() - begin).count() < seconds) {
     const auto start = Clock::now();
     for (int i = 0; i < kCalls; ++i) call();
-    const std::chrono::duration<double, std::nano> time = Clock::now() - start;
+    const std::chrono::duration<double, std::micro> time = Clock::now() - start;
     best = std::min(best, time.count() / kCalls / per_call);
   }
   return best;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const double seconds = argc > 1 ? std::atof(argv[1]) : 0.5;
-  set_num_threads(1);
+double forward(double seconds, const std::string& what) {
+  const NoGradGuard no_grad;
   const Tensor a = randn({16});
   const Tensor b = randn({16});
-  const auto forward = [&](const char* name, const std::function<void()>& call) {
-    const NoGradGuard no_grad;
-    std::printf("\"%s_ns\": %.1f, ", name, nanoseconds(seconds, 1, call));
-  };
-  std::printf("{");
-  forward("add", [&] { a + b; });
-  forward("relu", [&] { relu(a); });
-  forward("view", [&] { a.view({4, 4}); });
-  forward("empty", [&] { Tensor(Array::empty({16})); });
+  if (what == "add") return microseconds(seconds, 1, [&] { a + b; });
+  if (what == "relu") return microseconds(seconds, 1, [&] { relu(a); });
+  if (what == "view") return microseconds(seconds, 1, [&] { a.view({4, 4}); });
+  return microseconds(seconds, 1, [&] { Tensor(Array::empty({16})); });
+}
 
-  constexpr int kChain = 10;
+double chain(double seconds) {
+  constexpr int kLength = 10;
+  const Tensor b = randn({16});
   Tensor leaf = randn({16});
   leaf.set_requires_grad(true);
-  const double chain = nanoseconds(seconds, kChain, [&] {
+  return microseconds(seconds, kLength, [&] {
     Tensor x = leaf;
-    for (int i = 0; i < kChain; ++i) x = x * b;
+    for (int i = 0; i < kLength; ++i) x = x * b;
     x.backward(b);
     leaf.set_grad({});
   });
-  std::printf("\"forward_backward_ns\": %.1f, ", chain);
+}
 
+double sgd(double seconds) {
   constexpr int kTensors = 100;
   std::vector<Tensor> parameters;
   for (int i = 0; i < kTensors; ++i) {
@@ -66,6 +63,26 @@ int main(int argc, char** argv) {
     parameters.back().set_grad(randn({16}));
   }
   optim::SGD optimizer{parameters, {.lr = 0.001, .momentum = 0.9}};
-  std::printf("\"sgd_ns\": %.1f}\n", nanoseconds(seconds, kTensors, [&] { optimizer.step(); }));
+  return microseconds(seconds, kTensors, [&] { optimizer.step(); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string what = argc > 1 ? argv[1] : "";
+  const double seconds = argc > 2 ? std::atof(argv[2]) : 0.5;
+  set_num_threads(1);
+  double time = 0;
+  if (what == "chain") {
+    time = chain(seconds);
+  } else if (what == "sgd") {
+    time = sgd(seconds);
+  } else if (what == "add" || what == "relu" || what == "view" || what == "empty") {
+    time = forward(seconds, what);
+  } else {
+    std::fprintf(stderr, "usage: bench_small_operations add|relu|view|empty|chain|sgd [SECONDS]\n");
+    return 2;
+  }
+  std::printf("{\"us\": %.4f}\n", time);
   return 0;
 }

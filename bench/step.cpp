@@ -1,6 +1,7 @@
-// How long is one step of a network?    bench_step train|infer NETWORK BATCH [THREADS] [SECONDS]
+// How long is one step of a network?    bench_step train|infer|first NETWORK BATCH [THREADS] [SECONDS]
 // Training: forward, cross entropy, backward, SGD with momentum, zero_grad. Inference: forward in eval mode
-// without a graph. NETWORK as bench/networks.h has it. Prints one JSON line with the median.
+// without a graph. First: one training step, and nothing is printed, for who measures the process. NETWORK as
+// bench/networks.h has it. Prints one JSON line with the median.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -45,8 +46,8 @@ void measure(double seconds, const Step& step) {
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
-  if (argc < 4 || (mode != "train" && mode != "infer") || std::atoi(argv[3]) < 1) {
-    std::fprintf(stderr, "usage: bench_step train|infer NETWORK BATCH [THREADS] [SECONDS]\n");
+  if (argc < 4 || (mode != "train" && mode != "infer" && mode != "first") || std::atoi(argv[3]) < 1) {
+    std::fprintf(stderr, "usage: bench_step train|infer|first NETWORK BATCH [THREADS] [SECONDS]\n");
     return 2;
   }
   set_num_threads(argc > 4 ? std::atoi(argv[4]) : 1);
@@ -67,11 +68,16 @@ int main(int argc, char** argv) {
     optim::SGD optimizer{model.parameters(), {.lr = 0.001, .momentum = 0.9}};
     nn::CrossEntropyLoss criterion;
     const Tensor labels = randint(0, network.classes, {batch[0]});
-    measure(seconds, [&] {
+    const auto train = [&] {
       optimizer.zero_grad();
       criterion(model(images), labels).backward();
       optimizer.step();
-    });
+    };
+    if (mode == "first") {
+      train();
+    } else {
+      measure(seconds, train);
+    }
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -1,4 +1,4 @@
-"""The same step in PyTorch.    step_torch.py train|infer NETWORK BATCH [THREADS] [SECONDS] [channels_last]"""
+"""PyTorch's side of bench_step: step.py train|infer|first NETWORK BATCH [THREADS] [SECONDS] [channels_last] [frozen]"""
 import json
 import resource
 import statistics
@@ -37,8 +37,15 @@ def infer():
         model(images)
 
 
+if mode == "first":
+    train()
+    sys.exit()
 if mode == "infer":
     model.eval()
+if "frozen" in sys.argv[6:]:
+    # The deployment form: traced, its weights constants, its operations joined.
+    with torch.no_grad():
+        model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, images)))
 step = train if mode == "train" else infer
 times = []
 begin = time.perf_counter()

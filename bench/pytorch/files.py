@@ -1,4 +1,4 @@
-"""PyTorch's side of compare_files.py: files_torch.py WHAT SOURCE [OUTPUT], the words of bench_files and a few more."""
+"""PyTorch's side of bench_files: files.py WHAT SOURCE [OUTPUT], the words of bench_files and a few more."""
 import json
 import os
 import resource
@@ -13,6 +13,7 @@ if what == "make":
     count, size = map(int, rest)
     torch.manual_seed(0)
     torch.save({f"layer{i:05}.weight": torch.randn(size // 4) for i in range(count)}, source)
+    print("{}")
     sys.exit()
 
 if what != "list" and what != "convert":
@@ -31,5 +32,5 @@ elif what.startswith("save"):
         descriptor = os.open(rest[0], os.O_RDONLY)
         os.fdatasync(descriptor)
         os.close(descriptor)
-print(json.dumps({"ms": (time.perf_counter() - begin) * 1e3, "torch": torch.__version__,
+print(json.dumps({"us": (time.perf_counter() - begin) * 1e6,
                   "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
