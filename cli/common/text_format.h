@@ -1,9 +1,22 @@
 // Tables and quantities for people.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "sconce/base/text.h"
+
+// {} of an escaped name.
+template <>
+struct fmt::formatter<sconce::Escaped> : fmt::formatter<std::string> {
+  template <class Context>
+  auto format(const sconce::Escaped& name, Context& context) const {
+    return fmt::formatter<std::string>::format(std::string(name), context);
+  }
+};
 
 namespace sconce::cli {
 

@@ -224,8 +224,9 @@ Command convert_command() {
         app.add_option("--dtype", options->dtype,
                        "Convert floating tensors: bf16, f16, f32, f64, f8_e4m3fn, ...")
             ->check([](const std::string& word) {
-              return toolbox::floating_dtype_from(word) ? std::string()
-                                                        : "'" + escaped(word) + "' is not a floating dtype";
+              return toolbox::floating_dtype_from(word)
+                         ? std::string()
+                         : cat("'", escaped(word), "' is not a floating dtype");
             })
             ->type_name("DTYPE");
         app.add_option("--select", options->convert.select, "Only names that match this glob; repeatable")

@@ -118,7 +118,9 @@ Json names_json(const Listing& listing, const std::vector<std::size_t>& indices)
 
 // ---- text
 
-std::string name_text(const std::string& name) { return name.empty() ? "(the tensor)" : escaped(name); }
+std::string name_text(const std::string& name) {
+  return name.empty() ? "(the tensor)" : std::string(escaped(name));
+}
 
 std::string tensor_text(const TensorInfo& info) {
   return fmt::format("{}{}  {} {}", name_text(info.name), info.role.empty() ? "" : cat(" [", info.role, "]"),
@@ -227,8 +229,8 @@ std::string values_text(const Comparison& comparison) {
   std::string out;
   for (const auto& change : comparison.diff.values) {
     const auto text = [](const std::optional<Value>& value) { return value ? value_repr(*value) : "absent"; };
-    out += cat("  ", change.name.empty() ? "(the value)" : escaped(change.name), ": ", text(change.a), " -> ",
-               text(change.b), "\n");
+    out += cat("  ", change.name.empty() ? "(the value)" : std::string(escaped(change.name)), ": ",
+               text(change.a), " -> ", text(change.b), "\n");
   }
   return out.empty() ? "" : cat("\n", styled(Style::kBold, "other values"), "\n", out);
 }
@@ -236,7 +238,9 @@ std::string values_text(const Comparison& comparison) {
 std::string structure_text(const Comparison& comparison) {
   std::string out;
   for (const auto& change : comparison.diff.structure) {
-    const auto text = [](const std::string& side) { return side.empty() ? "absent" : escaped(side); };
+    const auto text = [](const std::string& side) {
+      return side.empty() ? "absent" : std::string(escaped(side));
+    };
     out += cat("  ", change.what, "  ", name_text(change.name), ": ", text(change.a), " -> ", text(change.b),
                "\n");
   }

@@ -125,7 +125,7 @@ std::string tensor_table(const Inspection& inspection) {
   TextTable table(header, right);
   for (const InspectedTensor& tensor : inspection.tensors) {
     const TensorInfo& info = inspection.listing.tensors[tensor.index];
-    std::vector<std::string> row = {info.name.empty() ? "(the tensor)" : escaped(info.name),
+    std::vector<std::string> row = {info.name.empty() ? "(the tensor)" : std::string(escaped(info.name)),
                                     std::string(dtype_name(info.dtype)), info.value_geometry().shape.str(),
                                     human_bytes(info.bytes())};
     if (has_stats && tensor.stats) {

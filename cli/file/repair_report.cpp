@@ -186,7 +186,7 @@ std::string repair_text(const RepairReport& report) {
   if (!matching.ambiguous_prefixes.empty()) {
     std::string names;
     for (const std::string& name : matching.ambiguous_prefixes)
-      names += cat(names.empty() ? "" : ", ", name.empty() ? "(the top)" : escaped(name));
+      names += cat(names.empty() ? "" : ", ", name.empty() ? "(the top)" : std::string(escaped(name)));
     out += cat("\nthe names fit equally well below ", names, ": say which with --state-dict\n");
   }
   return out + extra_text(report);

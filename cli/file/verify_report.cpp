@@ -127,8 +127,8 @@ std::string finite_text(const VerifyReport& report, bool wanted) {
   if (!report.non_finite.empty()) {
     return cat(styled(Style::kRed, "not finite"), "\n",
                lines(report.non_finite, [](const toolbox::NonFinite& found) {
-                 return cat(found.name.empty() ? "(the tensor)" : escaped(found.name), "  ", found.nan,
-                            " NaN, ", found.infinite, " infinite");
+                 return cat(found.name.empty() ? "(the tensor)" : std::string(escaped(found.name)), "  ",
+                            found.nan, " NaN, ", found.infinite, " infinite");
                }));
   }
   if (!wanted) return {};

@@ -7,7 +7,7 @@ namespace {
 
 std::string composed(std::string_view where, std::string_view text, std::string_view path) {
   std::string out;
-  if (!path.empty()) out += escaped(path) + ": ";
+  if (!path.empty()) out += cat(escaped(path), ": ");
   if (!where.empty()) {
     out += '[';
     out += where;

@@ -66,9 +66,8 @@ bool is_unprintable(std::string_view sequence) {
 
 }  // namespace
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
+void append_text(std::string& out, const Escaped& part) {
+  const std::string_view text = part.text_;
   for (std::size_t i = 0; i < text.size();) {
     const auto c = static_cast<std::uint8_t>(text[i]);
     const std::size_t length = utf8_length(text, i);
@@ -89,7 +88,6 @@ std::string escaped(std::string_view text) {
     }
     i += length == 0 ? 1 : length;
   }
-  return out;
 }
 
 bool is_utf8(std::string_view text) {

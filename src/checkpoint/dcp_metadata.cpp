@@ -153,7 +153,7 @@ class Places {
       const auto offset = optional_field(fields, "offset");
       const auto key = std::pair(name, offset ? size_of(*offset).to_vector() : kNoOffset);
       if (!places_.emplace(key, place_of(pair.value)).second) {
-        pair.key.unexpected("each item once, found '" + escaped(name) + "' again");
+        pair.key.unexpected(cat("each item once, found '", escaped(name), "' again"));
       }
     }
   }

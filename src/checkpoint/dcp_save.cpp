@@ -133,7 +133,8 @@ std::vector<dcp::Item> write_data(DataFile& data, const std::vector<dcp::FlatLea
         const Array& array = leaf.value.as_array();
         require(array.defined(), ErrorCode::kInvalidArgument, "dcp", "tensor '", escaped(leaf.name),
                 "' is undefined");
-        if (!is_in_torch(array.dtype())) refuse_foreign(array.dtype(), "dcp", escaped(leaf.name));
+        if (!is_in_torch(array.dtype()))
+          refuse_foreign(array.dtype(), "dcp", std::string(escaped(leaf.name)));
         item.dtype = array.dtype();
         item.size = array.shape();
         item.chunks.push_back(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "checkpoint/read_limits.h"
@@ -13,6 +14,24 @@ namespace {
 // Of a damaged pickle so much is looked at, and so much is made of it.
 constexpr std::uint64_t kDamagedBytes = std::uint64_t{1} << 20;
 constexpr std::uint64_t kDamagedMemory = std::uint64_t{32} << 20;
+
+// A pickle of so few bytes is parsed at once, as long as no more is made of it. Where that goes well a survey
+// would have told nothing.
+constexpr std::uint64_t kSmallBytes = std::uint64_t{2} << 20;
+constexpr std::uint64_t kSmallMemory = std::uint64_t{48} << 20;
+
+std::optional<WindowedPickle> parse_small(const ByteSource& source, std::uint64_t begin, std::uint64_t size,
+                                          pickle::Limits limits, std::uint64_t base_offset) {
+  if (size > kSmallBytes) return std::nullopt;
+  limits.memory = std::min(limits.memory, kSmallMemory);
+  std::vector<std::byte> window(static_cast<std::size_t>(size));
+  source.read_at(window, begin);
+  const std::span<const std::byte> bytes = window;
+  pickle::Parsed parsed = pickle::parse_at({bytes, nullptr, base_offset}, 0, limits, size / 8);
+  // Of one that ends sooner less memory may be made: the limits depend on its size.
+  if (parsed.error || parsed.end != size) return std::nullopt;
+  return WindowedPickle{std::move(window), std::move(parsed), begin + size};
+}
 
 // Parsing says what is wrong in its own words where it gets as far as the survey, and lists the globals.
 WindowedPickle parse_damaged(const ByteSource& source, std::uint64_t begin, std::uint64_t most,
@@ -38,6 +57,7 @@ WindowedPickle parse_in_window(const ByteSource& source, std::uint64_t begin, st
   const std::uint64_t there = std::min(limit, source.size() - std::min(begin, source.size()));
   const std::uint64_t most = std::min(there, options.pickle_bytes);
   pickle::Limits limits = pickle_limits(options, most, most);
+  if (auto small = parse_small(source, begin, most, limits, base_offset)) return *std::move(small);
   pickle::Survey survey = pickle::survey(source, begin, begin + most, limits, base_offset);
   if (survey.error && survey.error->code() == ErrorCode::kTruncated && most < there) {
     survey.error = Error(ErrorCode::kLimit, "pickle", cat("a pickle of more than ", most, " bytes"))

@@ -19,9 +19,9 @@ struct FilePickle {
   std::uint64_t window_offset = 0;    // where they stand in the file
 };
 
-// Reads the pickle that begins at `begin` and ends before `end`, and no more of the file than that. It is
-// surveyed first: one that is damaged or that makes too much of its bytes is refused before memory is spent.
-// Errors: those of pickle::parse, with offsets in the file; kLimit for a pickle of more than
+// Reads the pickle that begins at `begin` and ends before `end`, and no more of the file than that. A long
+// one is surveyed first: one that is damaged or that makes too much of its bytes is refused before memory is
+// spent. Errors: those of pickle::parse, with offsets in the file; kLimit for a pickle of more than
 // options.pickle_bytes.
 FilePickle read_pickle(const ByteSource& source, std::uint64_t begin, std::uint64_t end,
                        const LoadOptions& options);

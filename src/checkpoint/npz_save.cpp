@@ -27,7 +27,8 @@ Array reversed(const Array& array) {
 class PlannedArray {
  public:
   explicit PlannedArray(const FlatTensor& tensor) : array_(tensor.array) {
-    if (!is_in_torch(array_.dtype())) refuse_foreign(array_.dtype(), "npz", escaped(tensor.name));
+    if (!is_in_torch(array_.dtype()))
+      refuse_foreign(array_.dtype(), "npz", std::string(escaped(tensor.name)));
     const DTypeInfo& info = dtype_info(array_.dtype());
     require(!npy::dtype_code(info.dtype).empty(), ErrorCode::kUnsupported, "npz", "tensor '",
             escaped(tensor.name), "' has dtype ", info.name,

@@ -82,7 +82,8 @@ class ModuleWalk {
 
  private:
   static std::string class_of(const Value& value) {
-    return value.is_object() ? escaped(object_class(value)) : std::string(value_kind_name(value.kind()));
+    return value.is_object() ? std::string(escaped(object_class(value)))
+                             : std::string(value_kind_name(value.kind()));
   }
 
   void enter(const Value& module, const std::string& prefix) {

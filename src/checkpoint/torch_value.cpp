@@ -73,7 +73,7 @@ class LoadBackend : public TensorBackend {
   void fill_all() {
     std::vector<Place*> waiting;
     std::uint64_t bytes = 0;
-    for (auto& [index, place] : places_) {
+    for (Place& place : places_) {
       if (!place.is_waiting) continue;
       waiting.push_back(&place);
       bytes += place.info.bytes;
@@ -88,14 +88,16 @@ class LoadBackend : public TensorBackend {
   struct Place {
     Storage storage;
     StorageInfo info;
+    bool is_made = false;
     bool is_waiting = false;  // for its bytes
     std::size_t word = 1;
   };
 
   Place& place_of(std::size_t index, const StorageInfo& info, std::size_t word) {
-    const auto [at, fresh] = places_.try_emplace(index);
-    Place& place = at->second;
-    if (!fresh) return place;
+    if (index >= places_.size()) places_.resize(index + 1);
+    Place& place = places_[index];
+    if (place.is_made) return place;
+    place.is_made = true;
     place.info = info;
     place.word = word;
     auto mapped = info.is_in_file ? file_.map(info, word) : std::nullopt;
@@ -118,7 +120,7 @@ class LoadBackend : public TensorBackend {
   const StorageFile& file_;
   std::shared_ptr<const StorageFile> kept_;
   const LoadOptions& options_;
-  std::map<std::size_t, Place> places_;
+  std::deque<Place> places_;  // by the storage's index; a place stays where it is
 };
 
 // Only descriptions: no storage is touched.

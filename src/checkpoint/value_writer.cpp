@@ -44,7 +44,7 @@ std::string step_text(const Value& key) {
 
 std::string object_text(const Value& object) {
   if (!object.is_object()) return cat("a ", value_kind_name(object.kind()), " that holds a Python object");
-  return object.global_module().empty() ? "an object" : escaped(object_class(object));
+  return object.global_module().empty() ? "an object" : std::string(escaped(object_class(object)));
 }
 
 }  // namespace

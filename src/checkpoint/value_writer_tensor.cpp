@@ -58,7 +58,7 @@ void ValueWriter::emit_tensor(const Value& value) {
   const bool is_array = value.is_array();
   if (is_array && !is_dense_tensor(value)) {
     const TensorLeaf& leaf = value.as_tensor();
-    require(leaf.array.defined(), ErrorCode::kInvalidArgument, "save", "an undefined array at ", path());
+    if (!leaf.array.defined()) fail(ErrorCode::kInvalidArgument, "save", "an undefined array at ", path());
     const bool has_class =
         leaf.bare_storage == BareStorage::kUntyped || !dtype_info(leaf.array.dtype()).storage.empty();
     if (has_class) return bare_storage(leaf);
@@ -200,8 +200,9 @@ void ValueWriter::sparse_arguments(const SparseLeaf& leaf) {
     }
   }
   const std::string fault = sparse_fault(leaf);
-  require(fault.empty(), ErrorCode::kCorrupt, "save", "the sparse tensor at ", path(),
-          " points outside itself: ", fault);
+  if (!fault.empty()) {
+    fail(ErrorCode::kCorrupt, "save", "the sparse tensor at ", path(), " points outside itself: ", fault);
+  }
   for (const Array& part : parts) {
     dense({part, false, false, leaf.device, std::nullopt}, false);
     out_.memoize();

@@ -70,12 +70,15 @@ void Writer::shared_text(std::string_view utf8) {
 }
 
 void Writer::global(std::string_view module, std::string_view name) {
+  std::string spoken = cat(module, '\n', name);
+  if (const auto said = globals_.find(spoken); said != globals_.end()) return get(said->second);
   const QualifiedName written = protocol2_name({module, name});
   require(written.module.find('\n') == std::string_view::npos &&
               written.name.find('\n') == std::string_view::npos,
           ErrorCode::kInvalidArgument, "pickle", "the name of a global contains a line break");
   const std::string lines = cat(written.module, '\n', written.name, '\n');
-  const auto [at, fresh] = globals_.try_emplace(lines, memo_size_);
+  const auto [at, fresh] = written_globals_.try_emplace(lines, memo_size_);
+  globals_.emplace(std::move(spoken), at->second);
   if (!fresh) return get(at->second);
   op('c');
   out_.chars(lines);

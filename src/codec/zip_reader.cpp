@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "codec/inflate.h"
+#include "codec/read_ahead.h"
 #include "codec/zip_format.h"
 #include "codec/zip_records.h"
 #include "sconce/base/byte_reader.h"
@@ -106,7 +107,7 @@ void check_record_name(std::string_view name) {
 
 Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& limits,
                std::vector<Error>* faults)
-    : source_(std::move(source)), case_sensitive_(limits.case_sensitive) {
+    : source_(std::make_shared<ReadAhead>(std::move(source))), case_sensitive_(limits.case_sensitive) {
   const Directory directory = read_directory_place(*source_);
   require_limit(directory.entries <= limits.entries, "records", "zip", "the archive has ", directory.entries,
                 " records, the limit is ", limits.entries);
@@ -151,7 +152,9 @@ bool Reader::is_same_name(std::string_view a, std::string_view b) const {
 
 std::size_t Reader::slot_of(std::string_view name) const {
   const auto hash = [](std::string_view text) { return std::hash<std::string_view>{}(text); };
-  std::size_t slot = case_sensitive_ ? hash(name) : hash(fold_case(name));
+  const bool is_folded =
+      case_sensitive_ || std::all_of(name.begin(), name.end(), [](char c) { return c == in_lower_case(c); });
+  std::size_t slot = is_folded ? hash(name) : hash(fold_case(name));
   for (slot %= slots_.size(); slots_[slot] != 0; slot = (slot + 1) % slots_.size()) {
     if (is_same_name(entries_[slots_[slot] - 1].name, name)) break;
   }

@@ -23,13 +23,19 @@ std::uint32_t saturated(std::uint64_t value) {
 
 bool is_large(std::uint64_t value) { return value >= kMax32; }
 
+std::uint64_t zip64_size(std::uint64_t size, std::uint64_t offset) {
+  const std::uint64_t content = (is_large(size) ? 16u : 0u) + (is_large(offset) ? 8u : 0u);
+  return content == 0 ? 0 : 4 + content;
+}
+
 // The zip64 extra field: sizes of a large record, offset of a far one. In local headers the compressed size
 // is 0.
 ByteWriter zip64_extra(std::uint64_t size, std::uint64_t compressed, std::uint64_t offset) {
   ByteWriter out;
-  if (!is_large(size) && !is_large(offset)) return out;
+  const std::uint64_t all = zip64_size(size, offset);
+  if (all == 0) return out;
   out.little(kZip64Extra);
-  out.little(static_cast<std::uint16_t>((is_large(size) ? 16 : 0) + (is_large(offset) ? 8 : 0)));
+  out.little(static_cast<std::uint16_t>(all - 4));
   if (is_large(size)) {
     out.little(size);
     out.little(compressed);
@@ -38,12 +44,24 @@ ByteWriter zip64_extra(std::uint64_t size, std::uint64_t compressed, std::uint64
   return out;
 }
 
+// The padding that puts the record's bytes at a multiple of `alignment`.
+std::uint64_t padding_of(std::string_view name, std::uint64_t size, std::uint64_t offset,
+                         std::uint64_t alignment) {
+  const std::uint64_t start = offset + kLocalBytes + name.size() + zip64_size(size, offset) + 4;
+  return (alignment - start % alignment) % alignment;
+}
+
+std::uint64_t local_size(std::string_view name, std::uint64_t size, std::uint64_t offset,
+                         std::uint64_t alignment) {
+  return kLocalBytes + name.size() + zip64_size(size, offset) + 4 + padding_of(name, size, offset, alignment);
+}
+
 ByteWriter local_header(std::string_view name, std::uint64_t size, std::uint64_t offset,
                         std::uint64_t alignment) {
   const ByteWriter zip64 = zip64_extra(size, 0, offset);
-  const std::uint64_t start = offset + kLocalBytes + name.size() + zip64.size() + 4;
-  const std::uint64_t padding = (alignment - start % alignment) % alignment;
+  const std::uint64_t padding = padding_of(name, size, offset, alignment);
   ByteWriter out;
+  out.reserve(static_cast<std::size_t>(local_size(name, size, offset, alignment)));
   out.little(kLocalSignature);
   out.little(std::uint16_t{0});  // version needed
   out.little(static_cast<std::uint16_t>(size == 0 ? kFlagUtf8 : kFlagUtf8 | kFlagDescriptor));
@@ -65,7 +83,7 @@ std::uint64_t descriptor_size(std::uint64_t size, std::uint64_t offset) {
 }
 
 std::uint64_t central_size(std::string_view name, std::uint64_t size, std::uint64_t offset) {
-  return kCentralBytes + name.size() + zip64_extra(size, size, offset).size();
+  return kCentralBytes + name.size() + zip64_size(size, offset);
 }
 
 void check_options(const WriterOptions& options) {
@@ -141,6 +159,7 @@ void Writer::finish() {
   for (const Written& record : records_) {
     const ByteWriter zip64 = zip64_extra(record.size, record.size, record.header_offset);
     ByteWriter out;
+    out.reserve(kCentralBytes + record.name.size() + zip64.size());
     out.little(kCentralSignature);
     out.little(std::uint16_t{0});  // made by
     out.little(std::uint16_t{0});  // needed
@@ -190,7 +209,7 @@ std::uint64_t archive_size(std::span<const Record> records, const WriterOptions&
   std::uint64_t directory = 0;
   for (const Record& record : records) {
     const std::uint64_t offset = position;
-    position += local_header(record.name, record.size, offset, options.alignment).size();
+    position += local_size(record.name, record.size, offset, options.alignment);
     position = checked_add(position, record.size, "zip");
     position += descriptor_size(record.size, offset);
     directory += central_size(record.name, record.size, offset);

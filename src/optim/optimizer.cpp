@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <ostream>
 
 #include "optim/value_copy.h"
@@ -92,7 +93,9 @@ void Optimizer::step() {
       ParamState& state = content_.states[slot];
       const bool is_new = state.empty();
       if (is_new) start(group, param.array(), state);
-      const Array gradient = grad.array().contiguous();
+      const Array& stored = grad.array();
+      std::optional<Array> copy;
+      const Array& gradient = stored.is_contiguous() ? stored : copy.emplace(stored.contiguous());
       if (param.is_contiguous()) {
         update(group, param.mutable_array(), gradient, state);
       } else {
@@ -131,8 +134,9 @@ std::string Optimizer::str() const {
     Options sorted = content_.groups[i].options();
     std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (const auto& [name, value] : sorted) {
-      out += cat("    ", escaped(name), ": ",
-                 value.is_string() ? escaped(value.as_string()) : value_repr(value, kWhole), "\n");
+      out +=
+          cat("    ", escaped(name), ": ",
+              value.is_string() ? std::string(escaped(value.as_string())) : value_repr(value, kWhole), "\n");
     }
   }
   return out + ")";

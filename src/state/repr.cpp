@@ -28,7 +28,7 @@ std::string float_repr(double value) {
 std::string string_repr(std::string_view text, std::size_t limit) {
   const bool is_long = text.size() > limit;
   std::string out = "'";
-  for (const char c : escaped(text.substr(0, limit))) {
+  for (const char c : std::string(escaped(text.substr(0, limit)))) {
     if (c == '\'') out += '\\';
     out += c;
   }

@@ -22,7 +22,7 @@ class ByteWriter {
   void big(T value) {
     number(in_order(value, std::endian::big));
   }
-  void u8(std::uint8_t value) { number(value); }
+  void u8(std::uint8_t value) { buffer_.push_back(std::byte{value}); }
   void bytes(std::span<const std::byte> data) { append(data.data(), data.size()); }
   void chars(std::string_view text) { bytes(as_byte_span(text)); }
   void fill(std::size_t n, std::uint8_t value) { buffer_.insert(buffer_.end(), n, std::byte{value}); }
@@ -31,6 +31,7 @@ class ByteWriter {
   std::span<const std::byte> view() const { return buffer_; }
   std::vector<std::byte> take() { return std::move(buffer_); }
   void clear() { buffer_.clear(); }
+  void reserve(std::size_t n) { buffer_.reserve(n); }
 
  private:
   template <class T>

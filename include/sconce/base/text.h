@@ -11,16 +11,16 @@
 
 namespace sconce {
 
-template <class T>
-concept Streamable = requires(std::ostream& out, const T& part) {
-  out << part;
-};
-
 // A type whose text is something else than what is streamed has a function append_text(std::string&, const
 // T&) beside it.
 template <class T>
 concept HasText = requires(std::string& out, const T& part) {
   append_text(out, part);
+};
+
+template <class T>
+concept Streamable = HasText<T> || requires(std::ostream& out, const T& part) {
+  out << part;
 };
 
 namespace detail {
@@ -41,6 +41,10 @@ TextPart text_part(const T& part) {
   if constexpr (std::convertible_to<const T&, std::string_view>) {
     const std::string_view text = part;
     return {text.data(), text.size(), [](std::string& out, const void* at, std::size_t size) {
+              out.append(static_cast<const char*>(at), size);
+            }};
+  } else if constexpr (std::same_as<T, char>) {
+    return {&part, 1, [](std::string& out, const void* at, std::size_t size) {
               out.append(static_cast<const char*>(at), size);
             }};
   } else if constexpr (HasText<T>) {
@@ -78,9 +82,24 @@ std::string cat(const Parts&... parts) {
   }
 }
 
-// `text` with control characters, backslashes and invalid UTF-8 written as \n, \x1b, \\ ..., so that a name
-// read from a file cannot drive a terminal.
-std::string escaped(std::string_view text);
+// Text with control characters, backslashes and invalid UTF-8 written as \n, \x1b, \\ ..., so that a name
+// read from a file cannot drive a terminal. Written only when it is asked for: a name in the message of a
+// check that passes costs nothing. The text must live as long.
+class Escaped {
+ public:
+  explicit Escaped(std::string_view text) : text_(text) {}
+  operator std::string() const {
+    std::string out;
+    append_text(out, *this);
+    return out;
+  }
+  friend void append_text(std::string& out, const Escaped& part);
+
+ private:
+  std::string_view text_;
+};
+
+inline Escaped escaped(std::string_view text) { return Escaped(text); }
 
 // True when `text` is well-formed UTF-8 (no surrogates, no overlong forms).
 bool is_utf8(std::string_view text);

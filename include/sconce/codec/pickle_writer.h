@@ -68,7 +68,9 @@ class Writer {
   std::uint32_t memo_size_ = 0;
   std::unordered_map<Identity, std::uint32_t> memo_;
   std::unordered_map<std::string, std::uint32_t> texts_;
+  // By "module\nname" as the caller says it, and by the lines that protocol 2 has for it.
   std::unordered_map<std::string, std::uint32_t> globals_;
+  std::unordered_map<std::string, std::uint32_t> written_globals_;
 };
 
 // Fills a list or dict in batches of 1000 as Python does: call begin_item() before and end_item() after each
