@@ -24,10 +24,12 @@ Array::Array(Storage storage, DType dtype, Geometry geometry)
 }
 
 Array Array::empty(const Shape& shape, DType dtype) {
-  Geometry geometry = Geometry::contiguous(shape);
-  const auto elements = static_cast<std::uint64_t>(geometry.required_elements());
+  for (const std::int64_t size : shape) {
+    require(size >= 0, ErrorCode::kInvalidArgument, "array", "the size ", size, " is negative");
+  }
+  const auto elements = static_cast<std::uint64_t>(shape.numel());
   const std::uint64_t bytes = checked_mul<std::uint64_t>(elements, sconce::itemsize(dtype), "array");
-  return {Storage::allocate(bytes), dtype, std::move(geometry), nullptr};
+  return {Storage::allocate(bytes), dtype, Geometry::contiguous(shape), nullptr};
 }
 
 Array Array::zeros(const Shape& shape, DType dtype) {

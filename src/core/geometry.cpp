@@ -1,6 +1,7 @@
 #include "sconce/core/geometry.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "sconce/base/checked.h"
@@ -22,13 +23,18 @@ bool Geometry::repeats_elements() const {
 }
 
 bool Geometry::is_contiguous() const {
-  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return true;
-  std::int64_t expected = 1;
+  const std::int64_t* const sizes = shape.begin();
+  const std::int64_t* const steps = strides.begin();
+  bool is_dense = true;
+  bool is_empty = false;
+  std::uint64_t expected = 1;  // may run over beside a size of 0, where it does not matter
   for (std::size_t i = shape.size(); i-- > 0;) {
-    if (shape[i] != 1 && strides[i] != expected) return false;
-    expected *= shape[i];
+    const auto size = static_cast<std::uint64_t>(sizes[i]);
+    is_empty = is_empty || size == 0;
+    is_dense = is_dense && (size == 1 || static_cast<std::uint64_t>(steps[i]) == expected);
+    expected *= size;
   }
-  return true;
+  return is_dense || is_empty;
 }
 
 std::int64_t Geometry::required_elements() const {
@@ -225,7 +231,7 @@ std::optional<Geometry> Geometry::view(const Shape& wanted) const {
   return out;
 }
 
-Shape infer_shape(const Shape& shape, std::int64_t numel, const char* where) {
+Shape infer_shape(const Shape& shape, std::int64_t numel, std::string_view where) {
   std::int64_t known = 1;
   std::optional<std::size_t> open;
   for (std::size_t i = 0; i < shape.size(); ++i) {

@@ -31,7 +31,7 @@ std::string Shape::repr() const { return cat("torch.Size([", joined(*this), "])"
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.repr(); }
 
-std::size_t normalize_dim(std::int64_t dim, std::size_t rank, const char* where) {
+std::size_t normalize_dim(std::int64_t dim, std::size_t rank, std::string_view where) {
   const auto count = static_cast<std::int64_t>(std::max<std::size_t>(rank, 1));
   require(dim >= -count && dim < count, ErrorCode::kIndexOutOfRange, where, "dimension ", dim,
           " is out of range, expected ", -count, " to ", count - 1);
@@ -48,7 +48,7 @@ Strides contiguous_strides(const Shape& shape) {
   return strides;
 }
 
-Shape broadcast_shapes(const Shape& a, const Shape& b, const char* where) {
+Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view where) {
   const Shape& longer = a.size() >= b.size() ? a : b;
   const Shape& shorter = a.size() >= b.size() ? b : a;
   Shape out = longer;

@@ -42,7 +42,7 @@ T power(T base, T exponent) {
 }
 
 template <class F>
-void update(const char* name, Array& target, const Array& source, F f) {
+void update(std::string_view name, Array& target, const Array& source, F f) {
   require_same_dtype(name, target, source);
   require(broadcast_shapes(target.shape(), source.shape(), name) == target.shape(), ErrorCode::kShapeMismatch,
           name, "a value of shape ", source.shape(), " does not fit into shape ", target.shape());
@@ -63,7 +63,7 @@ void update(const char* name, Array& target, const Array& source, F f) {
 }
 
 template <class F>
-void update_floating(const char* name, Array& target, const Array& source, F f) {
+void update_floating(std::string_view name, Array& target, const Array& source, F f) {
   if (!is_floating(target.dtype())) fail_dtype(name, target.dtype());
   update(name, target, source, [&]<class T>(T x, T y) -> T {
     if constexpr (std::is_floating_point_v<T>) return f(x, y);

@@ -99,7 +99,7 @@ void for_each_plane_of(const Planes& planes, const Body& body) {
   run(std::integral_constant<int, 1>{});
 }
 
-Array average(const Array& image, const Windows& windows, const char* where) {
+Array average(const Array& image, const Windows& windows, std::string_view where) {
   const auto out_height = static_cast<std::int64_t>(windows.rows.size());
   const auto out_width = static_cast<std::int64_t>(windows.columns.size());
   Array out = Array::empty(with_planes(image.shape(), out_height, out_width), image.dtype());
@@ -132,7 +132,8 @@ Array average(const Array& image, const Windows& windows, const char* where) {
 }
 
 // `image` is the shape of the image that stands as `grad` does.
-Array average_backward(const Array& grad, const Shape& image, const Windows& windows, const char* where) {
+Array average_backward(const Array& grad, const Shape& image, const Windows& windows,
+                       std::string_view where) {
   const auto out_height = static_cast<std::int64_t>(windows.rows.size());
   const auto out_width = static_cast<std::int64_t>(windows.columns.size());
   const Shape expected = with_planes(image, out_height, out_width);

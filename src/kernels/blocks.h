@@ -19,7 +19,7 @@ struct Blocks {
 
 // Error kShapeMismatch unless `image` is (N, C / B, H, W, B) with B 8 or 16, kDTypeMismatch for another
 // dtype, kInvalidArgument unless contiguous.
-inline Blocks blocks_of(const Array& image, const char* where, DType dtype = kFloat32) {
+inline Blocks blocks_of(const Array& image, std::string_view where, DType dtype = kFloat32) {
   const Shape& shape = image.shape();
   require(shape.size() == 5 && (shape[4] == 8 || shape[4] == 16), ErrorCode::kShapeMismatch, where,
           "expected an image in blocks (N, C / B, H, W, B) with B 8 or 16, found ", shape);

@@ -11,7 +11,7 @@ namespace sconce::kernels {
 namespace {
 
 // The indices densely, all within [0, size).
-Array checked_indices(const char* name, const Array& index, std::int64_t size) {
+Array checked_indices(std::string_view name, const Array& index, std::int64_t size) {
   require(index.dtype() == kInt64, ErrorCode::kDTypeMismatch, name, "indices must be int64, they are ",
           index.dtype());
   Array dense = index.contiguous();
@@ -29,7 +29,7 @@ Array at_least_1d(const Array& x) { return x.rank() == 0 ? x.unsqueeze(0) : x; }
 // Calls f(offset of the element in x along dim excluded, flat index position) for the elements of an index
 // array of x's rank, in row-major order.
 struct IndexedWalk {
-  IndexedWalk(const char* name, const Array& x, std::int64_t along, const Array& index)
+  IndexedWalk(std::string_view name, const Array& x, std::int64_t along, const Array& index)
       : dim(normalize_dim(along, x.rank(), name)), shape(index.shape()) {
     require(index.rank() == x.rank(), ErrorCode::kShapeMismatch, name, "the index ", index.shape(),
             " needs the rank of ", x.shape());
@@ -60,7 +60,7 @@ struct IndexedWalk {
 };
 
 // The part of `source` an index array reaches, densely.
-Array source_for(const char* name, const Array& target, const Array& source, const Array& index) {
+Array source_for(std::string_view name, const Array& target, const Array& source, const Array& index) {
   require_same_dtype(name, target, source);
   require(source.rank() == index.rank(), ErrorCode::kShapeMismatch, name, "the index ", index.shape(),
           " needs the rank of the source ", source.shape());

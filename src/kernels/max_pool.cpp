@@ -11,7 +11,7 @@
 
 namespace sconce::kernels {
 
-Pair pooled_size(const Shape& image, const Window& window, bool ceil_mode, const char* where) {
+Pair pooled_size(const Shape& image, const Window& window, bool ceil_mode, std::string_view where) {
   check_image(image, where);
   check_window(window, where);
   const Pair& k = window.kernel;

@@ -7,7 +7,7 @@
 
 namespace sconce::kernels {
 
-std::vector<std::int64_t> memory_order(const Geometry& geometry, const char* where) {
+std::vector<std::int64_t> memory_order(const Geometry& geometry, std::string_view where) {
   std::vector<std::int64_t> dims(geometry.rank());
   std::iota(dims.begin(), dims.end(), std::int64_t{0});
   for (std::size_t i = 0; i < geometry.rank(); ++i) {
@@ -21,7 +21,7 @@ std::vector<std::int64_t> memory_order(const Geometry& geometry, const char* whe
   return dims;
 }
 
-Geometry in_memory_order(const Geometry& geometry, const char* where) {
+Geometry in_memory_order(const Geometry& geometry, std::string_view where) {
   const Geometry sorted = geometry.permute(memory_order(geometry, where));
   Geometry out{{}, {}, geometry.offset};
   for (std::size_t i = 0; i < sorted.rank(); ++i) {

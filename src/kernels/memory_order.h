@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "sconce/core/geometry.h"
@@ -10,15 +11,15 @@ namespace sconce::kernels {
 
 // Dimensions of `geometry` from the largest stride to the smallest. Error kInvalidArgument when a dimension
 // of stride 0 makes elements share memory.
-std::vector<std::int64_t> memory_order(const Geometry& geometry, const char* where);
+std::vector<std::int64_t> memory_order(const Geometry& geometry, std::string_view where);
 
 // The view with its dimensions in memory order, those of size 1 dropped and dense neighbours merged.
-Geometry in_memory_order(const Geometry& geometry, const char* where);
+Geometry in_memory_order(const Geometry& geometry, std::string_view where);
 
 // Calls run(begin, step, count) for the rows of the view in memory order; begin counts elements from the
 // first element of the view.
 template <class Run>
-void for_each_run(const Geometry& geometry, const char* where, const Run& run) {
+void for_each_run(const Geometry& geometry, std::string_view where, const Run& run) {
   if (geometry.numel() == 0) return;
   const Geometry ordered = in_memory_order(geometry, where);
   if (ordered.rank() == 0) return run(std::int64_t{0}, std::int64_t{1}, std::int64_t{1});

@@ -10,7 +10,7 @@ namespace sconce::kernels {
 
 // Error kDTypeMismatch unless every defined array of `others` has the dtype of `first`.
 inline void check_same_dtype(const Array& first, std::initializer_list<const Array*> others,
-                             const char* where) {
+                             std::string_view where) {
   for (const Array* other : others) {
     if (other->defined()) require_same_dtype(where, first, *other);
   }

@@ -10,13 +10,13 @@
 
 namespace sconce::kernels {
 
-inline void check_image(const Shape& shape, const char* where) {
+inline void check_image(const Shape& shape, std::string_view where) {
   require(shape.size() == 4, ErrorCode::kShapeMismatch, where,
           "expected an image of shape (N, C, H, W), found ", shape);
 }
 
 // Height and width of the pooled image. Errors: kInvalidArgument, kShapeMismatch.
-Pair pooled_size(const Shape& image, const Window& window, bool ceil_mode, const char* where);
+Pair pooled_size(const Shape& image, const Window& window, bool ceil_mode, std::string_view where);
 
 // Calls body(plane) for plane = 0 .. N * C - 1, over threads; `work` is the cost of one plane in elements.
 template <class Body>

@@ -12,7 +12,7 @@ namespace {
 
 // Writes next() to every element in memory order, converted from Value.
 template <class Value, class Next>
-void fill_real(Array& out, const char* where, const Next& next) {
+void fill_real(Array& out, std::string_view where, const Next& next) {
   const DTypeKind kind = dtype_info(out.dtype()).kind;
   require(kind == DTypeKind::kBoolean || kind == DTypeKind::kInteger || kind == DTypeKind::kFloating,
           ErrorCode::kDTypeMismatch, where, "expected a real dtype, found ", out.dtype());

@@ -12,7 +12,7 @@ namespace sconce::kernels {
 
 // Calls visitor with double, float, Float16 or BFloat16; Error kDTypeMismatch for any other dtype.
 template <class Visitor>
-void visit_drawn_dtype(DType dtype, const char* where, const Visitor& visitor) {
+void visit_drawn_dtype(DType dtype, std::string_view where, const Visitor& visitor) {
   switch (dtype) {
     case kFloat64:
       return visitor(std::type_identity<double>{});

@@ -12,7 +12,7 @@ namespace {
 
 // x seen as a matrix: a row for each output, the elements that become that output along it.
 struct Rows {
-  Rows(const Array& x, const Dims& dims, bool keepdim, const char* where)
+  Rows(const Array& x, const Dims& dims, bool keepdim, std::string_view where)
       : reduced(reduced_dims(dims, x.rank(), where)),
         shape(reduced_shape(x.shape(), reduced, keepdim)),
         rows(shape.numel()),
@@ -58,7 +58,7 @@ std::int64_t extreme(const T* x, std::int64_t n, Better better) {
 }
 
 template <class Better>
-Array extreme_values(const char* name, const Array& x, const Dims& dims, bool keepdim, Better better) {
+Array extreme_values(std::string_view name, const Array& x, const Dims& dims, bool keepdim, Better better) {
   if (is_half(x.dtype()))
     return extreme_values(name, x.cast(kFloat32), dims, keepdim, better).cast(x.dtype());
   const Rows rows(x, dims, keepdim, name);
@@ -73,8 +73,8 @@ Array extreme_values(const char* name, const Array& x, const Dims& dims, bool ke
 }
 
 template <class Better>
-std::pair<Array, Array> extremes_with_index(const char* name, const Array& x, std::int64_t dim, bool keepdim,
-                                            Better better) {
+std::pair<Array, Array> extremes_with_index(std::string_view name, const Array& x, std::int64_t dim,
+                                            bool keepdim, Better better) {
   if (is_half(x.dtype())) {
     auto [values, indices] = extremes_with_index(name, x.cast(kFloat32), dim, keepdim, better);
     return {values.cast(x.dtype()), indices};
@@ -95,7 +95,7 @@ std::pair<Array, Array> extremes_with_index(const char* name, const Array& x, st
 }
 
 template <class F>
-Array truth(const char* name, const Array& x, const Dims& dims, bool keepdim, F f) {
+Array truth(std::string_view name, const Array& x, const Dims& dims, bool keepdim, F f) {
   if (is_half(x.dtype())) return truth(name, x.cast(kFloat32), dims, keepdim, f);
   const Rows rows(x, dims, keepdim, name);
   Array out = Array::empty(rows.shape, kBool);

@@ -41,12 +41,14 @@ SCONCE_ALWAYS_INLINE inline void update(T* param, const T* grad, T* buffer, std:
 
 template <bool kDecay, bool kMomentum, bool kFirst, bool kNesterov, class T>
 void run(T* param, const T* grad, T* buffer, std::int64_t count, const Factors<T>& by) {
-  parallel_for(count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  const auto piece = [&](std::int64_t begin, std::int64_t end) {
     multiversion([&]() SCONCE_ALWAYS_INLINE {
       update<kDecay, kMomentum, kFirst, kNesterov, T>(param + begin, grad + begin,
                                                       kMomentum ? buffer + begin : nullptr, end - begin, by);
     });
-  });
+  };
+  if (count <= kGrain) return piece(0, count);
+  parallel_for(count, kGrain, piece);
 }
 
 template <bool kDecay, class T>

@@ -15,7 +15,7 @@ struct Lines {
   std::int64_t outer = 1, size = 1, inner = 1;
 };
 
-Lines lines_of(const Shape& shape, std::int64_t dim, const char* where) {
+Lines lines_of(const Shape& shape, std::int64_t dim, std::string_view where) {
   const std::size_t at = normalize_dim(dim, shape.size(), where);
   Lines lines;
   for (std::size_t d = 0; d < shape.size(); ++d) {
@@ -45,7 +45,7 @@ T largest(const T* line, std::int64_t size, std::int64_t step) {
 
 // kernel(input line, output line) for every line of `input`, with a fresh output.
 template <class Kernel>
-Array map_lines(const Array& input, std::int64_t dim, const char* where, Kernel&& kernel) {
+Array map_lines(const Array& input, std::int64_t dim, std::string_view where, Kernel&& kernel) {
   const Lines lines = lines_of(input.shape(), dim, where);
   const Array x = input.contiguous();
   Array out = Array::empty(input.shape(), input.dtype());
@@ -59,7 +59,7 @@ Array map_lines(const Array& input, std::int64_t dim, const char* where, Kernel&
 
 // kernel(grad line, output line, result line) for every line.
 template <class Kernel>
-Array map_lines(const Array& grad, const Array& output, std::int64_t dim, const char* where,
+Array map_lines(const Array& grad, const Array& output, std::int64_t dim, std::string_view where,
                 Kernel&& kernel) {
   require(grad.shape() == output.shape(), ErrorCode::kShapeMismatch, where, "expected a gradient of shape ",
           output.shape(), ", found ", grad.shape());

@@ -235,7 +235,7 @@ void sum_loops(T* out, const T* in, std::vector<Loop> loops, bool may_split) {
 
 }  // namespace
 
-std::vector<bool> reduced_dims(const Dims& dims, std::size_t rank, const char* where) {
+std::vector<bool> reduced_dims(const Dims& dims, std::size_t rank, std::string_view where) {
   std::vector<bool> out(rank, dims.empty());
   for (const std::int64_t dim : dims) {
     const std::size_t d = normalize_dim(dim, rank, where);

@@ -9,7 +9,7 @@ namespace {
 // Far above any image, and low enough that the arithmetic of windows cannot overflow.
 constexpr std::int64_t kLargest = std::int64_t{1} << 30;
 
-void check_range(const Pair& pair, std::int64_t lowest, const char* name, const char* where) {
+void check_range(const Pair& pair, std::int64_t lowest, std::string_view name, std::string_view where) {
   require(pair.h >= lowest && pair.w >= lowest && pair.h <= kLargest && pair.w <= kLargest,
           ErrorCode::kInvalidArgument, where, "expected ", name, " of at least ", lowest, ", found (", pair.h,
           ", ", pair.w, ")");
@@ -17,7 +17,7 @@ void check_range(const Pair& pair, std::int64_t lowest, const char* name, const 
 
 }  // namespace
 
-void check_window(const Window& window, const char* where) {
+void check_window(const Window& window, std::string_view where) {
   check_range(window.kernel, 1, "a kernel size", where);
   check_range(window.stride, 1, "a stride", where);
   check_range(window.padding, 0, "a padding", where);

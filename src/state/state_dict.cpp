@@ -60,6 +60,13 @@ void StateDict::set(std::string name, StateValue value) {
 }
 
 const StateValue* StateDict::find(std::string_view name) const {
+  constexpr std::size_t kFew =
+      8;  // such as an optimizer keeps for a parameter: sooner looked through than hashed
+  if (entries_.size() <= kFew) {
+    const auto entry = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const Entry& candidate) { return candidate.first == name; });
+    return entry == entries_.end() ? nullptr : &entry->second;
+  }
   const auto found = index_.find(std::string(name));
   return found == index_.end() ? nullptr : &entries_[found->second].second;
 }

@@ -13,8 +13,6 @@ namespace {
 // True division of integers happens in the default floating dtype.
 DType division_type(DType dtype) { return is_integral(dtype) ? kFloat32 : dtype; }
 
-Array cast(const Tensor& x, DType dtype) { return x.array().cast(dtype); }
-
 }  // namespace
 
 Tensor add(const Tensor& a, const Tensor& b, Scalar alpha) {
@@ -23,8 +21,8 @@ Tensor add(const Tensor& a, const Tensor& b, Scalar alpha) {
           "add", "a fractional alpha needs floating tensors, these are ", dtype);
   const double scale = alpha.to_double();
   Tensor out = map_blocks(a, b, [&](const Array& x, const Array& y) {
-    return scale == 1 ? kernels::add(x.cast(dtype), y.cast(dtype))
-                      : kernels::add_scaled(x.cast(dtype), y.cast(dtype), scale);
+    return scale == 1 ? kernels::add(InDType(x, dtype), InDType(y, dtype))
+                      : kernels::add_scaled(InDType(x, dtype), InDType(y, dtype), scale);
   });
   if (needs_grad(a, b)) {
     record(out, "add", {a, b}, [a = Operand(a), b = Operand(b), alpha](Backward& pass) {
@@ -44,7 +42,7 @@ Tensor sub(const Tensor& a, const Tensor& b, Scalar alpha) {
                alpha.dtype() == kFloat64 ? Scalar(-alpha.to_double())
                                          : Scalar(-static_cast<std::int64_t>(alpha.to_double())));
   }
-  Tensor out = kernels::sub(cast(a, dtype), cast(b, dtype));
+  Tensor out = kernels::sub(InDType(a.array(), dtype), InDType(b.array(), dtype));
   if (needs_grad(a, b)) {
     record(out, "sub", {a, b}, [a = Operand(a), b = Operand(b)](Backward& pass) {
       if (pass.needs(0)) pass.set(0, a.reduce(pass.grad()));
@@ -56,7 +54,7 @@ Tensor sub(const Tensor& a, const Tensor& b, Scalar alpha) {
 
 Tensor mul(const Tensor& a, const Tensor& b) {
   const DType dtype = result_type(a, b);
-  Tensor out = kernels::mul(cast(a, dtype), cast(b, dtype));
+  Tensor out = kernels::mul(InDType(a.array(), dtype), InDType(b.array(), dtype));
   if (needs_grad(a, b)) {
     record(out, "mul", {a, b},
            [x = Saved(a, b.requires_grad()), y = Saved(b, a.requires_grad()), a = Operand(a),
@@ -70,7 +68,7 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 
 Tensor div(const Tensor& a, const Tensor& b) {
   const DType dtype = division_type(result_type(a, b));
-  Tensor out = kernels::div(cast(a, dtype), cast(b, dtype));
+  Tensor out = kernels::div(InDType(a.array(), dtype), InDType(b.array(), dtype));
   if (needs_grad(a, b)) {
     record(out, "div", {a, b},
            [x = Saved(a, b.requires_grad()), y = Saved(b), a = Operand(a), b = Operand(b)](Backward& pass) {
@@ -84,7 +82,7 @@ Tensor div(const Tensor& a, const Tensor& b) {
 
 Tensor add(const Tensor& a, Scalar b) {
   const DType dtype = result_type(a, b);
-  Tensor out = kernels::add(cast(a, dtype), b.to_array(dtype));
+  Tensor out = kernels::add(InDType(a.array(), dtype), b.to_array(dtype));
   if (needs_grad(a)) {
     record(out, "add", {a}, [](Backward& pass) { pass.set(0, pass.grad()); });
   }
@@ -93,7 +91,7 @@ Tensor add(const Tensor& a, Scalar b) {
 
 Tensor sub(const Tensor& a, Scalar b) {
   const DType dtype = result_type(a, b);
-  Tensor out = kernels::sub(cast(a, dtype), b.to_array(dtype));
+  Tensor out = kernels::sub(InDType(a.array(), dtype), b.to_array(dtype));
   if (needs_grad(a)) {
     record(out, "sub", {a}, [](Backward& pass) { pass.set(0, pass.grad()); });
   }
@@ -102,7 +100,7 @@ Tensor sub(const Tensor& a, Scalar b) {
 
 Tensor mul(const Tensor& a, Scalar b) {
   const DType dtype = result_type(a, b);
-  Tensor out = kernels::mul(cast(a, dtype), b.to_array(dtype));
+  Tensor out = kernels::mul(InDType(a.array(), dtype), b.to_array(dtype));
   if (needs_grad(a)) {
     record(out, "mul", {a}, [b](Backward& pass) { pass.set(0, mul(pass.grad(), b)); });
   }
@@ -111,7 +109,7 @@ Tensor mul(const Tensor& a, Scalar b) {
 
 Tensor div(const Tensor& a, Scalar b) {
   const DType dtype = division_type(result_type(a, b));
-  Tensor out = kernels::div(cast(a, dtype), b.to_array(dtype));
+  Tensor out = kernels::div(InDType(a.array(), dtype), b.to_array(dtype));
   if (needs_grad(a)) {
     record(out, "div", {a}, [b](Backward& pass) { pass.set(0, div(pass.grad(), b)); });
   }
@@ -120,7 +118,7 @@ Tensor div(const Tensor& a, Scalar b) {
 
 Tensor operator-(Scalar a, const Tensor& b) {
   const DType dtype = result_type(b, a);
-  Tensor out = kernels::sub(a.to_array(dtype), cast(b, dtype));
+  Tensor out = kernels::sub(a.to_array(dtype), InDType(b.array(), dtype));
   if (needs_grad(b)) {
     record(out, "rsub", {b}, [](Backward& pass) { pass.set(0, neg(pass.grad())); });
   }

@@ -31,7 +31,12 @@ std::string current_origin() {
 
 class Walk {
  public:
-  Walk() : lock_(walk_mutex()), is_nested_(depth++ > 0) {}
+  Walk() : lock_(walk_mutex()), is_nested_(depth++ > 0) {
+    constexpr std::size_t kFew = 16;
+    visits_.reserve(kFew);
+    finished_.reserve(kFew);
+    ready_.reserve(kFew);
+  }
   Walk(const Walk&) = delete;
   Walk& operator=(const Walk&) = delete;
   ~Walk() {
@@ -102,7 +107,9 @@ class Walk {
   // Depth first; finished_ lists nodes after everything they lead to.
   void discover(Node* root) {
     if (find(root) != nullptr) return;
-    std::vector<std::pair<std::size_t, std::size_t>> path{{visit(root), 0}};
+    std::vector<std::pair<std::size_t, std::size_t>> path;
+    path.reserve(visits_.capacity());
+    path.emplace_back(visit(root), 0);
     while (!path.empty()) {
       auto& [at, next_edge] = path.back();
       const auto edges = visits_[at].node->edges();

@@ -13,12 +13,12 @@ using Kernel = Array (*)(const Array&, const Array&);
 
 Tensor compare(Kernel kernel, const Tensor& a, const Tensor& b) {
   const DType dtype = result_type(a, b);
-  return kernel(a.array().cast(dtype), b.array().cast(dtype));
+  return kernel(InDType(a.array(), dtype), InDType(b.array(), dtype));
 }
 
 Tensor compare(Kernel kernel, const Tensor& a, Scalar b) {
   const DType dtype = result_type(a, b);
-  return kernel(a.array().cast(dtype), b.to_array(dtype));
+  return kernel(InDType(a.array(), dtype), b.to_array(dtype));
 }
 
 }  // namespace
@@ -43,7 +43,7 @@ Tensor logical_not(const Tensor& x) { return kernels::logical_not(x.array()); }
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   const DType dtype = result_type(a, b);
-  Tensor out = kernels::where(condition.array(), a.array().cast(dtype), b.array().cast(dtype));
+  Tensor out = kernels::where(condition.array(), InDType(a.array(), dtype), InDType(b.array(), dtype));
   if (needs_grad(a, b)) {
     record(out, "where", {a, b}, [choice = Saved(condition), a = Operand(a), b = Operand(b)](Backward& pass) {
       const Tensor chosen = choice.get(pass);

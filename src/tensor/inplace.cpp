@@ -11,7 +11,7 @@ namespace {
 
 // Refuses writes that autograd could not see through; true when the write must be recorded.
 template <class... Others>
-bool is_recorded(const char* name, Tensor& x, const Others&... others) {
+bool is_recorded(std::string_view name, Tensor& x, const Others&... others) {
   if (!needs_grad(x, others...)) return false;
   require(!(x.requires_grad() && x.is_leaf()), ErrorCode::kState, name,
           "a leaf that requires grad is used in an in-place operation; write to it inside a NoGradGuard");
@@ -25,7 +25,7 @@ bool is_recorded(const char* name, Tensor& x, const Others&... others) {
 
 // The same for writes of more than one value.
 template <class... Others>
-bool prepare(const char* name, Tensor& x, const Others&... others) {
+bool prepare(std::string_view name, Tensor& x, const Others&... others) {
   require(!x.array().geometry().repeats_elements(), ErrorCode::kInvalidArgument, name,
           "several elements of the tensor, which is expanded, lie in one place of memory; clone() it before "
           "writing into it");
@@ -33,21 +33,21 @@ bool prepare(const char* name, Tensor& x, const Others&... others) {
 }
 
 // `other` in x's dtype, if the result of both still fits x's dtype as PyTorch asks.
-Array operand(const char* name, const Tensor& x, const Tensor& other) {
+Array operand(std::string_view name, const Tensor& x, const Tensor& other) {
   const DType dtype = result_type(x, other);
   require(dtype_info(dtype).kind <= dtype_info(x.dtype()).kind, ErrorCode::kDTypeMismatch, name,
           "a result of ", dtype, " cannot be written into ", x.dtype());
   return other.array().cast(x.dtype());
 }
 
-Array operand(const char* name, const Tensor& x, Scalar other) {
+Array operand(std::string_view name, const Tensor& x, Scalar other) {
   const DType dtype = result_type(x, other);
   require(dtype_info(dtype).kind <= dtype_info(x.dtype()).kind, ErrorCode::kDTypeMismatch, name,
           "a result of ", dtype, " cannot be written into ", x.dtype());
   return other.to_array(x.dtype());
 }
 
-void require_floating(const char* name, const Tensor& x) {
+void require_floating(std::string_view name, const Tensor& x) {
   require(is_floating(x.dtype()), ErrorCode::kDTypeMismatch, name, "a quotient cannot be written into ",
           x.dtype());
 }

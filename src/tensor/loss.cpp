@@ -43,7 +43,7 @@ struct Pick {
   }
 };
 
-Array weight_array(const Tensor& weight, const char* where) {
+Array weight_array(const Tensor& weight, std::string_view where) {
   require(!weight.requires_grad(), ErrorCode::kUnsupported, where,
           "class weights get no gradient: detach them");
   return weight.defined() ? weight.array() : Array();

@@ -83,7 +83,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 namespace {
 
 // bias + a x b in one pass over the result, where nothing needs promotion.
-Tensor biased_product(const char* name, const Tensor& bias, const Tensor& a, const Tensor& b) {
+Tensor biased_product(std::string_view name, const Tensor& bias, const Tensor& a, const Tensor& b) {
   require(a.rank() == 2 && b.rank() == 2, ErrorCode::kShapeMismatch, name, "expected two matrices, found ",
           a.shape(), " and ", b.shape());
   const Shape shape{a.size(0), b.size(1)};

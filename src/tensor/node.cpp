@@ -12,7 +12,7 @@ namespace {
 thread_local std::uint64_t next_sequence = 0;
 
 template <class Inputs>
-void refuse_new_nan(std::span<const Tensor> outputs, const char* name, const Inputs& inputs) {
+void refuse_new_nan(std::span<const Tensor> outputs, std::string_view name, const Inputs& inputs) {
   const auto has_nan = [](const Tensor& tensor) {
     return tensor.defined() && is_floating(tensor.dtype()) && kernels::has_nan(tensor.array());
   };
@@ -30,11 +30,12 @@ void refuse_new_nan(std::span<const Tensor> outputs, const char* name, const Inp
 
 }  // namespace
 
-void require_no_new_nan(std::span<const Tensor> outputs, const char* name, TensorRefs inputs) {
+void require_no_new_nan(std::span<const Tensor> outputs, std::string_view name, TensorRefs inputs) {
   refuse_new_nan(outputs, name, inputs);
 }
 
-void require_no_new_nan(std::span<const Tensor> outputs, const char* name, std::span<const Tensor> inputs) {
+void require_no_new_nan(std::span<const Tensor> outputs, std::string_view name,
+                        std::span<const Tensor> inputs) {
   refuse_new_nan(outputs, name, inputs);
 }
 
@@ -58,7 +59,7 @@ Edge::~Edge() {
   waiting = nullptr;
 }
 
-Node::Node(const char* name, std::size_t inputs, std::size_t outputs)
+Node::Node(std::string_view name, std::size_t inputs, std::size_t outputs)
     : name_(name),
       sequence_(next_sequence++),
       num_edges_(static_cast<std::uint32_t>(inputs)),

@@ -1,6 +1,8 @@
 // What operations share about their operands.
 #pragma once
 
+#include <optional>
+
 #include "sconce/tensor/reduce.h"
 #include "sconce/tensor/tensor.h"
 
@@ -13,6 +15,19 @@ struct Operand {
   Tensor reduce(const Tensor& grad) const { return sum_to(grad, shape).to(dtype); }
   Shape shape;
   DType dtype;
+};
+
+// An array in the dtype of an operation: itself where it has it already, which copies not even the handle.
+class InDType {
+ public:
+  InDType(const Array& x, DType dtype) : array_(x.dtype() == dtype ? x : room_.emplace(x.cast(dtype))) {}
+  InDType(const InDType&) = delete;
+  InDType& operator=(const InDType&) = delete;
+  operator const Array&() const { return array_; }
+
+ private:
+  std::optional<Array> room_;
+  const Array& array_;
 };
 
 // Of an operand that may be left out, such as a bias.

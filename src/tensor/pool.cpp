@@ -16,7 +16,7 @@ Pair stride_or_kernel(Pair stride, Pair kernel) { return stride == kSameAsKernel
 // In the layout that the image had: blocks or planes.
 template <class Down, class Up>
 struct LinearPool {
-  const char* name;
+  std::string_view name;
   bool in_blocks;
   Down down;  // Array (N, C, H, W) -> Array (N, C, OH, OW)
   Up up;      // its transpose
@@ -46,14 +46,14 @@ struct LinearPool {
 };
 
 template <class Down, class Up>
-LinearPool<Down, Up> linear_pool(const char* name, bool in_blocks, Down down, Up up) {
+LinearPool<Down, Up> linear_pool(std::string_view name, bool in_blocks, Down down, Up up) {
   return {name, in_blocks, std::move(down), std::move(up)};
 }
 
 // The pooled image (N, C, OH, OW) and the int32 places of the maxima.
 std::pair<Tensor, Array> max_pool2d_with_places(const Tensor& image, Pair kernel,
                                                 const MaxPool2dOptions& options) {
-  constexpr const char* kName = "max_pool2d";
+  constexpr std::string_view kName = "max_pool2d";
   const kernels::Window window{kernel, stride_or_kernel(options.stride, kernel), options.padding,
                                options.dilation};
   if (const Array* blocks = InBlocks::find(image)) {

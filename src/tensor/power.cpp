@@ -31,7 +31,7 @@ Tensor pow(const Tensor& x, Scalar exponent) {
 
 Tensor pow(const Tensor& x, const Tensor& exponent) {
   const DType dtype = result_type(x, exponent);
-  Tensor y = kernels::pow(x.array().cast(dtype), exponent.array().cast(dtype));
+  Tensor y = kernels::pow(InDType(x.array(), dtype), InDType(exponent.array(), dtype));
   if (needs_grad(x, exponent)) {
     record(y, "pow", {x, exponent},
            [x = Saved(x), e = Saved(exponent), y = Saved::output(y), operand_x = Operand(x),
@@ -77,7 +77,7 @@ auto choose_backward(const Tensor& a, const Tensor& b, Loses loses) {
 
 Tensor maximum(const Tensor& a, const Tensor& b) {
   const DType dtype = result_type(a, b);
-  Tensor out = kernels::maximum(a.array().cast(dtype), b.array().cast(dtype));
+  Tensor out = kernels::maximum(InDType(a.array(), dtype), InDType(b.array(), dtype));
   if (needs_grad(a, b)) {
     record(out, "maximum", {a, b},
            choose_backward(a, b, [](const Tensor& mine, const Tensor& other) { return mine < other; }));
@@ -87,7 +87,7 @@ Tensor maximum(const Tensor& a, const Tensor& b) {
 
 Tensor minimum(const Tensor& a, const Tensor& b) {
   const DType dtype = result_type(a, b);
-  Tensor out = kernels::minimum(a.array().cast(dtype), b.array().cast(dtype));
+  Tensor out = kernels::minimum(InDType(a.array(), dtype), InDType(b.array(), dtype));
   if (needs_grad(a, b)) {
     record(out, "minimum", {a, b},
            choose_backward(a, b, [](const Tensor& mine, const Tensor& other) { return mine > other; }));

@@ -15,7 +15,7 @@ namespace {
 
 // How to bring what a reduction made back to the rank of its input.
 struct Reduction {
-  Reduction(const Tensor& x, const Dims& dims, const char* where) : shape(x.shape()) {
+  Reduction(const Tensor& x, const Dims& dims, std::string_view where) : shape(x.shape()) {
     const auto reduced = kernels::reduced_dims(dims, x.rank(), where);
     kept = kernels::reduced_shape(shape, reduced, true);
     count = kernels::reduced_count(shape, reduced);
@@ -123,7 +123,7 @@ Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim) {
 
 namespace {
 
-Tensor extreme(const Tensor& x, const char* name, Array found) {
+Tensor extreme(const Tensor& x, std::string_view name, Array found) {
   Tensor y(std::move(found));
   if (needs_grad(x)) {
     record(y, name, {x}, [x = Saved(x), y = Saved::output(y)](Backward& pass) {
@@ -137,7 +137,7 @@ Tensor extreme(const Tensor& x, const char* name, Array found) {
   return y;
 }
 
-std::pair<Tensor, Tensor> extreme(const Tensor& x, const char* name, std::int64_t dim,
+std::pair<Tensor, Tensor> extreme(const Tensor& x, std::string_view name, std::int64_t dim,
                                   std::pair<Array, Array> found) {
   Tensor values(std::move(found.first));
   Tensor indices(std::move(found.second));

@@ -3,7 +3,10 @@
 
 namespace sconce {
 
-Saved::Saved(const Tensor& input) : edge_(Graph::edge(input)) { keep(input); }
+void Saved::keep_input(const Tensor& input) {
+  edge_ = Graph::edge(input);
+  keep(input);
+}
 
 void Saved::keep(const Tensor& tensor) {
   blocks_ = InBlocks::handle(tensor);

@@ -18,8 +18,7 @@ namespace {
 
 Tensor::Tensor(Array array) {
   if (!array.defined()) return;
-  impl_ = make_ref<Impl>();
-  impl_->array = std::move(array);
+  impl_ = make_ref<Impl>(std::move(array));
 }
 
 void Tensor::fail_undefined() {
@@ -46,12 +45,14 @@ Tensor& Tensor::set_requires_grad(bool on) {
   require(is_floating(dtype()), ErrorCode::kDTypeMismatch, "requires_grad",
           "only floating-point tensors have gradients, this one is ", dtype());
   const bool fits = impl_->slot && static_cast<const GradSlot&>(*impl_->slot).fits(array());
-  if (!fits) impl_->slot = Ref<Node>(new GradSlot(shape(), dtype()));
+  if (!fits) impl_->slot = make_ref<GradSlot>(shape(), dtype());
   impl_->edge = Edge(impl_->slot, 0);
   return *this;
 }
 
-std::string Tensor::grad_fn_name() const { return is_leaf() ? "" : impl_->edge.node->name(); }
+std::string Tensor::grad_fn_name() const {
+  return is_leaf() ? std::string() : std::string(impl_->edge.node->name());
+}
 
 Tensor Tensor::grad() const {
   return impl_ && impl_->slot ? static_cast<const GradSlot&>(*impl_->slot).grad() : Tensor();
@@ -59,7 +60,7 @@ Tensor Tensor::grad() const {
 
 void Tensor::set_grad(const Tensor& grad) {
   if (!impl_) fail_undefined();
-  if (!impl_->slot) impl_->slot = Ref<Node>(new GradSlot(shape(), dtype()));
+  if (!impl_->slot) impl_->slot = make_ref<GradSlot>(shape(), dtype());
   static_cast<GradSlot&>(*impl_->slot).set_grad(grad);
 }
 

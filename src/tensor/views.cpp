@@ -24,7 +24,7 @@ Tensor place(const Tensor& grad, const Shape& shape, Take take) {
 
 // A view that holds some of x's elements once each. `take` makes it of an Array or of a Tensor.
 template <class Take>
-Tensor part(const Tensor& x, const char* name, Take take) {
+Tensor part(const Tensor& x, std::string_view name, Take take) {
   Tensor out(take(x.array()));
   if (needs_grad(x)) {
     record(out, name, {x},
@@ -35,7 +35,7 @@ Tensor part(const Tensor& x, const char* name, Take take) {
 
 // A rearrangement of all of x's elements; `undo` brings a Tensor back to x's shape.
 template <class Undo>
-Tensor rearranged(const Tensor& x, const char* name, Array array, Undo undo) {
+Tensor rearranged(const Tensor& x, std::string_view name, Array array, Undo undo) {
   Tensor out(std::move(array));
   if (needs_grad(x)) {
     record(out, name, {x}, [undo](Backward& pass) { pass.set(0, undo(pass.grad())); });

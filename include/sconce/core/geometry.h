@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <variant>
 
 #include "sconce/core/shape.h"
@@ -56,7 +57,7 @@ struct Geometry {
 };
 
 // `shape` with one -1 replaced by what `numel` leaves for it; Error kShapeMismatch when nothing fits.
-Shape infer_shape(const Shape& shape, std::int64_t numel, const char* where);
+Shape infer_shape(const Shape& shape, std::int64_t numel, std::string_view where);
 // The shape flatten(start, end) gives.
 Shape flattened_shape(const Shape& shape, std::int64_t start_dim, std::int64_t end_dim);
 

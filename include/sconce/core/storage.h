@@ -71,8 +71,9 @@ class Storage {
   void release() const;
   // How often the block was opened for writing: autograd finds in-place writes with it.
   std::uint32_t version() const { return block_ ? block_->version.load(std::memory_order_relaxed) : 0; }
+  // Writers of one block take turns, as their bytes ask for anyway: so this needs no locked instruction.
   void bump_version() {
-    if (block_) block_->version.fetch_add(1, std::memory_order_relaxed);
+    if (block_) block_->version.store(version() + 1, std::memory_order_relaxed);
   }
   // What `who` computed from the bytes and left here by attach(), as long as nothing was written since; null
   // otherwise. There is one place: the last one who attaches has it. Threads may meet here.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace sconce::kernels {
 
 // For each dimension of `rank`, whether `dims` names it. Errors: kIndexOutOfRange, kInvalidArgument (named
 // twice).
-std::vector<bool> reduced_dims(const Dims& dims, std::size_t rank, const char* where);
+std::vector<bool> reduced_dims(const Dims& dims, std::size_t rank, std::string_view where);
 // `shape` without the reduced dimensions, or with size 1 in their place.
 Shape reduced_shape(const Shape& shape, const std::vector<bool>& reduced, bool keepdim);
 // How many elements become one.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
 namespace sconce {
 
@@ -29,7 +30,7 @@ struct Window {
 };
 
 // Error kInvalidArgument unless kernel, stride and dilation are positive and padding is not negative.
-void check_window(const Window& window, const char* where);
+void check_window(const Window& window, std::string_view where);
 
 // Positions of a window along one direction: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride)
 // + 1, or rounded up with `ceil_mode` except that no window starts beyond the image and its left padding.

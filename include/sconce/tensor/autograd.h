@@ -19,6 +19,8 @@
 #include <initializer_list>
 #include <optional>
 #include <span>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -54,14 +56,17 @@ class Backward {
 class Saved {
  public:
   Saved() = default;
-  explicit Saved(const Tensor& input);
+  explicit Saved(const Tensor& input) { keep_input(input); }
   // `input` when `wanted`, otherwise nothing.
-  Saved(const Tensor& input, bool wanted) : Saved(wanted ? Saved(input) : Saved()) {}
+  Saved(const Tensor& input, bool wanted) {
+    if (wanted) keep_input(input);
+  }
   static Saved output(const Tensor& result, std::uint32_t index = 0);
   // The tensor again; Error kState when its memory was written to since.
   Tensor get(const Backward& pass) const;
 
  private:
+  void keep_input(const Tensor& input);
   void keep(const Tensor& tensor);
   std::uint32_t version() const;
 
@@ -93,7 +98,7 @@ struct Graph {
 template <class Derivative>
 class FunctionNode final : public Node {
  public:
-  FunctionNode(const char* name, std::size_t inputs, std::size_t outputs, Derivative derivative)
+  FunctionNode(std::string_view name, std::size_t inputs, std::size_t outputs, Derivative&& derivative)
       : Node(name, inputs, outputs), derivative_(std::move(derivative)) {}
   void backward(Backward& pass) override { (*derivative_)(pass); }
   void release() override { derivative_.reset(); }
@@ -106,25 +111,29 @@ class FunctionNode final : public Node {
 using TensorRefs = std::initializer_list<std::reference_wrapper<const Tensor>>;
 
 // Error kNumeric naming the operation when an output has a NaN and no input has one.
-void require_no_new_nan(std::span<const Tensor> outputs, const char* name, TensorRefs inputs);
-void require_no_new_nan(std::span<const Tensor> outputs, const char* name, std::span<const Tensor> inputs);
+void require_no_new_nan(std::span<const Tensor> outputs, std::string_view name, TensorRefs inputs);
+void require_no_new_nan(std::span<const Tensor> outputs, std::string_view name,
+                        std::span<const Tensor> inputs);
 
 // Makes `output` the result of an operation with this derivative. `name` is a string literal; the derivative
 // numbers the inputs in this order. An input may be the output itself (an in-place operation).
 template <class Derivative>
-void record(Tensor& output, const char* name, TensorRefs inputs, Derivative derivative) {
+requires(!std::is_lvalue_reference_v<Derivative>) void record(Tensor& output, std::string_view name,
+                                                              TensorRefs inputs, Derivative&& derivative) {
   auto node = make_ref<FunctionNode<Derivative>>(name, inputs.size(), 1, std::move(derivative));
   std::size_t i = 0;
   for (const Tensor& input : inputs) node->set_edge(i++, Graph::edge(input));
-  Graph::set_edge(output, Edge(Ref<Node>(node.get()), 0));
+  Graph::set_edge(output, Edge(std::move(node), 0));
   if (is_anomaly_enabled()) [[unlikely]]
     require_no_new_nan({&output, 1}, name, inputs);
 }
 
 // The same for operations with any number of inputs and outputs.
 template <class Derivative>
-void record(std::span<Tensor> outputs, const char* name, std::span<const Tensor> inputs,
-            Derivative derivative) {
+requires(!std::is_lvalue_reference_v<Derivative>) void record(std::span<Tensor> outputs,
+                                                              std::string_view name,
+                                                              std::span<const Tensor> inputs,
+                                                              Derivative&& derivative) {
   auto node = make_ref<FunctionNode<Derivative>>(name, inputs.size(), outputs.size(), std::move(derivative));
   for (std::size_t i = 0; i < inputs.size(); ++i) node->set_edge(i, Graph::edge(inputs[i]));
   for (std::size_t i = 0; i < outputs.size(); ++i) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -42,11 +43,11 @@ using GradHook = std::function<Tensor(const Tensor& grad)>;
 
 class Node : public RefCounted {
  public:
-  // `name` is a string literal; `inputs` edges are filled in by set_edge.
-  Node(const char* name, std::size_t inputs, std::size_t outputs);
+  // `name` is a string literal, which outlives all; `inputs` edges are filled in by set_edge.
+  Node(std::string_view name, std::size_t inputs, std::size_t outputs);
   virtual ~Node();
 
-  const char* name() const { return name_; }
+  std::string_view name() const { return name_; }
   std::size_t num_outputs() const { return num_outputs_; }
   std::span<const Edge> edges() const {
     return {heap_edges_ ? heap_edges_.get() : inline_edges_, num_edges_};
@@ -78,7 +79,7 @@ class Node : public RefCounted {
   };
   Extras& extras();
 
-  const char* name_;
+  std::string_view name_;
   std::uint64_t sequence_;
   std::uint32_t num_edges_;
   std::uint32_t num_outputs_;

@@ -7,6 +7,7 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sconce/base/ref.h"
@@ -131,6 +132,8 @@ class Tensor {
   friend struct Graph;
   friend struct InBlocks;
   struct Impl : RefCounted {
+    Impl() = default;
+    explicit Impl(Array plain) : array(std::move(plain)) {}
     Array array;         // undefined while the numbers stand in blocks
     Ref<Blocks> blocks;  // null: they stand in `array`
     Edge edge;           // what made it; a GradSlot for a leaf that requires grad
