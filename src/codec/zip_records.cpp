@@ -194,7 +194,7 @@ ByteReader DirectoryWindow::next() {
 
 namespace {
 
-void fill_central(ByteReader in, Entry& entry) {
+void fill_central(ByteReader& in, Entry& entry) {
   const std::uint64_t at = in.offset();
   in.skip(8);  // signature, versions
   entry.flags = in.little<std::uint16_t>();

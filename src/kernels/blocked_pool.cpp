@@ -51,8 +51,8 @@ SCONCE_ALWAYS_INLINE inline void pool(const float* in, const Plane& s, const Win
         for (std::int64_t x = columns.begin; x < columns.end; x += w.dilation.w) {
           Floats pixel;
           std::memcpy(&pixel, in + (y * s.width + x) * kBlock, sizeof pixel);
-          // The first of equals stays and NaN wins.
-          const Places beats = (pixel > best) | (pixel != pixel);
+          // The first of equals stays and NaN, which is no equal of itself, wins.
+          const Places beats = (pixel > best) | (pixel != pixel);  // NOLINT(misc-redundant-expression)
           best = beats ? pixel : best;
           place = beats ? Places{} + static_cast<std::int32_t>(y * s.width + x) : place;
         }

@@ -63,7 +63,8 @@ std::vector<double> channel_sums(const Blocks& s, const Term& term) {
     double odd[kBlock] = {};
     std::int64_t i = first;
     const std::int64_t end = first + s.plane * kBlock;
-    for (; i + 2 * kBlock <= end; i += 2 * kBlock) {
+    constexpr std::int64_t kStep = 2 * std::int64_t{kBlock};
+    for (; i + kStep <= end; i += kStep) {
       for (int c = 0; c < kBlock; ++c) even[c] += term(channel + c, i + c);
       for (int c = 0; c < kBlock; ++c) odd[c] += term(channel + c, i + kBlock + c);
     }
