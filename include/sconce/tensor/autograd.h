@@ -120,7 +120,8 @@ void require_no_new_nan(std::span<const Tensor> outputs, std::string_view name,
 template <class Derivative>
 requires(!std::is_lvalue_reference_v<Derivative>) void record(Tensor& output, std::string_view name,
                                                               TensorRefs inputs, Derivative&& derivative) {
-  auto node = make_ref<FunctionNode<Derivative>>(name, inputs.size(), 1, std::move(derivative));
+  auto node =
+      make_ref<FunctionNode<Derivative>>(name, inputs.size(), 1, std::forward<Derivative>(derivative));
   std::size_t i = 0;
   for (const Tensor& input : inputs) node->set_edge(i++, Graph::edge(input));
   Graph::set_edge(output, Edge(std::move(node), 0));
@@ -134,7 +135,8 @@ requires(!std::is_lvalue_reference_v<Derivative>) void record(std::span<Tensor> 
                                                               std::string_view name,
                                                               std::span<const Tensor> inputs,
                                                               Derivative&& derivative) {
-  auto node = make_ref<FunctionNode<Derivative>>(name, inputs.size(), outputs.size(), std::move(derivative));
+  auto node = make_ref<FunctionNode<Derivative>>(name, inputs.size(), outputs.size(),
+                                                 std::forward<Derivative>(derivative));
   for (std::size_t i = 0; i < inputs.size(); ++i) node->set_edge(i, Graph::edge(inputs[i]));
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     Graph::set_edge(outputs[i], Edge(Ref<Node>(node.get()), static_cast<std::uint32_t>(i)));
