@@ -115,15 +115,17 @@ def main():
     results = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for title, works in all_works(options, peers, pathlib.Path(folder)):
-            print(f"\n### {title}\n\n{HEAD}", flush=True)
+            works = [work for work in works if wanted(work, options)]
+            if works:
+                print(f"\n### {title}\n\n{HEAD}", flush=True)
             for work in works:
-                if not wanted(work, options):
-                    continue
                 result = judged(measure(work, options.rounds, machine), work, results, options.short)
                 if options.short and result.missed:  # a neighbour's noise, or true?
                     result = judged(measure(work, 3, machine), work, results, options.short)
                 results.append(result)
                 print(line(result), flush=True)
+    if not results:
+        sys.exit(f"no work has '{options.only}' in its title")
     missed = [f"{result.title}: {text}" for result in results for text in result.missed]
     print(f"\n{len(results)} works, {len(missed)} limit(s) missed" + "".join(f"\n- {text}" for text in missed))
     if options.json:
@@ -132,4 +134,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -10,7 +10,10 @@ from collections.abc import Callable
 def output(command, environment=None):
     """What a program prints as one JSON line."""
     command = [str(word) for word in command]
-    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    except OSError as error:
+        sys.exit(f"{command[0]}: {error.strerror}")
     if result.returncode != 0:
         sys.exit(f"{' '.join(command)}: exit status {result.returncode}\n{result.stderr}")
     return json.loads(result.stdout)
