@@ -60,8 +60,8 @@ void StateDict::set(std::string name, StateValue value) {
 }
 
 const StateValue* StateDict::find(std::string_view name) const {
-  constexpr std::size_t kFew =
-      8;  // such as an optimizer keeps for a parameter: sooner looked through than hashed
+  // A few, such as an optimizer keeps for a parameter, are sooner looked through than hashed.
+  constexpr std::size_t kFew = 8;
   if (entries_.size() <= kFew) {
     const auto entry = std::find_if(entries_.begin(), entries_.end(),
                                     [&](const Entry& candidate) { return candidate.first == name; });

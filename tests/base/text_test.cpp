@@ -61,7 +61,7 @@ TEST(Text, EscapedWritesInvisibleControls) {
 TEST(Text, IsUtf8AcceptsEveryLengthAtItsLimits) {
   for (const char* good : {"", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
                            "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
-    EXPECT_TRUE(is_utf8(good)) << std::string(escaped(good));
+    EXPECT_TRUE(is_utf8(good)) << escaped(good);
   }
   EXPECT_TRUE(is_utf8("a\0b"s));
 }
@@ -71,7 +71,7 @@ TEST(Text, IsUtf8RefusesMalformedSequences) {
        {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x7f", "\xc2\xc0", "\xe0\x9f\xbf", "\xe1\x80",
         "\xe1\x80\xc0", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf1\x80\x80",
         "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xfe", "\xff", "ok\xff"}) {
-    EXPECT_FALSE(is_utf8(bad)) << std::string(escaped(bad));
+    EXPECT_FALSE(is_utf8(bad)) << escaped(bad);
   }
 }
 

@@ -87,7 +87,7 @@ TEST(Json, RefusesWhatIsNotJson) {
                                       "\"\\ud800x\""sv,
                                       "{\"a\":1,\"a\":2}"sv,
                                       "{\"a\":1,\"\\u0061\":2}"sv}) {
-    EXPECT_EQ(refusal(text), ErrorCode::kCorrupt) << std::string(escaped(text));
+    EXPECT_EQ(refusal(text), ErrorCode::kCorrupt) << escaped(text);
   }
   const std::string_view whole = R"({"key": [1.5e3, "\u0041\ud83d\ude00", true, null]})";
   for (std::size_t n = 0; n < whole.size(); ++n) {

@@ -179,7 +179,7 @@ TEST(PickleReader, RefusesBrokenStacks) {
         "(."sv,       "N(."sv,      "N(q\x00."sv, "h\x00."sv, "j\x00\x00\x00\x00."sv,
         "g0\n."sv,    "p-1\n."sv,   "Np-1\n."sv,  "gx\n."sv,  "\xff."sv,
         "\x00."sv}) {
-    EXPECT_EQ(refusal(text), ErrorCode::kCorrupt) << std::string(escaped(text));
+    EXPECT_EQ(refusal(text), ErrorCode::kCorrupt) << escaped(text);
   }
 }
 
@@ -206,14 +206,14 @@ TEST(PickleReader, RefusesWrongTargets) {
                                       "cm\nC\nN}\x92."sv,
                                       "NX\x01\x00\x00\x00m\x93."sv,
                                       "X\x01\x00\x00\x00mK\x01\x93."sv}) {
-    EXPECT_EQ(refusal(text), ErrorCode::kCorrupt) << std::string(escaped(text));
+    EXPECT_EQ(refusal(text), ErrorCode::kCorrupt) << escaped(text);
   }
 }
 
 TEST(PickleReader, RefusesUnhashableKeys) {
   for (const std::string_view text : {"}]Ns."sv, "}}Ns."sv, "}\x8fNs."sv, "}]\x85\x85Ns."sv, "\x8f(]\x90."sv,
                                       "(}\x91."sv, "}\x96\x00\x00\x00\x00\x00\x00\x00\x00Ns."sv}) {
-    EXPECT_EQ(refusal(text), ErrorCode::kCorrupt) << std::string(escaped(text));
+    EXPECT_EQ(refusal(text), ErrorCode::kCorrupt) << escaped(text);
   }
 }
 
@@ -239,7 +239,7 @@ TEST(PickleReader, RefusesBrokenText) {
                                       "cx\n\xff\n."sv,
                                       "T\xff\xff\xff\xff."sv,
                                       "\x8b\xff\xff\xff\xff."sv}) {
-    EXPECT_EQ(refusal(text), ErrorCode::kCorrupt) << std::string(escaped(text));
+    EXPECT_EQ(refusal(text), ErrorCode::kCorrupt) << escaped(text);
   }
 }
 
@@ -250,7 +250,7 @@ TEST(PickleReader, LengthsAreComparedWithWhatIsLeft) {
         "B\xff\xff\xff\x7f"sv, "T\xff\xff\xff\x7f"sv, "U\x05"sv, "C\x05"sv, "\x8a\x05\x01"sv,
         "\x8b\x05\x00\x00\x00"sv, "\x95\x05\x00\x00\x00\x00\x00\x00\x00N."sv, "S'abc"sv, "Vabc"sv,
         "cmodule\n"sv, "G\x00\x00"sv, "r\x00\x00"sv}) {
-    EXPECT_EQ(refusal(text), ErrorCode::kTruncated) << std::string(escaped(text));
+    EXPECT_EQ(refusal(text), ErrorCode::kTruncated) << escaped(text);
   }
 }
 

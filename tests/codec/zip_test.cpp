@@ -276,7 +276,7 @@ TEST(ZipReader, RefusesUnsafeNames) {
         std::string_view("a/.."), std::string_view("./a"), std::string_view("a/./b"),
         std::string_view("C:/a"), std::string_view("c:a"), std::string_view("a\0b", 3),
         std::string_view("\xff"), std::string_view("/"), std::string_view("")}) {
-    EXPECT_EQ(refusal(plain_zip(name, 0, "x", 1, 0)), ErrorCode::kUnsafe) << std::string(escaped(name));
+    EXPECT_EQ(refusal(plain_zip(name, 0, "x", 1, 0)), ErrorCode::kUnsafe) << escaped(name);
   }
   EXPECT_EQ(refusal(plain_zip("a.b/..c/d..", 0, "x", 1, 0)), std::nullopt);
 }

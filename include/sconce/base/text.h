@@ -94,6 +94,7 @@ class Escaped {
     return out;
   }
   friend void append_text(std::string& out, const Escaped& part);
+  friend std::ostream& operator<<(std::ostream& out, const Escaped& part) { return out << std::string(part); }
 
  private:
   std::string_view text_;
