@@ -15,15 +15,13 @@ namespace {
 constexpr std::uint64_t kDamagedBytes = std::uint64_t{1} << 20;
 constexpr std::uint64_t kDamagedMemory = std::uint64_t{32} << 20;
 
-// A pickle of so few bytes is parsed at once, as long as no more is made of it. Where that goes well a survey
-// would have told nothing.
+// A pickle of so few bytes is parsed at once: no more can be made of it than a refusal may take. Where that
+// goes well a survey would have told nothing.
 constexpr std::uint64_t kSmallBytes = std::uint64_t{2} << 20;
-constexpr std::uint64_t kSmallMemory = std::uint64_t{48} << 20;
 
 std::optional<WindowedPickle> parse_small(const ByteSource& source, std::uint64_t begin, std::uint64_t size,
-                                          pickle::Limits limits, std::uint64_t base_offset) {
+                                          const pickle::Limits& limits, std::uint64_t base_offset) {
   if (size > kSmallBytes) return std::nullopt;
-  limits.memory = std::min(limits.memory, kSmallMemory);
   std::vector<std::byte> window(static_cast<std::size_t>(size));
   source.read_at(window, begin);
   const std::span<const std::byte> bytes = window;

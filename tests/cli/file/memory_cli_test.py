@@ -78,6 +78,7 @@ def pickles():
         "lists": [(PROTO, 1), (b"]", 5 * M)],
         "a list of lists": [(PROTO + b"(", 1), (b"]", 10 * M), (b"l.", 1)],
         "dicts": [(PROTO, 1), (b"}", 5 * M)],
+        "dicts, few enough to be parsed at once": [(PROTO, 1), (b"}", 2 * M)],
         "tuples": [(PROTO, 1), (b")", 5 * M)],
         "None": [(PROTO, 1), (b"N", 5 * M)],
         "marks": [(PROTO, 1), (b"(", 50 * M)],
