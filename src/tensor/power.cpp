@@ -15,11 +15,12 @@ Tensor pow(const Tensor& x, Scalar exponent) {
   const DType dtype = result_type(x, exponent);
   const double e = exponent.to_double();
   const Array base = x.array().cast(dtype);
-  // The exact cases are computed exactly, as PyTorch does.
-  Tensor y = e == 2                          ? kernels::square(base)
-             : e == 0.5                      ? kernels::sqrt(base)
-             : e == -1 && is_floating(dtype) ? kernels::reciprocal(base)
-                                             : kernels::pow(base, exponent.to_array(dtype));
+  // The exact cases are computed exactly, as PyTorch does; its roots know -0 and -inf otherwise than pow().
+  Tensor y = e == 2                            ? kernels::square(base)
+             : e == 0.5                        ? kernels::sqrt(base)
+             : e == -0.5 && is_floating(dtype) ? kernels::reciprocal(kernels::sqrt(base))
+             : e == -1 && is_floating(dtype)   ? kernels::reciprocal(base)
+                                               : kernels::pow(base, exponent.to_array(dtype));
   if (needs_grad(x)) {
     record(y, "pow", {x}, [x = Saved(x), exponent, e](Backward& pass) {
       const Tensor slope = e == 0 ? zeros_like(x.get(pass)) : mul(pow(x.get(pass), Scalar(e - 1)), exponent);
@@ -108,8 +109,9 @@ Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> h
     record(y, "clamp", {x}, [x = Saved(x), low, high](Backward& pass) {
       const Tensor value = x.get(pass).detach();
       Tensor grad = pass.grad();
-      if (low) grad = masked_fill(grad, value < *low, 0);
-      if (high) grad = masked_fill(grad, value > *high, 0);
+      // Not "value < *low": NaN lies within no bounds.
+      if (low) grad = masked_fill(grad, logical_not(value >= *low), 0);
+      if (high) grad = masked_fill(grad, logical_not(value <= *high), 0);
       pass.set(0, grad);
     });
   }

@@ -31,13 +31,21 @@ struct Reduction {
 
 Tensor var(const Tensor& x, double correction) { return var(x, Dims{}, correction); }
 
+namespace {
+
+// Gradient of var() with respect to `value`, given that with respect to its result, at its input's rank.
+Tensor var_backward(const Tensor& grad, const Tensor& value, const Dims& dims, double degrees) {
+  return grad * (2 / std::max(0.0, degrees)) * (value - mean(value, dims, true));
+}
+
+}  // namespace
+
 Tensor var(const Tensor& x, const Dims& dims, double correction, bool keepdim) {
   Tensor y = kernels::var(x.array(), dims, keepdim, correction);
   if (needs_grad(x)) {
     record(y, "var", {x}, [x = Saved(x), r = Reduction(x, dims, "var"), dims, correction](Backward& pass) {
-      const Tensor value = x.get(pass);
-      const double scale = 2 / std::max(0.0, static_cast<double>(r.count) - correction);
-      pass.set(0, r.restore(pass.grad()) * scale * (value - mean(value, dims, true)));
+      const double degrees = static_cast<double>(r.count) - correction;
+      pass.set(0, var_backward(r.restore(pass.grad()), x.get(pass), dims, degrees));
     });
   }
   return y;
@@ -46,7 +54,20 @@ Tensor var(const Tensor& x, const Dims& dims, double correction, bool keepdim) {
 Tensor stddev(const Tensor& x, double correction) { return stddev(x, Dims{}, correction); }
 
 Tensor stddev(const Tensor& x, const Dims& dims, double correction, bool keepdim) {
-  return sqrt(var(x, dims, correction, keepdim));
+  Tensor y = kernels::sqrt(kernels::var(x.array(), dims, keepdim, correction));
+  if (needs_grad(x)) {
+    record(y, "std", {x},
+           [x = Saved(x), y = Saved::output(y), r = Reduction(x, dims, "std"), dims,
+            correction](Backward& pass) {
+             const double degrees = static_cast<double>(r.count) - correction;
+             const Tensor spread = r.restore(y.get(pass));
+             // Where all are equal there is no slope: PyTorch's gradient is zero there, as for a norm.
+             const Tensor grad =
+                 masked_fill(r.restore(pass.grad()) / (spread * 2), spread.detach() == Scalar(0), 0);
+             pass.set(0, var_backward(grad, x.get(pass), dims, degrees));
+           });
+  }
+  return y;
 }
 
 Tensor norm(const Tensor& x, double p) { return norm(x, p, Dims{}); }
@@ -63,8 +84,14 @@ Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
              if (p == 1) {
                pass.set(0, grad * sign(value));
              } else if (p == std::numeric_limits<double>::infinity()) {
-               const Tensor largest = (abs(value) == length).to(value.dtype());
+               const Tensor is_largest =
+                   logical_or(abs(value) == length, logical_and(isnan(value), isnan(length)));
+               const Tensor largest = is_largest.detach().to(value.dtype());
                pass.set(0, grad / sum(largest, dims, true) * largest * sign(value));
+             } else if (p < 1) {
+               // A zero among others has an infinite slope: its gradient counts as zero.
+               const Tensor slope = sign(value) * masked_fill(pow(abs(value), p - 1), value == Scalar(0), 0);
+               pass.set(0, grad * slope * pow(length, 1 - p));
              } else {
                // A vector of zeros has no direction: its gradient counts as zero.
                const Tensor slope =
@@ -78,7 +105,7 @@ Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
 
 namespace {
 
-// d(product)/dx[i] is the product of the others, computed without dividing, so that zeros do no harm.
+// d(product)/dx[i] is the product of the others. With a zero among them they are multiplied, not divided.
 Tensor products_of_others(const Tensor& rows) {
   const std::int64_t n = rows.size(-1);
   const Tensor one = ones_like(rows.narrow(-1, 0, 1));
@@ -93,15 +120,21 @@ Tensor products_of_others(const Tensor& rows) {
   return cat(out, -1);
 }
 
+// d(product)/dx[i] along `dim`, by PyTorch's formula: they agree also about NaN and infinity.
+Tensor prod_slope(const Tensor& value, const Tensor& product, std::int64_t dim) {
+  if (!any(value == Scalar(0)).item<bool>()) return product / value;
+  return products_of_others(value.transpose(dim, -1)).transpose(dim, -1);
+}
+
 }  // namespace
 
 Tensor prod(const Tensor& x) {
   Tensor y = kernels::prod(x.array(), {}, false);
   if (needs_grad(x)) {
-    record(y, "prod", {x}, [x = Saved(x)](Backward& pass) {
+    record(y, "prod", {x}, [x = Saved(x), y = Saved::output(y)](Backward& pass) {
       const Tensor value = x.get(pass);
       if (value.numel() == 0) return pass.set(0, zeros_like(value));
-      pass.set(0, pass.grad() * products_of_others(value.reshape({-1})).reshape(value.shape()));
+      pass.set(0, pass.grad() * prod_slope(value.reshape({-1}), y.get(pass), 0).reshape(value.shape()));
     });
   }
   return y;
@@ -111,12 +144,12 @@ Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim) {
   if (x.rank() == 0) return prod(x);
   Tensor y = kernels::prod(x.array(), {dim}, keepdim);
   if (needs_grad(x)) {
-    record(y, "prod", {x}, [x = Saved(x), r = Reduction(x, {dim}, "prod"), dim](Backward& pass) {
-      const Tensor value = x.get(pass);
-      if (value.numel() == 0) return pass.set(0, zeros_like(value));
-      const Tensor others = products_of_others(value.transpose(dim, -1)).transpose(dim, -1);
-      pass.set(0, r.restore(pass.grad()) * others);
-    });
+    record(y, "prod", {x},
+           [x = Saved(x), y = Saved::output(y), r = Reduction(x, {dim}, "prod"), dim](Backward& pass) {
+             const Tensor value = x.get(pass);
+             if (value.numel() == 0) return pass.set(0, zeros_like(value));
+             pass.set(0, r.restore(pass.grad()) * prod_slope(value, r.restore(y.get(pass)), dim));
+           });
   }
   return y;
 }
