@@ -5,8 +5,6 @@
 #include <cerrno>
 #include <system_error>
 
-#include "sconce/base/error.h"
-
 namespace sconce::cli {
 namespace {
 
@@ -40,8 +38,8 @@ void Output::flush() {
     if (number == EINTR) continue;
     buffer_.clear();
     if (number == EPIPE) throw ClosedPipe{};
-    fail(number == ENOSPC ? ErrorCode::kNoSpace : ErrorCode::kIo, "",
-         "cannot write to standard output: ", std::generic_category().message(number));
+    throw OutputError(number == ENOSPC ? ErrorCode::kNoSpace : ErrorCode::kIo, "",
+                      cat("cannot write to standard output: ", std::generic_category().message(number)));
   }
   buffer_.clear();
 }

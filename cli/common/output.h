@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "sconce/base/error.h"
+
 namespace sconce::cli {
 
 using Json = nlohmann::ordered_json;
@@ -16,9 +18,15 @@ inline Json number_or_null(double value) { return std::isfinite(value) ? Json(va
 // Thrown when whoever reads our output has gone.
 struct ClosedPipe {};
 
+// Standard output cannot be written: kNoSpace or kIo.
+class OutputError : public Error {
+ public:
+  using Error::Error;
+};
+
 class Output {
  public:
-  // Buffered. Throws ClosedPipe, or Error kNoSpace, kIo when the output cannot be written.
+  // Buffered. Throws ClosedPipe or OutputError when the output cannot be written.
   void print(std::string_view text);
   // One JSON document and a newline. Text that is not UTF-8 is replaced, never an exception.
   void print_json(const Json& json, int indent = 2);

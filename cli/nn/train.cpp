@@ -166,12 +166,16 @@ void restore(train::Trainer& trainer, const Resumed& resumed, const nn::Module& 
   }
 }
 
-// Trains; what was reached is saved also when a stop is requested or nobody reads the output any more.
+// Trains; what was reached is saved also when a stop is requested, and when the output cannot be written or
+// nobody reads it any more.
 train::Outcome train_to_the_end(train::Trainer& trainer, Keeper& keeper) {
   train::Outcome outcome = train::Outcome::kStopped;
   try {
     outcome = trainer.run();
   } catch (const ClosedPipe&) {
+    keeper.end(trainer);
+    throw;
+  } catch (const OutputError&) {
     keeper.end(trainer);
     throw;
   } catch (const Error& error) {

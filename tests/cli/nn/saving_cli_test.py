@@ -287,6 +287,19 @@ class Unread(SavingCase):
         self.assertEqual((statuses, result.stderr), ("0 0", ""))
         self.assert_whole(run / "last.pt")
 
+    def test_no_room_for_what_it_prints(self):
+        """The disk of the output is full, that of --save is not: what was trained is kept, and gone on with."""
+        whole, run = self.whole_run("--steps", 9), self.folder / "run"
+        train = self.command("train", "--data", self.small, "--steps", 9, "--json", "--save", run)
+        with open("/dev/full", "w") as full:
+            result = subprocess.run(train, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
+                                    timeout=240)
+        self.assertEqual(result.returncode, 2)
+        self.assert_failed_in("standard output", result)
+        self.assertEqual(self.plain(run / "last.pt")["step"], 1)
+        self.run_sconce("train", "--resume", run)
+        self.assert_same_run(whole, run)
+
 
 if __name__ == "__main__":
     unittest.main()
