@@ -1,4 +1,5 @@
-// The networks that are measured, by name or by a line of text. bench/networks.py makes the same in PyTorch.
+// The networks that are measured, by name or by a line of text. bench/pytorch/networks.py makes the same in
+// PyTorch.
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/limit_option.h"
 #include "common/output.h"
 #include "common/text_format.h"
 #include "nn/data_option.h"
@@ -29,6 +30,7 @@ struct EvalArguments {
   int threads = 0;
   std::vector<double> mean;
   std::vector<double> std;
+  checkpoint::LoadOptions load;
   bool json = false;
 };
 
@@ -110,7 +112,7 @@ std::string as_text(const train::Evaluation& result, const std::vector<std::stri
 }
 
 int run_eval(EvalArguments& args) {
-  const Value content = load_file(args.weights);
+  const Value content = load_file(args.weights, args.load);
   take_settings(args, content);
   require(!args.arch.empty(), ErrorCode::kInvalidArgument, "",
           "expected --arch NAME: the weights do not say what model they are of");
@@ -165,6 +167,7 @@ Command eval_command() {
         app.add_option("--std", args->std, "Standard deviation of the pixels; default as --mean")
             ->delimiter(',')
             ->expected(1, 4);
+        add_limit_option(app, args->load);
         app.add_flag("--json", args->json, "Print one JSON object");
         app.footer(
             "Example:\n"

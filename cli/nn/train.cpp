@@ -7,7 +7,9 @@
 #include <optional>
 #include <system_error>
 
+#include "common/limit_option.h"
 #include "common/output.h"
+#include "common/program.h"
 #include "common/text_format.h"
 #include "nn/data_option.h"
 #include "nn/train_report.h"
@@ -35,6 +37,7 @@ struct TrainArguments {
   std::string resume;  // empty: the last checkpoint of `save`
   bool is_resumed = false;
   std::string init;
+  checkpoint::LoadOptions load;
   bool force = false;
   bool json = false;
 };
@@ -66,7 +69,7 @@ std::optional<Resumed> load_resumed(const TrainArguments& args) {
   std::string path = args.resume.empty() ? args.save : args.resume;
   std::error_code error;
   if (args.resume.empty() || fs::is_directory(path, error)) path = (fs::path(path) / "last.pt").string();
-  Resumed resumed{path, load_file(path)};
+  Resumed resumed{path, load_file(path, args.load)};
   if (!resumed.state.is_dict() || !resumed.state.contains("optimizer")) {
     throw Error(ErrorCode::kKeyMismatch, "resume",
                 "not the checkpoint of a training run; --init starts a new run from its weights")
@@ -226,11 +229,13 @@ int run_train(TrainArguments& args, TrainSettingsOptions& options) {
     warn(settings.data + " has no pictures for testing: no accuracy, no best.pt");
   }
   const std::optional<Target> target = open_target(args, resumed);
+  if (resumed && !target)
+    warn(cat("goes on from ", escaped(resumed->path), " without --save: keeps nothing"));
 
   manual_seed(static_cast<std::uint64_t>(settings.seed));
   const std::unique_ptr<nn::Layer> model = arch.make();
   Weights initial;
-  if (!args.init.empty()) initial = load_weights(*model, load_file(args.init), args.init);
+  if (!args.init.empty()) initial = load_weights(*model, load_file(args.init, args.load), args.init);
   optim::SGD optimizer(model->parameters(), {.lr = settings.lr,
                                              .momentum = settings.momentum,
                                              .dampening = settings.dampening,
@@ -322,6 +327,7 @@ Command train_command() {
         app.add_option("--init", args->init, "Begin with the weights of a checkpoint of any format")
             ->type_name("PATH")
             ->excludes(resume);
+        add_limit_option(app, args->load);
         app.add_flag("--force", args->force, "Replace a run that the folder of --save holds");
         app.add_flag("--json", args->json, "Print the metrics, one JSON object a line");
         app.footer(

@@ -138,6 +138,7 @@ TrainSettingsOptions::TrainSettingsOptions(CLI::App& app, TrainSettings& setting
       s.seed);
   add("threads", app.add_option("--threads", s.threads, "Threads to compute with; default: one per core"),
       s.threads, CLI::Range(1, 4096), kMayChange);
+  app.get_option("--threads")->default_str("");  // 0 stands for none given
   add("log_every", app.add_option("--log-every", s.log_every, "Steps between metrics"), s.log_every,
       at_least(1), kMayChange);
   add("augment", app.add_flag("--augment", s.augment, "Crop and flip the pictures at random"), s.augment);

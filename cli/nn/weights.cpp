@@ -6,7 +6,6 @@
 #include "common/program.h"
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/listing.h"
-#include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/recover.h"
 #include "sconce/toolbox/code_warnings.h"
 
@@ -103,12 +102,12 @@ std::string Weights::note() const {
   return text;
 }
 
-Value load_file(const std::string& path) {
+Value load_file(const std::string& path, const checkpoint::LoadOptions& options) {
   // Described first and forgotten: of a hostile file each tree takes much memory.
-  for (const std::string& line : toolbox::code_warnings(checkpoint::describe(path).pickles)) {
+  for (const std::string& line : toolbox::code_warnings(checkpoint::describe(path, options).pickles)) {
     warn(cat(escaped(path), ": ", line));
   }
-  return checkpoint::load(path);
+  return checkpoint::load(path, options);
 }
 
 Weights find_weights(const Value& content, const std::string& path) {

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "sconce/checkpoint/load.h"
 #include "sconce/nn/module.h"
 #include "sconce/state/load_report.h"
 #include "sconce/state/value.h"
@@ -23,7 +24,7 @@ struct Weights {
 
 // What the file at `path` holds, with a warning for each global in it that could run code in Python. Errors
 // as checkpoint::load().
-Value load_file(const std::string& path);
+Value load_file(const std::string& path, const checkpoint::LoadOptions& options);
 
 // The state_dict in what a file holds: the whole of it, its entry `model`, `state_dict` or
 // `model_state_dict`, or the only entry that is one; a whole pickled module stands for its state_dict. Error

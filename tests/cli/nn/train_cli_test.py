@@ -360,6 +360,8 @@ class Resume(Case):
             self.run_sconce("train", "--resume", path, "--save", other, "--steps", "12", "--force")
             self.assert_whole(other / "last.pt")
         self.assertEqual((run / "last.pt").read_bytes(), before)
+        result = self.run_sconce("train", "--resume", run / "last.pt", "--steps", "12")
+        self.assertRegex(result.stderr, r"\Asconce: warning: [^\n]+last.pt without --save[^\n]+\n\Z")
 
     def test_what_contradicts_is_refused(self):
         run = self.folder / "run"
@@ -524,6 +526,15 @@ class Weights(Case):
         self.assertIn("'module.' taken off", errors)
         self.assertIn('Missing key(s) in state_dict: "fc3.bias"', errors)
         self.assertNotIn("Unexpected", errors)
+
+    def test_limits(self):
+        run = self.folder / "run"
+        self.train("--steps", "1", "--save", run)
+        path = run / "last.pt"
+        for words in (("train", "--init", path, "--steps", "1"), ("train", "--resume", path), ("eval", "--weights", path)):
+            result = self.run_sconce(*words, "--data", self.cifar, "--limit", "pickle=10", status=2)
+            self.assertIn("; see --limit pickle\n", result.stderr)
+            self.run_sconce(*words, "--data", self.cifar, "--limit", "pickle=1M")
 
     def test_init_from_a_run(self):
         run = self.folder / "run"
