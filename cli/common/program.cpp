@@ -75,12 +75,12 @@ std::string one_line(const char* text) {
   return out;
 }
 
-// For a damaged file with something left to save.
-std::string salvage_hint(const Error& error) {
+// What to do about a damaged file: most were cut off on their way here.
+std::string damage_hint(const Error& error) {
   const bool is_damage = error.code() == ErrorCode::kTruncated || error.code() == ErrorCode::kCorrupt ||
                          error.code() == ErrorCode::kChecksum;
   if (!is_damage || error.path().empty() || error.where() == "salvage") return "";
-  return checkpoint::can_salvage(error.path()) ? "; try 'sconce salvage'" : "";
+  return checkpoint::can_salvage(error.path()) ? "; try 'sconce salvage'" : "; get the file anew";
 }
 
 // For a limit that the command's option raises.
@@ -99,7 +99,7 @@ int guarded(const CLI::App& app, const std::function<int()>& run) {
     return kFine;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kInterrupted && stop_requested()) return stop_status();
-    print_error(error.what() + salvage_hint(error) + limit_hint(error, app));
+    print_error(error.what() + damage_hint(error) + limit_hint(error, app));
   } catch (const std::bad_alloc&) {
     print_error("not enough memory");
   } catch (const std::exception& error) {
