@@ -165,6 +165,8 @@ class Attacks(unittest.TestCase):
                 self.assertEqual(len(lines), 1)
                 self.assertTrue(lines[0].startswith(f"sconce: {pathlib.Path(case['path']).parents[0]}"), lines[0][:200])
                 self.assertTrue(self.PLACE.search(lines[0]) or self.WHOLE.search(lines[0]), lines[0][:300])
+                if case["load"] in ("truncated", "corrupt", "checksum"):
+                    self.assertRegex(lines[0], r"; (try 'sconce salvage'|get the file anew)\Z")
 
     def test_a_refusal_prints_the_file_and_nothing_on_stdout(self):
         for name in ("zip_end_cut", "safetensors_overlap", "pickle_append_to_int", "other_html"):
