@@ -15,7 +15,7 @@ namespace sconce::checkpoint {
 // Only descriptions: takes the file at its word and touches no storage.
 class DescribingBackend : public TensorBackend {
  public:
-  std::uint64_t storage_size(const StorageInfo& storage) override { return storage.bytes; }
+  std::uint64_t storage_size(StorageInfo& storage) override { return storage.bytes; }
   Array make(const StoredTensor&, const StorageInfo&) override { return {}; }
 };
 
@@ -24,7 +24,7 @@ class SalvageBackend : public TensorBackend {
  public:
   explicit SalvageBackend(const LoadOptions& options) : options_(options) {}
 
-  std::uint64_t storage_size(const StorageInfo& storage) override { return storage.bytes; }
+  std::uint64_t storage_size(StorageInfo& storage) override { return storage.bytes; }
   Array make(const StoredTensor& tensor, const StorageInfo& storage) override;
 
   // Why a storage is lost; null when it is not.

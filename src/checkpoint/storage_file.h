@@ -22,6 +22,9 @@ struct StoragePlace {
 class StorageFile {
  public:
   virtual ~StorageFile() = default;
+  // Notes where a storage is, so that the others need not look for it by name; Error kNotFound when there is
+  // none of that key.
+  virtual void find(StorageInfo&) const {}
   // How many bytes it holds of a storage; Error kNotFound when it has none of that key.
   virtual std::uint64_t size_of(const StorageInfo& storage) const = 0;
   // Where they are. May read from the file.

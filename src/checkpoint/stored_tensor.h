@@ -18,6 +18,7 @@ struct StorageInfo {
   std::optional<DType> dtype;  // nullopt: untyped, the tensors say what the bytes are
   std::uint64_t bytes = 0;
   std::string location;  // "cpu", "cuda:0": a hint where PyTorch would put it
+  std::optional<std::uint32_t> place;  // where its file found it, as StorageFile::find() notes it
   bool is_in_file =
       true;         // false: an empty storage that a tensor of PyTorch 0.1 has without one in the file,
   Storage content;  // or elements that stand in the pickle itself: these
@@ -57,8 +58,9 @@ inline bool is_dense_tensor(const Value& value) {
 class TensorBackend {
  public:
   virtual ~TensorBackend() = default;
-  // How many bytes the file holds of a storage; Error kNotFound when it has none of that key.
-  virtual std::uint64_t storage_size(const StorageInfo& storage) = 0;
+  // How many bytes the file holds of a storage; Error kNotFound when it has none of that key. May note in it
+  // where it is.
+  virtual std::uint64_t storage_size(StorageInfo& storage) = 0;
   // The array of a tensor that lies within its storage; undefined when only descriptions are wanted.
   virtual Array make(const StoredTensor& tensor, const StorageInfo& storage) = 0;
 };

@@ -147,7 +147,7 @@ bool TorchArchive::is_storage(const zip::Entry& entry) const {
 }
 
 const zip::Entry& TorchArchive::storage_entry(std::string_view folder, std::string_view key) const {
-  const zip::Entry* entry = find(cat(folder, "/", key));
+  const zip::Entry* entry = reader_.find(cat(top_, folder, "/", key));
   if (entry == nullptr) {
     fail(ErrorCode::kNotFound, "torch", "the archive has no record '", escaped(top_), folder, "/",
          escaped(key), "', which a tensor needs");

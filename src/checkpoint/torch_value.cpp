@@ -55,7 +55,10 @@ class LoadBackend : public TensorBackend {
   LoadBackend(const StorageFile& file, std::shared_ptr<const StorageFile> kept, const LoadOptions& options)
       : file_(file), kept_(std::move(kept)), options_(options) {}
 
-  std::uint64_t storage_size(const StorageInfo& storage) override { return file_.size_of(storage); }
+  std::uint64_t storage_size(StorageInfo& storage) override {
+    file_.find(storage);
+    return file_.size_of(storage);
+  }
 
   Array make(const StoredTensor& tensor, const StorageInfo& storage) override {
     const std::size_t word = dtype_info(tensor.dtype).word;
@@ -127,7 +130,10 @@ class LoadBackend : public TensorBackend {
 class ListBackend : public TensorBackend {
  public:
   explicit ListBackend(const StorageFile& file) : file_(file) {}
-  std::uint64_t storage_size(const StorageInfo& storage) override { return file_.size_of(storage); }
+  std::uint64_t storage_size(StorageInfo& storage) override {
+    file_.find(storage);
+    return file_.size_of(storage);
+  }
   Array make(const StoredTensor&, const StorageInfo&) override { return {}; }
 
  private:

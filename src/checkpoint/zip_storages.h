@@ -16,6 +16,11 @@ class ZipStorages : public StorageFile {
   explicit ZipStorages(const TorchArchive& archive, std::string_view folder = "data")
       : archive_(archive), folder_(folder) {}
 
+  void find(StorageInfo& storage) const override {
+    const auto entries = archive_.reader().entries();
+    storage.place =
+        static_cast<std::uint32_t>(&archive_.storage_entry(folder_, storage.key) - entries.data());
+  }
   std::uint64_t size_of(const StorageInfo& storage) const override { return entry(storage).size; }
   StoragePlace place_of(const StorageInfo& storage) const override {
     const zip::Entry& found = entry(storage);
@@ -36,7 +41,8 @@ class ZipStorages : public StorageFile {
 
  private:
   const zip::Entry& entry(const StorageInfo& storage) const {
-    return archive_.storage_entry(folder_, storage.key);
+    return storage.place ? archive_.reader().entries()[*storage.place]
+                         : archive_.storage_entry(folder_, storage.key);
   }
 
   const TorchArchive& archive_;

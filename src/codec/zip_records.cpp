@@ -2,6 +2,7 @@
 #include "codec/zip_records.h"
 
 #include <algorithm>
+#include <array>
 
 #include "codec/inflate.h"
 #include "codec/zip_format.h"
@@ -244,10 +245,38 @@ Entry read_central(ByteReader in) {
   return entry;
 }
 
+namespace {
+
+// The header at `at`, of which most are read at once: names are short, and so is what aligns a payload.
+class LocalBytes {
+ public:
+  // What follows the header begins at `limit`.
+  LocalBytes(const ByteSource& source, std::uint64_t at, std::uint64_t limit) : source_(source), at_(at) {
+    const std::uint64_t there = std::min(limit, source.size());
+    near_size_ = static_cast<std::size_t>(std::min<std::uint64_t>(there > at ? there - at : 0, near_.size()));
+    if (near_size_ > 0) source.read_at(std::span(near_).first(near_size_), at);
+  }
+  // Its first n bytes; Error kTruncated.
+  std::span<const std::byte> first(std::size_t n) const {
+    if (n <= near_size_) return std::span(near_).first(n);
+    all_ = bytes_at(source_, at_, n);
+    return all_;
+  }
+
+ private:
+  const ByteSource& source_;
+  std::uint64_t at_;
+  std::array<std::byte, 256> near_;
+  std::size_t near_size_ = 0;
+  mutable std::vector<std::byte> all_;
+};
+
+}  // namespace
+
 LocalHeader read_local(const ByteSource& source, std::string_view record, std::uint64_t at,
                        std::uint64_t payload, std::uint64_t limit) {
-  const auto header = bytes_at(source, at, kLocalBytes);
-  ByteReader in(header, "zip", at);
+  const LocalBytes bytes(source, at, limit);
+  ByteReader in(bytes.first(kLocalBytes), "zip", at);
   require_at(in.little<std::uint32_t>() == kLocalSignature, at, ErrorCode::kCorrupt,
              "expected the header of the record '", escaped(record), "'");
   in.skip(2);  // version
@@ -263,10 +292,11 @@ LocalHeader read_local(const ByteSource& source, std::string_view record, std::u
   out.bytes = kLocalBytes + variable;
   require_at(limit >= at && out.bytes <= limit - at && payload <= limit - at - out.bytes, at,
              ErrorCode::kUnsafe, "the record '", escaped(record), "' overlaps what follows it");
-  const auto raw = bytes_at(source, at + kLocalBytes, variable);
-  out.name = as_chars(raw).substr(0, name_length);
-  const Zip64Fields wide = read_extra(std::span(raw).subspan(name_length), at + kLocalBytes + name_length,
-                                      out.size == kMax32, out.compressed_size == kMax32, false);
+  const auto name_and_extra = bytes.first(static_cast<std::size_t>(out.bytes)).subspan(kLocalBytes);
+  out.name = as_chars(name_and_extra.first(name_length));
+  const Zip64Fields wide =
+      read_extra(name_and_extra.subspan(name_length), at + kLocalBytes + name_length, out.size == kMax32,
+                 out.compressed_size == kMax32, false);
   out.size = wide.size.value_or(out.size);
   out.compressed_size = wide.compressed_size.value_or(out.compressed_size);
   return out;
