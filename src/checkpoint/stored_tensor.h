@@ -17,7 +17,7 @@ struct StorageInfo {
   std::string key;             // names the record data/<key>
   std::optional<DType> dtype;  // nullopt: untyped, the tensors say what the bytes are
   std::uint64_t bytes = 0;
-  std::string location;  // "cpu", "cuda:0": a hint where PyTorch would put it
+  std::string location;                // "cpu", "cuda:0": a hint where PyTorch would put it
   std::optional<std::uint32_t> place;  // where its file found it, as StorageFile::find() notes it
   bool is_in_file =
       true;         // false: an empty storage that a tensor of PyTorch 0.1 has without one in the file,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "checkpoint/numpy_value.h"
+#include "checkpoint/small_storages.h"
 #include "checkpoint/tensor_store.h"
 #include "checkpoint/torch_names.h"
 #include "checkpoint/value_reader.h"
@@ -79,7 +80,7 @@ class LoadBackend : public TensorBackend {
     for (Place& place : places_) {
       if (!place.is_waiting) continue;
       waiting.push_back(&place);
-      bytes += place.info.bytes;
+      bytes += place.info->bytes;
     }
     const auto count = static_cast<std::int64_t>(waiting.size());
     parallel_for(count, grain_for_bytes(count, bytes), [&](std::int64_t begin, std::int64_t end) {
@@ -90,7 +91,7 @@ class LoadBackend : public TensorBackend {
  private:
   struct Place {
     Storage storage;
-    StorageInfo info;
+    const StorageInfo* info = nullptr;  // the reader's
     bool is_made = false;
     bool is_waiting = false;  // for its bytes
     std::size_t word = 1;
@@ -101,7 +102,7 @@ class LoadBackend : public TensorBackend {
     Place& place = places_[index];
     if (place.is_made) return place;
     place.is_made = true;
-    place.info = info;
+    place.info = &info;
     place.word = word;
     auto mapped = info.is_in_file ? file_.map(info, word) : std::nullopt;
     if (info.is_in_file && !mapped && kept_) {
@@ -110,19 +111,20 @@ class LoadBackend : public TensorBackend {
       return place;
     }
     place.is_waiting = info.is_in_file && !mapped;
-    place.storage = mapped ? *std::move(mapped) : Storage::allocate(static_cast<std::size_t>(info.bytes));
+    place.storage = mapped ? *std::move(mapped) : memory_.allocate(static_cast<std::size_t>(info.bytes));
     return place;
   }
 
   void fill(Place& place) const {
     if (!place.is_waiting) return;
-    file_.read(place.info, {place.storage.mutable_data(), place.storage.size()}, place.word);
+    file_.read(*place.info, {place.storage.mutable_data(), place.storage.size()}, place.word);
     place.is_waiting = false;
   }
 
   const StorageFile& file_;
   std::shared_ptr<const StorageFile> kept_;
   const LoadOptions& options_;
+  SmallStorages memory_;
   std::deque<Place> places_;  // by the storage's index; a place stays where it is
 };
 
@@ -228,7 +230,8 @@ std::vector<std::pair<std::string, std::string>> foreign_objects(const Value& tr
 namespace {
 
 Value load_with(LoadBackend backend, const pickle::Graph& graph, const PersistentIds& ids) {
-  Value value = ValueReader(graph, backend, false, ids).read();
+  ValueReader reader(graph, backend, false, ids);  // what the backend fills is described there
+  Value value = reader.read();
   backend.fill_all();
   return value;
 }

@@ -110,19 +110,23 @@ Value ValueReader::now(Node node) {
   return values_[slots_[node.id()] - kReady];
 }
 
+// False when some others must be made first: these are then in missing_.
+bool ValueReader::make_now(Node node) {
+  missing_.clear();
+  auto value = make(node);
+  if (!value) return false;
+  slots_[node.id()] = static_cast<std::uint32_t>(values_.size()) + kReady;
+  values_.push_back(*std::move(value));
+  return true;
+}
+
 // Depth first with a stack of its own: nesting in a file must not become nesting of calls.
 void ValueReader::build(Node start) {
+  if (make_now(start)) return;  // as most can be: no stack for one
   std::vector<Node> stack{start};
   while (!stack.empty()) {
     const Node node = stack.back();
-    if (slots_[node.id()] >= kReady) {
-      stack.pop_back();
-      continue;
-    }
-    missing_.clear();
-    if (auto value = make(node)) {
-      slots_[node.id()] = static_cast<std::uint32_t>(values_.size()) + kReady;
-      values_.push_back(*std::move(value));
+    if (slots_[node.id()] >= kReady || make_now(node)) {
       stack.pop_back();
       continue;
     }

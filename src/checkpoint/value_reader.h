@@ -87,6 +87,7 @@ class ValueReader {
   Value make_list(pickle::Node node);
   Value make_dict(pickle::Node node);
   void build(pickle::Node start);
+  bool make_now(pickle::Node node);
 
   const pickle::Graph& graph_;
   TensorBackend& backend_;

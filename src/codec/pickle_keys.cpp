@@ -126,6 +126,12 @@ void Keys::classify(NodeId node) {
 }
 
 std::optional<std::uint32_t> Keys::class_of(NodeId node) {
+  const Kind kind = arena_.at(node).kind;
+  if (is_unhashable(kind)) return std::nullopt;
+  if (!is_nested(kind)) {  // as most are: no list of work for one
+    if (!known(node)) classify(node);
+    return known_class(node);
+  }
   std::vector<NodeId> work{node};
   while (!work.empty()) {
     const NodeId top = work.back();

@@ -41,14 +41,15 @@ class Machine {
   // ---- memo
 
   void put(std::uint64_t index) {
-    if (memo_.get(index) == Memo<Slot>::kNothing) {
+    const bool is_new = memo_.get(index) == Memo<Slot>::kNothing;
+    if (is_new) {
       if (memo_.count() >= limits_.memo_entries) {
         builder_.stop(ErrorCode::kLimit,
                       cat("the pickle has more than ", limits_.memo_entries, " memo entries"));
       }
       builder_.charge(Memo<Slot>::kEntryBytes);
     }
-    memo_.put(index, builder_.top());
+    memo_.put(index, builder_.top(), is_new);
     if (memo_.strays() > kMostStrays) [[unlikely]] {
       builder_.stop(ErrorCode::kLimit, cat("more than ", kMostStrays, " memo entries are out of order"));
     }

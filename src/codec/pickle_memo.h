@@ -16,11 +16,14 @@ class Memo {
   static constexpr Slot kNothing = static_cast<Slot>(-1);
   static constexpr std::uint64_t kEntryBytes = 48;
 
-  void put(std::uint64_t index, Slot value) {
+  // `is_new`: get() has nothing.
+  void put(std::uint64_t index, Slot value, bool is_new) {
     constexpr std::size_t kGap = 1024;
-    if (get(index) == kNothing) ++count_;
-    if (index < 2 * count_ + kGap) {
-      if (index >= dense_.size()) dense_.resize(index + 1, kNothing);
+    if (is_new) ++count_;
+    if (index == dense_.size()) {
+      dense_.push_back(value);
+    } else if (index < 2 * count_ + kGap) {
+      if (index > dense_.size()) dense_.resize(index + 1, kNothing);
       dense_[index] = value;
     } else {
       sparse_[index] = value;
@@ -29,6 +32,7 @@ class Memo {
   // kNothing where nothing was put.
   Slot get(std::uint64_t index) const {
     if (index < dense_.size() && dense_[index] != kNothing) return dense_[index];
+    if (sparse_.empty()) return kNothing;
     const auto at = sparse_.find(index);
     return at == sparse_.end() ? kNothing : at->second;
   }

@@ -35,12 +35,8 @@ class StackMachine {
   // Counts memory of the graph against the limit.
   void charge(std::uint64_t bytes) {
     memory_ += bytes;
-    if (memory_ > most_memory_) [[unlikely]] {
-      throw Error(ErrorCode::kLimit, "pickle",
-                  cat("the pickle needs more than ", most_memory_, " bytes of memory"))
-          .at_offset(op_offset_)
-          .with_limit(memory_name_);
-    }
+    if (memory_ > most_memory_) [[unlikely]]
+      stop_for_memory();
   }
   std::uint64_t memory() const { return memory_; }
 
@@ -109,6 +105,12 @@ class StackMachine {
   void drop_to(std::size_t mark) { stack_.resize(mark); }
 
  private:
+  [[noreturn, gnu::noinline]] void stop_for_memory() const {
+    throw Error(ErrorCode::kLimit, "pickle",
+                cat("the pickle needs more than ", most_memory_, " bytes of memory"))
+        .at_offset(op_offset_)
+        .with_limit(memory_name_);
+  }
   void grow_stack() {
     ++stack_peak_;
     charge(sizeof(std::uint32_t));

@@ -294,9 +294,8 @@ LocalHeader read_local(const ByteSource& source, std::string_view record, std::u
              ErrorCode::kUnsafe, "the record '", escaped(record), "' overlaps what follows it");
   const auto name_and_extra = bytes.first(static_cast<std::size_t>(out.bytes)).subspan(kLocalBytes);
   out.name = as_chars(name_and_extra.first(name_length));
-  const Zip64Fields wide =
-      read_extra(name_and_extra.subspan(name_length), at + kLocalBytes + name_length, out.size == kMax32,
-                 out.compressed_size == kMax32, false);
+  const Zip64Fields wide = read_extra(name_and_extra.subspan(name_length), at + kLocalBytes + name_length,
+                                      out.size == kMax32, out.compressed_size == kMax32, false);
   out.size = wide.size.value_or(out.size);
   out.compressed_size = wide.compressed_size.value_or(out.compressed_size);
   return out;

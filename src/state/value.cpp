@@ -17,26 +17,17 @@ namespace {
 
 constexpr std::size_t kIndexFrom = 16;  // entries from which a dict gets an index
 
-// Position of the key in the mapping, or npos.
-std::size_t position_of(const Mapping& mapping, const ValueNode& key) {
-  const std::string text = key_text(key);
-  if (mapping.entries.size() < kIndexFrom) {
-    for (std::size_t i = 0; i < mapping.entries.size(); ++i) {
-      if (key_text(*mapping.entries[i].first) == text) return i;
-    }
-    return std::string::npos;
+std::optional<std::size_t> position_of(const Mapping& mapping, const ValueNode& key) {
+  if (mapping.entries.size() >= kIndexFrom) return mapping.index.find(mapping.entries, key);
+  for (std::size_t i = 0; i < mapping.entries.size(); ++i) {
+    if (same_key(*mapping.entries[i].first, key)) return i;
   }
-  const auto found = mapping.index.find(text);
-  return found == mapping.index.end() ? std::string::npos : found->second;
+  return std::nullopt;
 }
 
 void append_entry(Mapping& mapping, ValueNode* key, ValueNode* value) {
   mapping.entries.emplace_back(key, value);
-  if (mapping.entries.size() < kIndexFrom) return;
-  const std::size_t first_new = mapping.index.empty() ? 0 : mapping.entries.size() - 1;
-  for (std::size_t i = first_new; i < mapping.entries.size(); ++i) {
-    mapping.index.emplace(key_text(*mapping.entries[i].first), i);
-  }
+  if (mapping.entries.size() >= kIndexFrom) mapping.index.extend(mapping.entries);
 }
 
 bool is_hashable(const ValueNode& key) {
@@ -57,10 +48,7 @@ bool is_hashable(const ValueNode& key) {
 
 void detail::rebuild_index(Mapping& mapping) {
   mapping.index.clear();
-  if (mapping.entries.size() < kIndexFrom) return;
-  for (std::size_t i = 0; i < mapping.entries.size(); ++i) {
-    mapping.index.emplace(key_text(*mapping.entries[i].first), i);
-  }
+  if (mapping.entries.size() >= kIndexFrom) mapping.index.extend(mapping.entries);
 }
 
 std::string_view value_kind_name(ValueKind kind) {
@@ -256,9 +244,9 @@ Value Value::at(std::string_view key) const {
 
 std::optional<Value> Value::find(const Value& key) const {
   const auto& mapping = std::get<Mapping>(expect(ValueKind::kDict).payload);
-  const std::size_t position = position_of(mapping, *key.node_);
-  if (position == std::string::npos) return std::nullopt;
-  return handle(mapping.entries[position].second);
+  const std::optional<std::size_t> position = position_of(mapping, *key.node_);
+  if (!position) return std::nullopt;
+  return handle(mapping.entries[*position].second);
 }
 
 std::vector<Value> Value::elements() const {
@@ -297,9 +285,8 @@ void Value::set_item(const Value& key, const Value& value) {
   require(is_hashable(*key.node_), ErrorCode::kDTypeMismatch, "value", "a ", value_kind_name(key.kind()),
           " cannot be a dict key");
   ValueNode* added = adopt(value);
-  const std::size_t position = position_of(mapping, *key.node_);
-  if (position != std::string::npos) {
-    mapping.entries[position].second = added;
+  if (const auto position = position_of(mapping, *key.node_)) {
+    mapping.entries[*position].second = added;
   } else {
     append_entry(mapping, adopt(key), added);
   }

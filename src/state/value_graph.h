@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "sconce/state/value.h"
+#include "state/key_index.h"
 
 namespace sconce::detail {
 
@@ -33,8 +33,7 @@ struct Sequence {
 struct Mapping {
   NodePairs entries;
   bool is_ordered = false;
-  // Key text (see key_text) -> position; built when a lookup meets more than a few entries.
-  std::unordered_map<std::string, std::size_t> index;
+  KeyIndex index;  // of more than a few entries
 };
 struct ObjectParts {
   ObjectKind kind = ObjectKind::kGlobal;

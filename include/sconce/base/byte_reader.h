@@ -89,8 +89,10 @@ class ByteReader {
  private:
   void need(std::uint64_t n) const {
     if (n > remaining()) [[unlikely]]
-      truncated(cat(n, " more bytes"));
+      fewer_than(n);
   }
+  // Apart, so that need() is small enough to stand in every caller.
+  [[noreturn, gnu::noinline]] void fewer_than(std::uint64_t n) const { truncated(cat(n, " more bytes")); }
   [[noreturn]] void truncated(std::string_view expected) const {
     throw Error(ErrorCode::kTruncated, where_,
                 cat("expected ", expected, ", but ", remaining(), " bytes are left"))
