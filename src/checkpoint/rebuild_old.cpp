@@ -63,7 +63,7 @@ Rebuilt old_sparse(ValueReader& reader, const Call& call) {
   leaf.indices = indices->as_array();
   leaf.values = values->as_array();
   leaf.size = Shape(dims_of(call.args[2]));
-  return reader.sparse(std::move(leaf), {{"indices", *indices}, {"values", *values}});
+  return reader.sparse(call.node, std::move(leaf), {{"indices", *indices}, {"values", *values}});
 }
 
 // Variable or Parameter: class(data[, requires_grad[, volatile]]), then (requires_grad, volatile, hooks) or,

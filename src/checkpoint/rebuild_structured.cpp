@@ -1,4 +1,5 @@
 // Tensors made of several arrays: quantized and sparse ones (formats.md B.4).
+#include <algorithm>
 #include <array>
 
 #include "checkpoint/rebuild.h"
@@ -11,13 +12,15 @@ using pickle::NodeList;
 
 namespace {
 
-// Per-channel parameters: a tensor, or in old files a list of numbers of type T.
+// Per-channel parameters: a tensor, or in old files a list of numbers of type T. `kind` stays open when
+// nobody wants to know of a tensor more than where it is.
 template <class T>
-const Value* channel_values(ValueReader& reader, Node node, Array& out) {
+const Value* channel_values(ValueReader& reader, Node node, Array& out, std::optional<TensorKind>& kind) {
   const Value* value = reader.get(node);
   if (!value) return nullptr;
   if (value->is_array()) {
     out = value->as_array();
+    kind = reader.kind_of(*value);
     return value;
   }
   std::vector<T> numbers;
@@ -29,20 +32,23 @@ const Value* channel_values(ValueReader& reader, Node node, Array& out) {
     }
   }
   out = Array::from(numbers, Shape{static_cast<std::int64_t>(numbers.size())});
+  kind = TensorKind{out.dtype(), out.shape()};
   return value;
 }
 
 // One scale and one zero point for each index of the axis.
-void check_channels(const Call& call, const Quantization& parameters, const Shape& shape) {
-  if (parameters.axis < 0 || parameters.axis >= static_cast<std::int64_t>(shape.size())) {
+void check_channels(const Call& call, const std::optional<TensorKind>& scales,
+                    const std::optional<TensorKind>& zero_points, std::int64_t axis, const Shape& shape) {
+  if (axis < 0 || axis >= static_cast<std::int64_t>(shape.size())) {
     call.args[4].unexpected("an axis of the tensor");
   }
-  const std::int64_t channels = shape[static_cast<std::size_t>(parameters.axis)];
-  for (const Array* array : {&parameters.scales, &parameters.zero_points}) {
-    if (array->defined() && (array->rank() != 1 || array->size(0) != channels)) {
+  const std::int64_t channels = shape[static_cast<std::size_t>(axis)];
+  for (const auto* known : {&scales, &zero_points}) {
+    if (*known && (*known)->shape != Shape{channels}) {
       call.args[4].unexpected(cat("parameters for ", channels, " channels"));
     }
   }
+  if (scales && !is_floating(scales->dtype)) call.args[4].unexpected("scales that are floating");
 }
 
 Rebuilt qtensor(ValueReader& reader, const Call& call) {
@@ -61,18 +67,22 @@ Rebuilt qtensor(ValueReader& reader, const Call& call) {
   }
   const Value* scales = nullptr;
   const Value* zero_points = nullptr;
+  std::optional<TensorKind> scales_kind;
+  std::optional<TensorKind> zeros_kind;
   if (params.size() == 3) {
     quantization.scale = params[1].as_double();
     quantization.zero_point = params[2].as_int();
   } else {
-    scales = channel_values<double>(reader, params[1], quantization.scales);
-    zero_points = channel_values<std::int64_t>(reader, params[2], quantization.zero_points);
+    scales = channel_values<double>(reader, params[1], quantization.scales, scales_kind);
+    zero_points = channel_values<std::int64_t>(reader, params[2], quantization.zero_points, zeros_kind);
     if (!scales || !zero_points) return std::nullopt;
     quantization.axis = params[3].as_int();
   }
   StoredTensor stored = stored_from(reader, call, {});
   if (!is_quantized(stored.dtype)) call.args[0].unexpected("a quantized storage");
-  if (scales) check_channels(call, quantization, stored.geometry.shape);
+  if (scales) {
+    check_channels(call, scales_kind, zeros_kind, quantization.axis, stored.geometry.shape);
+  }
   TensorLeaf leaf;
   leaf.requires_grad = call.args[5].as_bool();
   leaf.quantization = std::move(quantization);
@@ -89,9 +99,13 @@ std::string layout_of(Node node) {
   if (!node.is_call_of("torch.serialization", "_get_layout") || node.args().size() != 1) {
     node.unexpected("a layout");
   }
+  static constexpr std::array<std::string_view, 5> kLayouts = {
+      "torch.sparse_coo", "torch.sparse_csr", "torch.sparse_csc", "torch.sparse_bsr", "torch.sparse_bsc"};
   const std::string_view name = node.args()[0].as_string();
-  if (!name.starts_with("torch.sparse_")) node.args()[0].unexpected("a sparse layout");
-  return std::string(name.substr(6));
+  if (std::find(kLayouts.begin(), kLayouts.end(), name) == kLayouts.end()) {
+    node.args()[0].unexpected("a sparse layout");
+  }
+  return std::string(name.substr(std::string_view("torch.").size()));
 }
 
 Rebuilt sparse(ValueReader& reader, const Call& call) {
@@ -119,7 +133,7 @@ Rebuilt sparse(ValueReader& reader, const Call& call) {
   if (!is_coo) leaf.plain_indices = parts[1].second.as_array();
   leaf.size = Shape(dims_of(data[tensors]));
   if (is_coo && data.size() == 4 && !data[3].is_none()) leaf.is_coalesced = data[3].as_bool();
-  return reader.sparse(std::move(leaf), parts);
+  return reader.sparse(call.node, std::move(leaf), parts);
 }
 
 constexpr RebuildRow kStructuredRows[] = {

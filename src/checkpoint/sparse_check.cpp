@@ -48,16 +48,22 @@ std::string bad_index(const std::string& name, const std::string& place, std::in
 }
 
 // indices (sparse dims, nnz), values (nnz, dense dims...).
-std::string coo_fault(const SparseLeaf& leaf, const Shape& values) {
+std::string coo_misfit(const SparseLeaf& leaf, const TensorKind& indices, const Shape& values) {
+  if (indices.dtype != kInt64 || indices.shape.size() != 2) return "its indices are no matrix of int64";
+  const auto sparse_dims = static_cast<std::size_t>(indices.shape[0]);
+  if (!values.empty() && values[0] == indices.shape[1] &&
+      leaf.size.size() == sparse_dims + values.size() - 1 &&
+      std::equal(values.begin() + 1, values.end(), leaf.size.begin() + sparse_dims)) {
+    return {};
+  }
+  return cat("indices of shape ", indices.shape.str(), " and values of shape ", values.str(),
+             " do not make a tensor of shape ", leaf.size.str());
+}
+
+std::string coo_fault(const SparseLeaf& leaf) {
   const Array& indices = leaf.indices;
-  if (indices.dtype() != kInt64 || indices.rank() != 2) return "its indices are no matrix of int64";
   const auto sparse_dims = static_cast<std::size_t>(indices.size(0));
   const std::int64_t nnz = indices.size(1);
-  if (values.empty() || values[0] != nnz || leaf.size.size() != sparse_dims + values.size() - 1 ||
-      !std::equal(values.begin() + 1, values.end(), leaf.size.begin() + sparse_dims)) {
-    return cat("indices of shape ", indices.shape().str(), " and values of shape ", values.str(),
-               " do not make a tensor of shape ", leaf.size.str());
-  }
   for (std::size_t dim = 0; dim < sparse_dims; ++dim) {
     const IndexRow row(indices, static_cast<std::int64_t>(dim) * indices.strides()[0]);
     for (std::int64_t i = 0; i < nnz; ++i) {
@@ -78,24 +84,23 @@ struct Compressed {
   std::int64_t nnz = 0;
 };
 
-std::string compressed_shape_fault(const SparseLeaf& leaf, const Shape& values, Compressed& out) {
-  const Array& compressed = leaf.indices;
-  const Array& plain = leaf.plain_indices;
-  const bool is_integer = compressed.dtype() == kInt64 || compressed.dtype() == kInt32;
-  if (!is_integer || compressed.dtype() != plain.dtype()) return "its indices are not int64 or int32";
+std::string compressed_misfit(const SparseLeaf& leaf, const TensorKind& compressed, const TensorKind& plain,
+                              const Shape& values, Compressed& out) {
+  const bool is_integer = compressed.dtype == kInt64 || compressed.dtype == kInt32;
+  if (!is_integer || compressed.dtype != plain.dtype) return "its indices are not int64 or int32";
   std::string misfit =
-      cat("indices of shapes ", compressed.shape().str(), " and ", plain.shape().str(),
-          " and values of shape ", values.str(), " do not make a tensor of shape ", leaf.size.str());
-  if (compressed.rank() == 0 || plain.rank() != compressed.rank()) return misfit;
-  out.batch = compressed.rank() - 1;
+      cat("indices of shapes ", compressed.shape.str(), " and ", plain.shape.str(), " and values of shape ",
+          values.str(), " do not make a tensor of shape ", leaf.size.str());
+  if (compressed.shape.empty() || plain.shape.size() != compressed.shape.size()) return misfit;
+  out.batch = compressed.shape.size() - 1;
   const bool has_blocks = leaf.layout == "sparse_bsr" || leaf.layout == "sparse_bsc";
   const std::size_t first_dense = out.batch + (has_blocks ? 3 : 1);
   // Batch, nnz, the block and the dense dimensions; a size has two dimensions for nnz and the block.
   if (values.size() < first_dense || leaf.size.size() != out.batch + 2 + values.size() - first_dense)
     return misfit;
   const std::span batch(leaf.size.begin(), out.batch);
-  out.nnz = plain.size(-1);
-  if (!begins_with(compressed.shape(), batch) || !begins_with(plain.shape(), batch) ||
+  out.nnz = plain.shape.back();
+  if (!begins_with(compressed.shape, batch) || !begins_with(plain.shape, batch) ||
       !begins_with(values, batch) || values[out.batch] != out.nnz ||
       !std::equal(values.begin() + first_dense, values.end(), leaf.size.begin() + out.batch + 2)) {
     return misfit;
@@ -113,7 +118,8 @@ std::string compressed_shape_fault(const SparseLeaf& leaf, const Shape& values, 
   const bool by_rows = leaf.layout == "sparse_csr" || leaf.layout == "sparse_bsr";
   out.rows = by_rows ? height : width;
   out.columns = by_rows ? width : height;
-  return compressed.size(-1) - 1 == out.rows ? std::string() : misfit;  // sizes may be the largest there are
+  return compressed.shape.back() - 1 == out.rows ? std::string()
+                                                 : misfit;  // sizes may be the largest there are
 }
 
 // One index of the batch; `place` is "1, " and so on.
@@ -136,9 +142,7 @@ std::string row_fault(const Compressed& parts, const IndexRow& compressed, const
   return {};
 }
 
-std::string compressed_fault(const SparseLeaf& leaf, const Shape& values) {
-  Compressed parts;
-  if (std::string fault = compressed_shape_fault(leaf, values, parts); !fault.empty()) return fault;
+std::string compressed_fault(const SparseLeaf& leaf, const Compressed& parts) {
   if (std::any_of(leaf.size.begin(), leaf.size.begin() + parts.batch, [](auto n) { return n == 0; }))
     return {};
   Dims at(parts.batch);
@@ -160,18 +164,38 @@ std::string compressed_fault(const SparseLeaf& leaf, const Shape& values) {
   }
 }
 
-}  // namespace
-
-std::string sparse_fault(const SparseLeaf& leaf, const Shape& values) {
+// `out` is for compressed layouts.
+std::string misfit_of(const SparseLeaf& leaf, const std::vector<TensorKind>& parts, Compressed& out) {
+  const Shape& values = parts.back().shape;
   if (leaf.size.size() > kMaxRank) return cat("it has ", leaf.size.size(), " dimensions, at most ", kMaxRank);
   for (const Dims* dims : {static_cast<const Dims*>(&leaf.size), static_cast<const Dims*>(&values)}) {
     if (std::any_of(dims->begin(), dims->end(), [](std::int64_t size) { return size < 0; }))
       return "a size is negative";
   }
+  if (leaf.layout == "sparse_coo") return coo_misfit(leaf, parts[0], values);
+  return compressed_misfit(leaf, parts[0], parts[1], values, out);
+}
+
+TensorKind kind_of(const Array& array) { return {array.dtype(), array.shape()}; }
+
+}  // namespace
+
+std::string sparse_misfit(const SparseLeaf& leaf, const std::vector<TensorKind>& parts) {
+  Compressed ignored;
+  return misfit_of(leaf, parts, ignored);
+}
+
+std::string sparse_fault(const SparseLeaf& leaf, const Shape& values) {
+  const bool is_coo = leaf.layout == "sparse_coo";
+  std::vector<TensorKind> parts{kind_of(leaf.indices)};
+  if (!is_coo) parts.push_back(kind_of(leaf.plain_indices));
+  parts.push_back({kFloat32, values});  // the dtype of values does not matter
+  Compressed compressed;
+  if (std::string misfit = misfit_of(leaf, parts, compressed); !misfit.empty()) return misfit;
   refuse_expanded(leaf.indices);
-  if (leaf.layout == "sparse_coo") return coo_fault(leaf, values);
+  if (is_coo) return coo_fault(leaf);
   refuse_expanded(leaf.plain_indices);
-  return compressed_fault(leaf, values);
+  return compressed_fault(leaf, compressed);
 }
 
 std::string sparse_fault(const SparseLeaf& leaf) {

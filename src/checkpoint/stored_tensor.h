@@ -49,6 +49,12 @@ struct StoredPart {
   StoredTensor tensor;
 };
 
+// What is known of a tensor whether or not its elements are there.
+struct TensorKind {
+  DType dtype = kFloat32;
+  Shape shape;
+};
+
 // True for a dense tensor; a storage saved by itself is none.
 inline bool is_dense_tensor(const Value& value) {
   return value.is_array() && value.as_tensor().bare_storage == BareStorage::kNo;
@@ -63,6 +69,9 @@ class TensorBackend {
   virtual std::uint64_t storage_size(StorageInfo& storage) = 0;
   // The array of a tensor that lies within its storage; undefined when only descriptions are wanted.
   virtual Array make(const StoredTensor& tensor, const StorageInfo& storage) = 0;
+  // Whether a sparse tensor whose parts cannot belong together is an Error kCorrupt; whoever asks for no such
+  // thing finds out by sparse_fault().
+  virtual bool refuses_misfits() const { return false; }
 };
 
 // `array` itself, or a contiguous copy with its elements conjugated and negated as asked; Error kLimit when

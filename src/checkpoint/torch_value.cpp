@@ -60,6 +60,7 @@ class LoadBackend : public TensorBackend {
     file_.find(storage);
     return file_.size_of(storage);
   }
+  bool refuses_misfits() const override { return true; }
 
   Array make(const StoredTensor& tensor, const StorageInfo& storage) override {
     const std::size_t word = dtype_info(tensor.dtype).word;
@@ -137,6 +138,7 @@ class ListBackend : public TensorBackend {
     return file_.size_of(storage);
   }
   Array make(const StoredTensor&, const StorageInfo&) override { return {}; }
+  bool refuses_misfits() const override { return true; }
 
  private:
   const StorageFile& file_;

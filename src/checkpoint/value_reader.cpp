@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "checkpoint/read_limits.h"
+#include "checkpoint/sparse_check.h"
 #include "sconce/base/checked.h"
 
 namespace sconce::checkpoint {
@@ -344,7 +345,25 @@ Value ValueReader::tensor(const Array& content, TensorLeaf leaf) {
   return value;
 }
 
-Value ValueReader::sparse(SparseLeaf leaf, const std::vector<std::pair<std::string, Value>>& parts) {
+std::optional<TensorKind> ValueReader::kind_of(const Value& array) const {
+  const Array& made = array.as_array();
+  if (made.defined()) return TensorKind{made.dtype(), made.shape()};
+  const auto parts = parts_.find(array.id());
+  if (parts == parts_.end()) return std::nullopt;
+  const StoredTensor& stored = parts->second.front().tensor;
+  return TensorKind{stored.dtype, stored.geometry.shape};
+}
+
+Value ValueReader::sparse(const Node& at, SparseLeaf leaf,
+                          const std::vector<std::pair<std::string, Value>>& parts) {
+  if (backend_.refuses_misfits()) {
+    std::vector<TensorKind> kinds;
+    for (const auto& part : parts) {
+      if (const auto kind = kind_of(part.second)) kinds.push_back(*kind);
+    }
+    const std::string fault = kinds.size() == parts.size() ? sparse_misfit(leaf, kinds) : "";
+    if (!fault.empty()) refuse(ErrorCode::kCorrupt, at, cat("a sparse tensor contradicts itself: ", fault));
+  }
   Value value = arena_.sparse(std::move(leaf));
   for (const auto& [role, part] : parts) copy_parts(value, role, part);
   return value;

@@ -67,7 +67,11 @@ class ValueReader {
   // A value for the tensor; `leaf` has everything but the array. Over a view it becomes a tensor over the
   // whole storage.
   Value tensor(const pickle::Node& at, StoredTensor stored, TensorLeaf leaf);
-  Value sparse(SparseLeaf leaf, const std::vector<std::pair<std::string, Value>>& parts);
+  // Its parts by their roles. Error kCorrupt, at `at`, where the backend refuses those that do not fit.
+  Value sparse(const pickle::Node& at, SparseLeaf leaf,
+               const std::vector<std::pair<std::string, Value>>& parts);
+  // Of an array value; nullopt when there is no array and no descriptions are kept.
+  std::optional<TensorKind> kind_of(const Value& array) const;
   // Remembers that `value` also stands on the tensors of `source`, under `role`.
   void copy_parts(const Value& value, const std::string& role, const Value& source);
 

@@ -326,6 +326,19 @@ tensor_case("more_strides_than_sizes", tensor(strides=(3, 1, 1)), "corrupt")
 tensor_case("too_many_dimensions", tensor(sizes=(1,) * 65, strides=(1,) * 65), "limit")
 tensor_case("a_million_dimensions", tensor(sizes=(1,) * MEBIBYTE, strides=(1,) * MEBIBYTE), "limit")
 tensor_case("expanded_to_2_40", tensor(sizes=(2**20, 2**20), strides=(0, 0)), "ok")
+INDICES = tensor(pid(key="1", kind="LongStorage"))
+for label, indices, values, size in (("size_negative", INDICES, (3,), (-3, 3)), ("indices_are_floats", tensor(), (3,), (3, 3)),
+                                     ("fewer_values", INDICES, (2,), (3, 3)), ("more_dimensions", INDICES, (3,), (3, 3, 3, 3))):
+    parts = tuple_of(indices, tensor(sizes=values, strides=(1,)), ints(*size))
+    tensor_case("sparse_" + label, call("torch._utils", "_rebuild_sparse_tensor",
+                                        call("torch.serialization", "_get_layout", text("torch.sparse_coo")), parts),
+                "corrupt", storages={"0": NUMBERS, "1": bytes(48)})
+CHANNELS = (tensor(pid(key=key, numel=2, kind=kind), sizes=(2,), strides=(1,)) for key, kind in
+            (("1", "DoubleStorage"), ("2", "LongStorage")))
+tensor_case("quantized_fewer_scales",
+            call("torch._utils", "_rebuild_qtensor", pid(numel=24, kind="QInt8Storage"), integer(0), ints(3), ints(1),
+                 tuple_of(name("torch", "per_channel_affine"), *CHANNELS, integer(0)), NEWFALSE, ORDERED),
+            "corrupt", storages={"0": NUMBERS, "1": bytes(16), "2": bytes(16)})
 tensor_case("grad_is_an_int", tensor(grad=integer(1)), "corrupt")
 tensor_case("too_few_arguments", call("torch._utils", "_rebuild_tensor_v2", pid()), "corrupt")
 tensor_case("no_arguments", call("torch._utils", "_rebuild_tensor_v2"), "corrupt")

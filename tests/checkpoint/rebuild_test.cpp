@@ -8,6 +8,7 @@
 #include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/objects.h"
+#include "sconce/checkpoint/salvage.h"
 #include "sconce/checkpoint/save.h"
 
 namespace sconce::checkpoint {
@@ -83,26 +84,92 @@ TEST(Rebuild, FunctionsThatAreNoTensorsStayInert) {
                ErrorCode::kCorrupt);  // its arguments are missing
 }
 
-TEST(Rebuild, SparseParameters) {
-  const Write sparse = [](pickle::Writer& out) {
+// Beside data/0, six numbers of eight zero bytes as data/1.
+Bytes file_with_zeros(const Write& body) {
+  Records records = records_of(pickle_of(body));
+  records.insert(records.end() - 1, {"t/data/1", std::string(48, '\0')});
+  return zip_of(records);
+}
+
+// The defaults are a matrix of 3 x 3.
+struct Sparse {
+  const char* layout = "torch.sparse_coo";
+  const char* indices = "LongStorage";
+  std::vector<std::vector<std::int64_t>> index_sizes = {{2, 3}};
+  std::vector<std::int64_t> values = {3};
+  std::vector<std::int64_t> size = {3, 3};
+
+  void write(pickle::Writer& out) const {
+    const auto put = [&out](Pid pid, const std::vector<std::int64_t>& sizes) {
+      Tensor{.pid = std::move(pid), .sizes = sizes, .strides = std::vector<std::int64_t>(sizes.size(), 1)}
+          .write(out);
+    };
     out.global("torch._utils", "_rebuild_sparse_tensor");
     out.global("torch.serialization", "_get_layout");
-    out.text("torch.sparse_coo");
+    out.text(layout);
     out.tuple(1);
     out.reduce();
     out.mark();
-    put_tensor(out);
-    put_tensor(out);
-    integers({3, 3})(out);
+    for (const auto& sizes : index_sizes) put({.type = indices, .key = "1"}, sizes);
+    put({}, values);
+    integers(size)(out);
     out.tuple(7);
     out.tuple(2);
     out.reduce();
-  };
-  const Bytes bytes = file_with("torch._utils", "_rebuild_parameter", {sparse, boolean(true), put_none});
+  }
+  Bytes file() const {
+    return file_with_zeros([this](pickle::Writer& out) {
+      out.empty_dict();
+      out.text("s");
+      write(out);
+      out.setitem();
+      out.text("w");
+      put_tensor(out);
+      out.setitem();
+    });
+  }
+};
+
+TEST(Rebuild, SparseParameters) {
+  const Bytes bytes = file_with_zeros([](pickle::Writer& out) {
+    out.global("torch._utils", "_rebuild_parameter");
+    out.mark();
+    Sparse{}.write(out);
+    out.boolean(true);
+    out.none();
+    out.tuple(7);
+    out.reduce();
+  });
   const Value value = load(bytes);
   ASSERT_TRUE(value.is_sparse());
   EXPECT_TRUE(value.as_sparse().is_parameter && value.as_sparse().requires_grad);
   EXPECT_EQ(describe(bytes).tensors.size(), 2u);
+}
+
+// What shows in the description alone is refused without a look at an index, too. Salvage loses that tensor.
+TEST(Rebuild, SparseTensorsWhosePartsDoNotFit) {
+  const Sparse csr{"torch.sparse_csr", "LongStorage", {{4}, {3}}};
+  EXPECT_EQ(describe(Sparse{}.file()).tensors.size(), 3u);
+  EXPECT_EQ(describe(csr.file()).tensors.size(), 4u);
+  const auto refused = [](Sparse sparse, const auto& change) {
+    change(sparse);
+    EXPECT_ERROR(load(sparse.file()), ErrorCode::kCorrupt);
+    EXPECT_ERROR(describe(sparse.file()), ErrorCode::kCorrupt);
+  };
+  refused({}, [](Sparse& its) { its.size = {-3, 3}; });
+  refused({}, [](Sparse& its) { its.size = {3, 3, 3}; });
+  refused({}, [](Sparse& its) { its.values = {2}; });
+  refused({}, [](Sparse& its) { its.index_sizes = {{6}}; });
+  refused({}, [](Sparse& its) { its.indices = "DoubleStorage"; });
+  refused({}, [](Sparse& its) { its.layout = "torch.sparse_other"; });
+  refused(csr, [](Sparse& its) { its.size = {2, 3}; });
+  refused(csr, [](Sparse& its) { its.size = {3}; });
+  refused(csr, [](Sparse& its) { its.values = {2}; });
+  refused(csr, [](Sparse& its) { its.indices = "DoubleStorage"; });
+  const Salvage found = salvage(Sparse{.values = {2}}.file());
+  ASSERT_EQ(found.lost.size(), 1u);
+  EXPECT_EQ(found.lost[0].name, "s");
+  EXPECT_TRUE(found.value.contains("w"));
 }
 
 struct Quantized {
@@ -152,6 +219,38 @@ TEST(Rebuild, QuantizedPerChannel) {
   EXPECT_ERROR(Quantized{.axis = -1}.load_it(), ErrorCode::kCorrupt);
   EXPECT_ERROR(Quantized{.axis = 1}.load_it(), ErrorCode::kCorrupt);  // three channels
   EXPECT_ERROR((Quantized{.scales = {0.5}}.load_it()), ErrorCode::kCorrupt);
+}
+
+// Three channels whose scales and zero points are tensors.
+Bytes with_channels(const char* scales, std::int64_t count) {
+  return file_with_zeros([=](pickle::Writer& out) {
+    out.global("torch._utils", "_rebuild_qtensor");
+    out.mark();
+    Pid{.type = "QInt8Storage", .numel = 24}.write(out);
+    out.integer(0);
+    integers({3})(out);
+    integers({1})(out);
+    out.mark();
+    out.global("torch", "per_channel_affine");
+    for (int i = 0; i < 2; ++i) {
+      Tensor{.pid = {.type = scales, .key = "1"}, .sizes = {count}, .strides = {1}}.write(out);
+    }
+    out.integer(0);
+    out.tuple(4);
+    out.boolean(false);
+    out.none();
+    out.tuple(7);
+    out.reduce();
+  });
+}
+
+TEST(Rebuild, ChannelsAreCountedWithoutTheirNumbers) {
+  EXPECT_EQ(describe(with_channels("DoubleStorage", 3)).tensors.size(), 3u);
+  EXPECT_TRUE(load(with_channels("DoubleStorage", 3)).is_array());
+  for (const Bytes& bytes : {with_channels("DoubleStorage", 2), with_channels("LongStorage", 3)}) {
+    EXPECT_ERROR(describe(bytes), ErrorCode::kCorrupt);
+    EXPECT_ERROR(load(bytes), ErrorCode::kCorrupt);
+  }
 }
 
 // A tensor whose values share the 24 bytes of data/0.
