@@ -75,13 +75,21 @@ bool is_onnx(std::string_view head) {
   return head.size() > 2 && head[0] == '\x08' && head[1] >= 3 && head[1] < 32 &&
          kNextFields.find(head[2]) != std::string_view::npos;
 }
-bool is_html(std::string_view head) {
-  std::string lower(head.substr(0, 64));
-  std::transform(lower.begin(), lower.end(), lower.begin(),
+// The first letters of a text, small ones, behind the mark of UTF-8 and spaces.
+std::string first_letters(std::string_view head) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF"sv;
+  if (head.starts_with(kMark)) head.remove_prefix(kMark.size());
+  head.remove_prefix(std::min(head.find_first_not_of(" \r\n\t"), head.size()));
+  std::string out(head.substr(0, 16));
+  std::transform(out.begin(), out.end(), out.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  const std::size_t begin = std::min(lower.find_first_not_of(" \r\n\t"), lower.size());
-  const std::string_view rest = std::string_view(lower).substr(begin);
-  return rest.starts_with("<!doctype html") || rest.starts_with("<html");
+  return out;
+}
+bool is_xml(std::string_view head) { return first_letters(head).starts_with("<?xml"); }
+bool is_html(std::string_view head) {
+  const std::string letters = first_letters(head);
+  if (letters.starts_with("<!doctype html") || letters.starts_with("<html")) return true;
+  return is_xml(head) && head.find("<html") != std::string_view::npos;  // XHTML
 }
 bool is_text(std::string_view head) {
   return std::all_of(head.begin(), head.end(), [](char c) {
@@ -147,6 +155,10 @@ constexpr SniffRow kSniffRows[] = {
      "a Git LFS pointer, not the file itself; run 'git lfs pull'",
      {}},
     {""sv, is_html, "an HTML page: the download gave a web page instead of the file", {}},
+    {""sv,
+     is_xml,
+     "an XML document: the download gave an error message (of S3, say) instead of the file?",
+     {}},
     {""sv, is_old_pickle, "", kPlainPickle},
     {""sv, is_zeros, "zero bytes at its beginning: an incomplete download or copy?", {}},
     {""sv,

@@ -226,7 +226,8 @@ index_case("shard_cut", "truncated", {"w": "a.safetensors"}, files={"a.safetenso
 # ---- files of other kinds
 
 for label, content in (("empty", b""), ("one_byte", b"P"), ("zeros", bytes(4096)), ("text", b"hello, world\n" * 99),
-                       ("html", b"<!DOCTYPE html>\n<html>404</html>"), ("gzip", b"\x1f\x8b\x08" + bytes(99)),
+                       ("html", b"<!DOCTYPE html>\n<html>404</html>"),
+                       ("html_behind_a_mark", b"\xef\xbb\xbf<!DOCTYPE html>"), ("xml", b"<?xml version='1.0'?><Error/>"), ("gzip", b"\x1f\x8b\x08" + bytes(99)),
                        ("7z", b"7z\xbc\xaf\x27\x1c" + bytes(99)), ("hdf5", b"\x89HDF\r\n\x1a\n" + bytes(99)),
                        ("gguf", b"GGUF\3\0\0\0" + bytes(99)),
                        ("onnx", b"\x08\x08\x12\x07pytorch" + bytes(99)), ("lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
