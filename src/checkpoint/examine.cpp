@@ -7,6 +7,7 @@
 
 #include "checkpoint/examiners.h"
 #include "checkpoint/listing_join.h"
+#include "checkpoint/no_checkpoint.h"
 #include "checkpoint/read_limits.h"
 #include "checkpoint/sniff.h"
 #include "checkpoint/sparse_check.h"
@@ -165,8 +166,11 @@ void list(const Input& input, LoadOptions options, const std::optional<Error>& u
     }
   } catch (const Error& error) {
     if (is_trouble(error)) throw;
+    // In what is no checkpoint, what stands out all the same is reported. A set is one whatever its parts
+    // are.
+    const bool is_none = unknown || dynamic_cast<const NoCheckpoint*>(&error) != nullptr;
     const bool is_suspect = !out.problems.empty() || has_unknown_global(out) || is_set(out.format);
-    if (error.code() == ErrorCode::kUnsupported && !is_suspect) throw;
+    if (is_none && !is_suspect) throw;
     const bool names_part = !error.path().empty() && error.path() != input.source.path;
     Problem problem =
         problem_of(error, names_part ? std::filesystem::path(error.path()).filename().string() : "");

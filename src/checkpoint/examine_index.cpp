@@ -7,6 +7,7 @@
 #include "checkpoint/folder_file.h"
 #include "checkpoint/index_file.h"
 #include "checkpoint/listing_join.h"
+#include "checkpoint/no_checkpoint.h"
 #include "sconce/base/checked.h"
 
 namespace sconce::checkpoint {
@@ -46,8 +47,10 @@ void examine_index(const Source& source, const LoadOptions& options, Examination
   Index index;
   try {
     index = read_index(source, options);
+  } catch (const NoCheckpoint&) {
+    throw;
   } catch (const Error& error) {
-    if (is_trouble(error) || error.code() == ErrorCode::kUnsupported) throw;  // it may be no index at all
+    if (is_trouble(error)) throw;
     out.problems.push_back(problem_of(error));
     return;
   }

@@ -20,8 +20,8 @@ struct Index {
   std::vector<std::string> shards;                           // file names, in order of first use
 };
 
-// Errors: kUnsupported (another JSON file, or one in memory), kUnsafe (names that are not plain file names),
-// kLimit, those of JSON.
+// Errors: NoCheckpoint (another JSON file), kUnsupported (one in memory), kUnsafe (names that are not plain
+// file names), kLimit, those of JSON.
 Index read_index(const Source& source, const LoadOptions& options);
 
 // A file of the set, in `folder`. Errors: those of file_in_folder() and open_input(); kUnsafe when it is an

@@ -5,6 +5,7 @@
 #include "checkpoint/folder_file.h"
 #include "checkpoint/index_file.h"
 #include "checkpoint/listing_join.h"
+#include "checkpoint/no_checkpoint.h"
 #include "checkpoint/readers.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/checked.h"
@@ -37,8 +38,7 @@ class Text {
       read_map(cursor, on_tensor);
     });
     cursor.finish();
-    require(has_map, ErrorCode::kUnsupported, "index",
-            "a JSON file without a 'weight_map', not the index of a checkpoint");
+    require_checkpoint(has_map, "index", "a JSON file without a 'weight_map', not the index of a checkpoint");
     keys.check(text_);
   }
 

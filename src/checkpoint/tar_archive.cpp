@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "checkpoint/file_pickle.h"
+#include "checkpoint/no_checkpoint.h"
 #include "checkpoint/read_limits.h"
 #include "checkpoint/rebuild.h"
 #include "sconce/base/byte_reader.h"
@@ -40,6 +41,10 @@ NodeList tuple_of(const Graph& graph, std::size_t least, std::size_t most, std::
 TarArchive::TarArchive(Source source, const LoadOptions& options)
     : source_(std::move(source)), options_(options) {
   const auto members = tar::list(*source_.bytes);
+  const bool is_torch = std::any_of(members.begin(), members.end(), [](const tar::Member& member) {
+    return member.name == kStorages || member.name == kTensors || member.name == kPickle;
+  });
+  require_checkpoint(is_torch, "torch", "a tar archive that PyTorch 0.1 did not write");
   // Tensors need the storages, the pickle needs both.
   read_storages(member(members, kStorages));
   read_tensors(member(members, kTensors));
@@ -53,8 +58,8 @@ TarArchive::TarArchive(Source source, const LoadOptions& options)
 TarArchive::Cursor TarArchive::member(const std::vector<tar::Member>& members, std::string_view name) const {
   const auto found = std::find_if(members.begin(), members.end(),
                                   [&](const tar::Member& each) { return each.name == name; });
-  require(found != members.end(), ErrorCode::kUnsupported, "torch",
-          "a tar archive that PyTorch 0.1 did not write: it has no member '", name, "'");
+  require(found != members.end(), ErrorCode::kCorrupt, "torch",
+          "an archive of PyTorch 0.1 that is damaged: it has no member '", name, "'");
   return {name, found->offset, found->offset + found->size};
 }
 

@@ -22,7 +22,7 @@ namespace sconce::checkpoint {
 class TarArchive : public StorageFile, public PersistentIds {
  public:
   // Reads the descriptions of storages and tensors, and the pickle. Errors: those of tar::list and
-  // read_pickle; kUnsupported (another tar archive), kCorrupt, kTruncated, kNotFound, kOverflow, kLimit.
+  // read_pickle; NoCheckpoint (another tar archive), kCorrupt, kTruncated, kNotFound, kOverflow, kLimit.
   TarArchive(Source source, const LoadOptions& options);
 
   // The object that was saved.

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "checkpoint/file_pickle.h"
+#include "checkpoint/no_checkpoint.h"
 #include "checkpoint/read_limits.h"
 #include "sconce/base/byte_reader.h"
 
@@ -13,6 +14,9 @@ namespace {
 
 constexpr std::uint64_t kSmallRecord = 64;
 constexpr int kNewestVersion = 10;
+
+// Records that tell an archive of torch.save without its pickle from any other zip.
+constexpr std::string_view kOwnRecords[] = {"version", ".data/version", "byteorder", "data/0"};
 
 // Records that tell other archives apart.
 struct Stranger {
@@ -68,23 +72,33 @@ std::string TorchArchive::read_small(const zip::Entry& entry) const {
 
 void TorchArchive::read_top_folder() {
   const auto entries = reader_.entries();
-  require(!entries.empty(), ErrorCode::kUnsupported, "torch", "the zip archive is empty");
+  require_checkpoint(!entries.empty(), "torch", "the zip archive is empty");
   const std::string_view first = entries.front().name;
   const std::size_t slash = first.find('/');
-  require(slash != std::string_view::npos, ErrorCode::kUnsupported, "torch",
-          "a zip archive that torch.save did not write: it begins with the record '", escaped(first), "'");
+  require_checkpoint(slash != std::string_view::npos, "torch",
+                     "a zip archive that torch.save did not write: it begins with the record '",
+                     escaped(first), "'");
   top_ = first.substr(0, slash + 1);
   for (const Stranger& stranger : kStrangers) {
-    require(find(stranger.record) == nullptr, ErrorCode::kUnsupported, "torch", "this is ", stranger.what);
+    require_checkpoint(find(stranger.record) == nullptr, "torch", "this is ", stranger.what);
   }
-  require(find("data.pkl") != nullptr, ErrorCode::kUnsupported, "torch",
-          "a zip archive that torch.save did not write: it has no record '", escaped(top_), "data.pkl'");
+  if (find("data.pkl") == nullptr) refuse_without_pickle();
   for (const zip::Entry& entry : entries) {
     if (!entry.name.starts_with(top_)) {
       fail(ErrorCode::kCorrupt, "torch", "record '", escaped(entry.name), "' lies outside the folder '",
            escaped(top_), "'");
     }
   }
+}
+
+void TorchArchive::refuse_without_pickle() const {
+  const std::string lacks = cat("it has no record '", escaped(top_), "data.pkl'");
+  require(find("constants.pkl") == nullptr, ErrorCode::kCorrupt, "torch",
+          "a TorchScript archive that is damaged: ", lacks);
+  const bool is_torch = std::any_of(std::begin(kOwnRecords), std::end(kOwnRecords),
+                                    [this](std::string_view record) { return find(record) != nullptr; });
+  require_checkpoint(is_torch, "torch", "a zip archive that torch.save did not write: ", lacks);
+  fail(ErrorCode::kCorrupt, "torch", "an archive of torch.save that is damaged: ", lacks);
 }
 
 void TorchArchive::check_version() const {

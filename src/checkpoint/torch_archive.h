@@ -16,8 +16,8 @@ namespace sconce::checkpoint {
 
 class TorchArchive {
  public:
-  // Checks the container: one top folder, data.pkl, version, byteorder. Errors: kUnsupported names other zip
-  // archives (old TorchScript, torch.package, npz, ...); kCorrupt; those of zip::Reader.
+  // Checks the container: one top folder, data.pkl, version, byteorder. Errors: NoCheckpoint names other zip
+  // archives (old TorchScript, torch.package, ...); kUnsupported, kCorrupt; those of zip::Reader.
   TorchArchive(Source source, const LoadOptions& options);
 
   // True for what torch.jit.save wrote: there are constants.pkl and code, too.
@@ -62,6 +62,8 @@ class TorchArchive {
   zip::Check check() const { return options_.check_crc ? zip::Check::kCrc : zip::Check::kNone; }
   void read_top_folder();
   void check_script();
+  // What an archive without data.pkl is: a damaged one, or none of torch.save.
+  [[noreturn]] void refuse_without_pickle() const;
   void check_version() const;
   void read_byte_order();
 

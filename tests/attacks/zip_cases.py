@@ -147,7 +147,9 @@ for label, value in (("0", b"0\n"), ("11", b"11\n"), ("text", b"three"), ("empty
 case("zip_version_of_a_megabyte", "torch-zip", torch_zip(version={"data": b"3" * MEBIBYTE}), "corrupt")
 for label, value in (("newline", b"little\n"), ("other", b"middle"), ("empty", b"")):
     case(f"zip_byteorder_{label}", "torch-zip", torch_zip(byteorder={"data": value}), "unsupported")
-case("zip_without_pickle", "torch-zip", torch_zip(skip=["data.pkl"]), "unsupported")
+case("zip_without_pickle", "torch-zip", torch_zip(skip=["data.pkl"]), "corrupt")
+case("zip_script_without_pickle", "torch-zip",
+     torch_zip(skip=["data.pkl"], extra=[("t/constants.pkl", pickled(EMPTY_TUPLE), {})]), "corrupt")
 case("zip_old_torchscript", "torch-zip", torch_zip(skip=["data.pkl"], extra=[("t/model.json", b"{}", {})]), "unsupported")
 case("zip_torch_package", "torch-zip",
      torch_zip(skip=["data.pkl"], extra=[("t/.data/extern_modules", b"os", {})]), "unsupported")

@@ -9,6 +9,7 @@ import pickle
 import pty
 import struct
 import subprocess
+import tarfile
 import unittest
 import zipfile
 import zlib
@@ -136,6 +137,31 @@ class VerifyTest(CommandTest):
         with zipfile.ZipFile(other, "w") as zipped:
             zipped.writestr("word/document.xml", "<xml/>")
         self.assertEqual(sconce("verify", self.path("a.docx", other.getvalue())).returncode, 2)
+
+    def test_a_checkpoint_with_a_fault_is_reported(self):
+        """Whether something unsafe stands beside the fault does not decide whether there is a report."""
+        tensor = GOOD[len(b"\x80\x02}X\x01\x00\x00\x00w"):-2]
+        metadata = b"\x80\x02" + tensor[:-len(b"tR")] + b"}X\x06\x00\x00\x00hiddenK\x01stR."
+        stream = legacy(GOOD).replace(pickle.dumps(1001, 2), pickle.dumps(1002, 2))
+        header = json.dumps({"w": {"dtype": "F31", "shape": [6], "data_offsets": [0, 24]}}).encode()
+        tar = io.BytesIO()
+        with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as members:
+            members.addfile(tarfile.TarInfo("pickle"))
+        for name, content, words in (
+                ("byteorder", archive(GOOD, byteorder=b"middle"), "unknown byte order 'middle'"),
+                ("version", archive(GOOD, version=b"11"), "the archive version '11'"),
+                ("no version", archive(GOOD).replace(b"net/version", b"net/virsion"), "no record 'version'"),
+                ("no pickle", archive(GOOD).replace(b"net/data.pkl", b"net/data.pkk"), "no record 'net/data.pkl'"),
+                ("script", archive(GOOD, **{"constants.pkl": GOOD}).replace(b"net/data.pkl", b"net/data.pkk"), "TorchScript"),
+                ("metadata", archive(metadata), "unknown tensor metadata 'hidden'"),
+                ("stream", stream, "protocol version 1002"),
+                ("safetensors", struct.pack("<Q", len(header)) + header + bytes(24), "dtype 'F31'"),
+                ("tar", tar.getvalue(), "no member 'storages'")):
+            with self.subTest(name):
+                report = self.report(content, 1)
+                self.assertTrue(report["safe"])
+                self.assertEqual(report["structure"], "damaged")
+                self.assertIn(words, report["problems"][0]["text"])
 
     # ---- hostile pickles
 
