@@ -161,13 +161,17 @@ class ZipExamination {
     if (slash != std::string_view::npos) top_ = first.substr(0, slash + 1);
   }
 
-  // The bytes of a record's pickle, and the pickle.
-  WindowedPickle parse(const Entry& entry) const {
+  LoadOptions options_for(const Entry& entry) const {
     LoadOptions options = options_;
     if (entry.method == zip::Method::kDeflated) {
       options.pickle = pickle_limits(options_, entry.size, entry.compressed_size);
     }
-    return parse_in_window(*reader_.open(entry), 0, entry.size, options, 0);
+    return options;
+  }
+
+  // The bytes of a record's pickle, and the pickle.
+  WindowedPickle parse(const Entry& entry) const {
+    return parse_in_window(*reader_.open(entry), 0, entry.size, options_for(entry), 0);
   }
 
   void read_pickles() {
@@ -175,6 +179,7 @@ class ZipExamination {
     if (main != nullptr) read_main(*main);
     for (std::size_t i = 0; i < entries().size(); ++i) {
       const Entry& entry = entries()[i];
+      if (out_.format == Format::kNpz) read_array(entry);
       const bool is_named = entry.name.ends_with(".pkl");
       if (&entry == main || (!is_named && !looks_like_pickle(heads_[i]))) continue;
       try {
@@ -184,6 +189,14 @@ class ZipExamination {
       } catch (const Error& error) {
         if (is_named) out_.problems.push_back(problem_of(error, entry.name));
       }
+    }
+  }
+
+  void read_array(const Entry& entry) {
+    try {
+      add_object_pickle(*reader_.open(entry), entry.name, options_for(entry), out_);
+    } catch (const Error& error) {
+      if (is_trouble(error)) throw;  // of what cannot be read check_records() has said so
     }
   }
 

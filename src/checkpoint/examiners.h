@@ -17,6 +17,8 @@ struct Input;
 void examine_zip(const Source& source, const LoadOptions& options, Examination& out);
 // torch.save of PyTorch 1.5 and before, and plain pickles: pickles one after the other.
 void examine_stream(const Source& source, const LoadOptions& options, Examination& out);
+// One array of numpy.
+void examine_npy(const Source& source, const LoadOptions& options, Examination& out);
 // torch.save of PyTorch 0.1.
 void examine_tar(const Source& source, const LoadOptions& options, Examination& out);
 
@@ -36,6 +38,10 @@ void add_part(Examination part, const std::string& name, Examination& out);
 // Adds what look() finds, or that it cannot be read: then it is a damaged record. Errors: kIo,
 // kPermission, kInterrupted.
 void examine_part(const std::string& name, const std::function<Examination()>& look, Examination& out);
+
+// Adds the pickle that an array of numpy with Python objects consists of, if `array` is one.
+void add_object_pickle(const ByteSource& array, const std::string& record, const LoadOptions& options,
+                       Examination& out);
 
 Problem problem_of(const Error& error, const std::string& record = {});
 

@@ -138,7 +138,7 @@ constexpr SniffRow kSniffRows[] = {
      {}},
     {""sv, is_pickle, "", kPlainPickle},
     {"\x89HDF"sv, nullptr, "an HDF5 file (Keras?), not a PyTorch checkpoint", {}},
-    {"\x93NUMPY"sv, nullptr, "", {Format::kNpz, load_npy, list_npy}},
+    {"\x93NUMPY"sv, nullptr, "", {Format::kNpz, load_npy, list_npy, nullptr, nullptr, examine_npy}},
     {""sv, is_onnx, "an ONNX model, not a PyTorch checkpoint", {}},
     {"GGUF"sv, nullptr, "a GGUF file, not a PyTorch checkpoint", {}},
     {"\x1F\x8B"sv, nullptr, "gzip-compressed; unpack it first", {}},

@@ -14,7 +14,7 @@ import unittest
 import zipfile
 import zlib
 
-from checkpoint_files import hollow_torch
+from checkpoint_files import hollow_torch, npy
 from command import BIN, CommandTest, fixture, peak_memory, sconce
 
 
@@ -162,6 +162,22 @@ class VerifyTest(CommandTest):
                 self.assertTrue(report["safe"])
                 self.assertEqual(report["structure"], "damaged")
                 self.assertIn(words, report["problems"][0]["text"])
+
+    def test_objects_of_numpy_are_pickles(self):
+        evil = b"\x80\x02" + SYSTEM + b"."
+        for descr in ("'|O'", "[('a', '|O')]", "\"|O\""):
+            for pickled in (evil, b"cos\nsystem\n(S'echo hi'\ntR."):
+                text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': (1,), }}\n".encode()
+                array = b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + pickled
+                out = io.BytesIO()
+                with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as zipped:
+                    zipped.writestr("a.npy", npy([1, 2]))
+                    zipped.writestr("w.npy", array)
+                for content, record in ((array, ""), (out.getvalue(), "w.npy")):
+                    report = self.report(content, 1)
+                    self.assertEqual((report["format"], self.unsafe(report)), ("npz", {"os.system"}))
+                    self.assertEqual(report["globals"][0]["record"], record)
+                    self.assertIn("which no tensor can hold", report["problems"][0]["text"])
 
     # ---- hostile pickles
 
