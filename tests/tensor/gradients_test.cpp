@@ -99,6 +99,7 @@ TEST(Gradients, Unary) {
       {"clamp", [](const Inputs& x) { return clamp(x[0], -1, 0.9); }},
       {"scalars", [](const Inputs& x) { return (2 - (x[0] * 3 + 1) / 4 - 5) + 6 / x[0]; }},
       {"minus", [](const Inputs& x) { return -x[0]; }},
+      {"where scalar", [](const Inputs& x) { return where(x[0].detach() > 0, x[0] * 2, 7); }},
       {"masked_fill", [](const Inputs& x) { return masked_fill(x[0], x[0].detach() > 0, 7); }},
       {"clone", [](const Inputs& x) { return x[0].clone() * x[0].contiguous(); }},
   });
@@ -136,6 +137,10 @@ TEST(Gradients, Reductions) {
       {"sum 0,-1",
        [](const Inputs& x) {
          return sum(x[0], {0, -1}, true);
+       }},
+      {"sum_to",
+       [](const Inputs& x) {
+         return sum_to(x[0], {3, 1});
        }},
       {"mean", [](const Inputs& x) { return mean(x[0]); }},
       {"mean 0", [](const Inputs& x) { return mean(x[0], 0, true); }},
@@ -216,6 +221,9 @@ TEST(Gradients, MatrixProducts) {
   }
   const Tensor a = random_tensor({2, 3}, 8);
   const Tensor b = random_tensor({3, 4}, 9);
+  gradcheck("mm", [](const Inputs& x) { return mm(x[0], x[1]); }, {a, b});
+  gradcheck("bmm", [](const Inputs& x) { return bmm(x[0], x[1]); },
+            {random_tensor({3, 2, 3}, 8), random_tensor({3, 3, 4}, 9)});
   gradcheck("addmm", [](const Inputs& x) { return addmm(x[0], x[1], x[2]); }, {random_tensor({4}, 10), a, b});
   gradcheck("linear", [](const Inputs& x) { return linear(x[0], x[1], x[2]); },
             {random_tensor({2, 2, 3}, 11), random_tensor({4, 3}, 12), random_tensor({4}, 13)});
@@ -238,6 +246,10 @@ TEST(Gradients, JoiningAndIndexing) {
          return stack({x[0], x[1]}, 1);
        }},
       {"split", [](const Inputs& x) { return split(x[0], 2, 1)[1] * chunk(x[1], 3, 1)[0]; }},
+      {"split by sizes",
+       [](const Inputs& x) {
+         return split(x[0], Dims{1, 2}, 0)[1];
+       }},
       {"index_select", [&](const Inputs& x) { return index_select(x[0], 0, rows); }},
       {"index_select 1", [&](const Inputs& x) { return index_select(x[0], 1, rows); }},
       {"index_add", [&](const Inputs& x) { return index_add(x[0], 0, rows, x[1]); }},
@@ -247,6 +259,7 @@ TEST(Gradients, JoiningAndIndexing) {
       {"scatter_add", [&](const Inputs& x) { return scatter_add(x[0], 0, places, x[1]); }},
       {"embedding", [&](const Inputs& x) { return embedding(x[0], places); }},
       {"topk", [](const Inputs& x) { return topk(x[0], 2, 0).first; }},
+      {"topk smallest", [](const Inputs& x) { return topk(x[0], 2, 1, false).first; }},
   };
   for (const Named& op : operations) {
     gradcheck(op.name, [&op](const Inputs& x) { return square(op.function(x)); },

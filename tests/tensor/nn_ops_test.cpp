@@ -47,12 +47,28 @@ TEST_F(NnOps, Conv2dIsTwiceDifferentiable) {
   test::expect_gradients(unbatched, {normal({2, 4, 4}), normal({3, 2, 3, 3})});
 }
 
+TEST_F(NnOps, GradientsOfConv2dAreTwiceDifferentiable) {
+  const Conv2dParams p{.stride = {2, 1}, .padding = {1, 0}, .dilation = {1, 2}, .groups = 2};
+  const Shape image{2, 4, 5, 6};
+  const Shape weight{4, 2, 3, 2};
+  const Shape out = kernels::conv2d_shape(image, weight, p);
+  const auto of_input = [&](const Inputs& in) { return conv2d_backward_input(in[0], in[1], image, p); };
+  test::expect_gradients(of_input, {normal(out), normal(weight)});
+  test::expect_second_gradients(of_input, {normal(out), normal(weight)});
+  const auto of_weight = [&](const Inputs& in) { return conv2d_backward_weight(in[0], in[1], weight, p); };
+  test::expect_gradients(of_weight, {normal(out), normal(image)});
+  test::expect_second_gradients(of_weight, {normal(out), normal(image)});
+}
+
 TEST_F(NnOps, PoolsAreTwiceDifferentiable) {
   const std::vector<std::function<Tensor(const Inputs&)>> functions = {
       [](const Inputs& in) { return max_pool2d(in[0], 2); },
       [](const Inputs& in) { return max_pool2d(in[0], 3, {.stride = 2, .padding = 1, .ceil_mode = true}); },
       [](const Inputs& in) {
         return max_pool2d(in[0], 2, {.stride = 1, .dilation = {1, 2}});
+      },
+      [](const Inputs& in) {
+        return max_pool2d_with_indices(in[0], {2, 3}, {.padding = {1, 0}}).first;
       },
       [](const Inputs& in) {
         return avg_pool2d(in[0], {2, 3});
