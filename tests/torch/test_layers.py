@@ -1,5 +1,6 @@
 """Forward and gradients of what networks are made of, functions and modules, against PyTorch."""
 
+import copy
 import inspect
 
 import torch
@@ -254,6 +255,51 @@ class Modules(OpTest):
                 grads = {"input": grad, **{name: p.grad for name, p in layer.named_parameters()}}
                 self.assert_agrees(grads, answer["grads"])
                 self.assert_agrees(layer.state_dict(), answer["state"])
+
+    def losses(self, draw):
+        """(type, options, input, target): every option, targets of classes and of probabilities."""
+        c = draw.randint(2, 9)
+        spread = draw.choice(([draw.randint(2, 9)], [2, 3, 2]))
+        shape = [spread[0], c, *spread[1:]]
+        classes = draw.indices(c, *spread)
+        ignored = classes.clone()
+        ignored[0], ignored[-1] = 0, 1  # not all of it: the mean would be over none
+        probabilities = draw.normal(*shape, grad=False).softmax(1)
+        for reduction in ("none", "mean", "sum"):
+            yield "MSELoss", {"reduction": reduction}, draw.normal(*shape), draw.normal(*shape, grad=False)
+            for smoothing in (0.0, 0.2):
+                for target, others in ((probabilities, {}), (classes, {}), (ignored, {"ignore_index": 0})):
+                    options = {"reduction": reduction, "label_smoothing": smoothing, **others}
+                    yield "CrossEntropyLoss", options, draw.normal(*shape), target
+                    weight = draw.positive(c, grad=False)
+                    yield "CrossEntropyLoss", {**options, "weight": weight}, draw.normal(*shape), target
+        yield "CrossEntropyLoss", {}, draw.normal(*shape), classes
+        yield "MSELoss", {}, draw.normal(*shape), draw.normal(*shape, grad=False)
+
+    def test_losses(self):
+        entries, expected = [], []
+        for draw in self.draws(3):
+            for name, options, x, target in self.losses(draw):
+                loss = getattr(nn, name)(**copy.deepcopy(options))
+                for tensor in loss.state_dict().values():
+                    tensor.copy_(0.5 + torch.rand_like(tensor))  # other weights than it was made with
+                target = target.detach().clone().requires_grad_(target.is_floating_point())
+                result = loss(x, target)
+                grad = torch.randn_like(result)
+                result.backward(grad)
+                entries.append({"type": name, "options": options, "state": loss.state_dict(), "input": x.detach(),
+                                "target": target.detach(), "grad": grad})
+                expected.append((loss, result.detach(), [t.grad for t in (x, target) if t.requires_grad]))
+        torch.save(entries, self.folder / "in.pt")
+        run_probe_nn("losses", self.folder / "in.pt", self.folder / "out.pt")
+        found = load(self.folder / "out.pt")
+        self.assertEqual(len(found), len(expected))
+        for entry, (loss, result, grads), answer in zip(entries, expected, found):
+            with self.subTest(entry["type"], options=entry["options"], target=entry["target"].dtype, seed=SEED):
+                self.assertEqual(repr(loss), answer["repr"])
+                self.assert_agrees({"result": result}, {"result": answer["result"]})
+                self.assert_agrees(dict(enumerate(grads)), dict(enumerate(answer["grads"])))
+                self.assert_agrees(loss.state_dict(), answer["state"])
 
     def assert_agrees(self, expected, found):
         self.assertEqual(list(expected), list(found))

@@ -1,5 +1,7 @@
 #include "ops.h"
 #include "sconce/nn/functional.h"
+#include "sconce/tensor/conv.h"
+#include "sconce/tensor/factory.h"
 
 namespace sconce::probe {
 namespace {
@@ -7,11 +9,9 @@ namespace {
 using Results = std::vector<Tensor>;
 namespace F = nn::functional;
 
-CrossEntropyOptions cross_entropy_options(const OpCall& c) {
-  return {.weight = c.get("weight", Tensor()),
-          .ignore_index = c.get("ignore_index", kIgnoreIndex),
-          .reduction = c.get("reduction", Reduction::kMean),
-          .label_smoothing = c.get("label_smoothing", 0.0)};
+// The same numbers from a convolution, which leaves them in blocks of channels and finds its gradient there.
+Tensor same_in_blocks(const Tensor& x) {
+  return conv2d(x, eye(x.size(1)).view({x.size(1), x.size(1), 1, 1}));
 }
 
 const OpFamily kProducts{
@@ -30,6 +30,12 @@ const OpFamily kImages{
                                  .padding = c.get("padding", nn::ConvPadding(0)),
                                  .dilation = c.get("dilation", Pair(1)),
                                  .groups = c.get("groups", std::int64_t{1})})};
+     }},
+    // A convolution as it stands in a network: between others.
+    {"conv2d_in_blocks",
+     [](const OpCall& c) {
+       const Conv2dParams params{.stride = c.get("stride", Pair(1)), .padding = c.get("padding", Pair(0))};
+       return Results{same_in_blocks(conv2d(same_in_blocks(c[0]), c[1], c[2], params))};
      }},
     {"max_pool2d",
      [](const OpCall& c) {
@@ -70,7 +76,7 @@ const OpFamily kImages{
 
 const OpFamily kLosses{
     {"cross_entropy",
-     [](const OpCall& c) { return Results{F::cross_entropy(c[0], c[1], cross_entropy_options(c))}; }},
+     [](const OpCall& c) { return Results{F::cross_entropy(c[0], c[1], cross_entropy_options(c.options))}; }},
     {"nll_loss",
      [](const OpCall& c) {
        return Results{F::nll_loss(c[0], c[1],

@@ -76,4 +76,11 @@ void convert(const Value& value, PadMode& out) {
 
 void convert(const Value& value, Tensor& out) { out = value.is_none() ? Tensor() : Tensor(value.as_array()); }
 
+CrossEntropyOptions cross_entropy_options(const Options& options) {
+  return {.weight = options.get("weight", Tensor()),
+          .ignore_index = options.get("ignore_index", kIgnoreIndex),
+          .reduction = options.get("reduction", Reduction::kMean),
+          .label_smoothing = options.get("label_smoothing", 0.0)};
+}
+
 }  // namespace sconce::probe

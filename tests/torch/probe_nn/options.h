@@ -5,11 +5,11 @@
 #include <string>
 #include <string_view>
 
-#include "sconce/kernels/loss.h"
 #include "sconce/kernels/pad.h"
 #include "sconce/kernels/window.h"
 #include "sconce/nn/conv_padding.h"
 #include "sconce/state/value.h"
+#include "sconce/tensor/loss.h"
 #include "sconce/tensor/tensor.h"
 
 namespace sconce::probe {
@@ -52,5 +52,8 @@ class Options {
  private:
   Value dict_;
 };
+
+// What the loss's function and module both take.
+CrossEntropyOptions cross_entropy_options(const Options& options);
 
 }  // namespace sconce::probe
