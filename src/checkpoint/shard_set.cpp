@@ -57,12 +57,15 @@ void move(const fs::path& from, const fs::path& to) {
 
 // `to`, which nothing refers to now, becomes a second name of `from` or, where files have one name only, a
 // copy.
-void link_or_copy(const fs::path& from, const fs::path& to) {
+void link_or_copy(const fs::path& from, const fs::path& to, bool durable) {
   std::error_code error;
   fs::remove(to, error);
   fs::create_hard_link(from, to, error);
-  if (error) fs::copy_file(from, to, error);
-  if (error) fail_filesystem(to, error);
+  if (!error) return;
+  const MappedFile bytes(File::open(from.string()));
+  AtomicFile copy(to.string(), {.durable = durable});
+  copy.write(bytes.bytes());
+  copy.commit();
 }
 
 void write_index(const ShardSet& set, const std::vector<std::string>& names, bool durable) {
@@ -121,7 +124,8 @@ void publish(const ShardSet& set, const StagedFolder& staged, bool durable) {
   write_index(set, names, durable);
   moved.keep();
   if (!is_free) {
-    for (std::size_t i = 0; i < names.size(); ++i) link_or_copy(folder / names[i], folder / set.shards[i]);
+    for (std::size_t i = 0; i < names.size(); ++i)
+      link_or_copy(folder / names[i], folder / set.shards[i], durable);
     if (durable) sync_folder(set.folder);
     write_index(set, set.shards, durable);
     for (const std::string& name : names) moved.add(folder / name);
