@@ -11,6 +11,7 @@
 #include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/named.h"
 #include "sconce/codec/sha256.h"
+#include "support/mapped.h"
 
 namespace sconce::checkpoint {
 namespace {
@@ -161,9 +162,11 @@ TEST_F(LegacyStreamFile, MappedWhereAligned) {
     options.map = true;
     Array array = load(path("a.pt"), options).as_array();
     EXPECT_THAT(array.to_vector<float>(), ElementsAre(0, 1, 2, 3, 4, 5));
+    const bool is_aligned = (text.size() - 24) % 4 == 0;
+    EXPECT_EQ(test::resident_in_map(path("a.pt"), array.raw()).has_value(), is_aligned);
     array.fill(7);  // memory only
     EXPECT_EQ(get("a.pt"), text);
-    mapped += (text.size() - 24) % 4 == 0 ? 1 : 0;
+    mapped += is_aligned ? 1 : 0;
   }
   EXPECT_EQ(mapped, 2);
 }
