@@ -1,6 +1,7 @@
 #include "sconce/nn/batch_norm2d.h"
 
 #include "sconce/nn/init.h"
+#include "sconce/state/python_text.h"
 #include "sconce/tensor/batch_norm.h"
 #include "sconce/tensor/factory.h"
 #include "sconce/tensor/grad_mode.h"
@@ -44,8 +45,8 @@ Tensor BatchNorm2d::forward(const Tensor& input) {
 
 std::string BatchNorm2d::extra_repr() const {
   const auto word = [](bool on) { return on ? "True" : "False"; };
-  return cat(num_features_, ", eps=", options_.eps,
-             ", momentum=", options_.momentum ? cat(*options_.momentum) : "None",
+  return cat(num_features_, ", eps=", float_repr(options_.eps),
+             ", momentum=", options_.momentum ? float_repr(*options_.momentum) : "None",
              ", affine=", word(options_.affine), ", bias=", word(bias.defined()),
              ", track_running_stats=", word(options_.track_running_stats));
 }

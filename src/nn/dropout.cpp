@@ -1,5 +1,6 @@
 #include "sconce/nn/dropout.h"
 
+#include "sconce/state/python_text.h"
 #include "sconce/tensor/dropout.h"
 
 namespace sconce::nn {
@@ -11,6 +12,6 @@ Dropout::Dropout(double p) : p_(p) {
 
 Tensor Dropout::forward(const Tensor& input) { return dropout(input, p_, is_training()); }
 
-std::string Dropout::extra_repr() const { return cat("p=", p_, ", inplace=False"); }
+std::string Dropout::extra_repr() const { return cat("p=", float_repr(p_), ", inplace=False"); }
 
 }  // namespace sconce::nn

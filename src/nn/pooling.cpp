@@ -3,9 +3,9 @@
 namespace sconce::nn {
 namespace {
 
-// PyTorch prints what it was given; a pair of equal numbers is taken for one.
+// PyTorch prints what it was given.
 std::string text(const Pair& pair) {
-  return pair.h == pair.w ? std::to_string(pair.h) : cat("(", pair.h, ", ", pair.w, ")");
+  return pair.is_one_number ? std::to_string(pair.h) : cat("(", pair.h, ", ", pair.w, ")");
 }
 
 std::string text(const std::optional<std::int64_t>& size) { return size ? std::to_string(*size) : "None"; }
@@ -45,12 +45,16 @@ AdaptiveAvgPool2d::AdaptiveAvgPool2d(std::optional<std::int64_t> height, std::op
           "expected a positive output size, found (", text(height), ", ", text(width), ")");
 }
 
+AdaptiveAvgPool2d::AdaptiveAvgPool2d(Pair output_size) : AdaptiveAvgPool2d(output_size.h, output_size.w) {
+  is_one_number_ = output_size.is_one_number;
+}
+
 Tensor AdaptiveAvgPool2d::forward(const Tensor& input) {
   return adaptive_avg_pool2d(input, {height_ ? *height_ : input.size(-2), width_ ? *width_ : input.size(-1)});
 }
 
 std::string AdaptiveAvgPool2d::extra_repr() const {
-  if (height_ && height_ == width_) return cat("output_size=", *height_);
+  if (is_one_number_) return cat("output_size=", text(height_));
   return cat("output_size=(", text(height_), ", ", text(width_), ")");
 }
 

@@ -1,40 +1,13 @@
 #include "sconce/state/repr.h"
 
-#include <array>
-#include <charconv>
-#include <cmath>
 #include <ostream>
 
 #include "sconce/base/big_int.h"
 #include "sconce/base/error.h"
+#include "sconce/state/python_text.h"
 
 namespace sconce {
 namespace {
-
-// Python's repr of a float: the shortest text that reads back equal, always with a point or an exponent.
-std::string float_repr(double value) {
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
-  std::array<char, 32> text;
-  const bool is_plain = value == 0 || (std::fabs(value) >= 1e-4 && std::fabs(value) < 1e16);
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value,
-                                 is_plain ? std::chars_format::fixed : std::chars_format::scientific)
-                       .ptr;
-  std::string out(text.data(), end);
-  if (is_plain && out.find('.') == std::string::npos) out += ".0";
-  return out;
-}
-
-std::string string_repr(std::string_view text, std::size_t limit) {
-  const bool is_long = text.size() > limit;
-  std::string out = "'";
-  for (const char c : std::string(escaped(text.substr(0, limit)))) {
-    if (c == '\'') out += '\\';
-    out += c;
-  }
-  out += is_long ? cat("'... (", text.size(), " bytes)") : std::string("'");
-  return out;
-}
 
 std::string bytes_repr(const Value& value) {
   return cat(value.is_bytearray() ? "bytearray" : "bytes", " (", value.as_bytes().size(), " bytes)");
@@ -79,7 +52,7 @@ class Writer {
         return cat("(", float_repr(value.as_complex().real()), "+", float_repr(value.as_complex().imag()),
                    "j)");
       case ValueKind::kString:
-        return string_repr(value.as_string(), limits_.characters);
+        return cut_string(value.as_string());
       case ValueKind::kBytes:
         return bytes_repr(value);
       case ValueKind::kList:
@@ -100,6 +73,12 @@ class Writer {
   }
 
  private:
+  std::string cut_string(std::string_view text) const {
+    const bool is_long = text.size() > limits_.characters;
+    return cat(string_repr(text.substr(0, limits_.characters)),
+               is_long ? cat("... (", text.size(), " bytes)") : "");
+  }
+
   std::string sequence(std::string_view open, const Value& value, std::string_view close,
                        std::size_t depth) const {
     if (depth == 0) return cat(open, "...", close.substr(close.size() - 1));

@@ -57,11 +57,18 @@ TEST(Layers, PrintAsPyTorch) {
   EXPECT_EQ(AvgPool2d(3, {.stride = 2, .padding = 1}).str(), "AvgPool2d(kernel_size=3, stride=2, padding=1)");
   EXPECT_EQ(AdaptiveAvgPool2d(1).str(), "AdaptiveAvgPool2d(output_size=1)");
   EXPECT_EQ(AdaptiveAvgPool2d(std::nullopt, 7).str(), "AdaptiveAvgPool2d(output_size=(None, 7))");
+  EXPECT_EQ(AdaptiveAvgPool2d(3, 3).str(), "AdaptiveAvgPool2d(output_size=(3, 3))");
+  EXPECT_EQ(AdaptiveAvgPool2d(Pair(3, 3)).str(), "AdaptiveAvgPool2d(output_size=(3, 3))");
+  EXPECT_EQ(MaxPool2d(Pair(2, 2), {.padding = {1, 1}}).str(),
+            "MaxPool2d(kernel_size=(2, 2), stride=(2, 2), padding=(1, 1), dilation=1, ceil_mode=False)");
   EXPECT_EQ(AdaptiveAvgPool2d(2, 3).str(), "AdaptiveAvgPool2d(output_size=(2, 3))");
   EXPECT_EQ(ReLU().str(), "ReLU()");
   EXPECT_EQ(Flatten().str(), "Flatten(start_dim=1, end_dim=-1)");
   EXPECT_EQ(Flatten(0, 2).str(), "Flatten(start_dim=0, end_dim=2)");
   EXPECT_EQ(Dropout().str(), "Dropout(p=0.5, inplace=False)");
+  EXPECT_EQ(Dropout(1).str(), "Dropout(p=1.0, inplace=False)");
+  EXPECT_EQ(BatchNorm2d(4, {.eps = 1, .momentum = 0}).str(),
+            "BatchNorm2d(4, eps=1.0, momentum=0.0, affine=True, bias=True, track_running_stats=True)");
   EXPECT_EQ(BatchNorm2d(4).str(),
             "BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)");
   EXPECT_EQ(

@@ -5,12 +5,14 @@
 #include <cmath>
 #include <sstream>
 
+#include "sconce/state/python_text.h"
+
 namespace sconce {
 namespace {
 
 TEST(ValueRepr, ReadsAsPython) {
   EXPECT_EQ(value_repr(Value::dict({{"lr", 0.001}, {"nesterov", false}, {"foreach", nullptr}, {0, "a'b"}})),
-            "{'lr': 0.001, 'nesterov': False, 'foreach': None, 0: 'a\\'b'}");
+            "{'lr': 0.001, 'nesterov': False, 'foreach': None, 0: \"a'b\"}");
   EXPECT_EQ(value_repr(Value::tuple({1})), "(1,)");
   EXPECT_EQ(value_repr(Value::tuple()), "()");
   EXPECT_EQ(value_repr(Value::set()), "set()");
@@ -22,6 +24,41 @@ TEST(ValueRepr, ReadsAsPython) {
   std::ostringstream out;
   out << Value(true);
   EXPECT_EQ(out.str(), "True");
+}
+
+// What Python prints of the same.
+TEST(PythonText, FloatsAlwaysHaveAPointOrAnExponent) {
+  for (const auto& [value, text] :
+       std::vector<std::pair<double, std::string>>{{1, "1.0"},
+                                                   {0, "0.0"},
+                                                   {-0.0, "-0.0"},
+                                                   {1e-5, "1e-05"},
+                                                   {1e-4, "0.0001"},
+                                                   {0.1 + 0.2, "0.30000000000000004"},
+                                                   {1e15, "1000000000000000.0"},
+                                                   {1e16, "1e+16"},
+                                                   {5e-324, "5e-324"},
+                                                   {-INFINITY, "-inf"}}) {
+    EXPECT_EQ(float_repr(value), text);
+  }
+}
+
+TEST(PythonText, StringsAreQuotedAndEscaped) {
+  for (const auto& [value, text] : std::vector<std::pair<std::string, std::string>>{
+           {"", "''"},
+           {"a'b", "\"a'b\""},
+           {"a\"b", "'a\"b'"},
+           {"'\"", "'\\'\"'"},
+           {"\\\n\r\t", "'\\\\\\n\\r\\t'"},
+           {"\x1b\x7f", "'\\x1b\\x7f'"},
+           {"\u00e9\u4e00\U0001f600", "'\u00e9\u4e00\U0001f600'"},
+           {"\u00a0\u00ad\u0085", "'\\xa0\\xad\\x85'"},
+           {"\u202e\u2028\ufeff", "'\\u202e\\u2028\\ufeff'"},
+           {"\U000e0001", "'\\U000e0001'"},
+           {"\xed\xa0\x80", "'\\ud800'"},
+           {"\xff\xe9", "'\\xff\\xe9'"}}) {
+    EXPECT_EQ(string_repr(value), text);
+  }
 }
 
 TEST(ValueRepr, CutsAndEscapes) {

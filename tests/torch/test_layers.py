@@ -209,11 +209,15 @@ class Modules(OpTest):
             for affine, tracked in ((True, True), (False, True), (True, False)):
                 options = {"momentum": momentum, "affine": affine, "track_running_stats": tracked, "dtype": dtype}
                 yield "BatchNorm2d", [c], options, image()
+        for numbers in ({"momentum": 1.0, "eps": 1.0}, {"momentum": 0.0, "eps": 1e-12}):
+            yield "BatchNorm2d", [c], {**numbers, "dtype": dtype}, image()
         yield "MaxPool2d", [3], {"stride": 2, "padding": 1}, image()
         yield "MaxPool2d", [[2, 3]], {"ceil_mode": True, "dilation": 2}, image()
         yield "AvgPool2d", [[2, 3]], {"padding": 1, "count_include_pad": False}, image()
         yield "AvgPool2d", [2], {"ceil_mode": True}, image()
-        for size in ([2, 3], [None, 2], [5, None]):
+        yield "MaxPool2d", [[2, 2]], {"padding": [1, 1]}, image()
+        yield "AvgPool2d", [[3, 3]], {"stride": 2}, image()
+        for size in (3, [3, 3], [2, 3], [None, 2], [5, None], [None, None]):
             yield "AdaptiveAvgPool2d", [size], {}, image()
         yield "Flatten", [], {}, image()
         yield "Flatten", [], {"start_dim": 2, "end_dim": 3}, image()
@@ -221,7 +225,7 @@ class Modules(OpTest):
         yield "Identity", [], {}, image()
         yield "Softmax", [1], {}, image()
         yield "LogSoftmax", [-1], {}, image()
-        yield "Dropout", [], {"p": draw.choice((0, 0.3))}, image()
+        yield "Dropout", [], {"p": draw.choice((0.0, 0.3))}, image()
 
     def test_layers(self):
         entries, expected = [], []

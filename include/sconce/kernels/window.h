@@ -11,10 +11,11 @@ namespace sconce {
 struct Pair {
   std::int64_t h = 0;
   std::int64_t w = 0;
+  bool is_one_number = false;  // written as one: what a layer's str() prints, nothing else
 
-  constexpr Pair(std::int64_t both) : h(both), w(both) {}  // NOLINT: 3 means {3, 3}, as in PyTorch
+  constexpr Pair(std::int64_t both) : h(both), w(both), is_one_number(true) {}  // NOLINT: as in PyTorch
   constexpr Pair(std::int64_t height, std::int64_t width) : h(height), w(width) {}
-  friend constexpr bool operator==(const Pair& a, const Pair& b) = default;
+  friend constexpr bool operator==(const Pair& a, const Pair& b) { return a.h == b.h && a.w == b.w; }
 };
 
 // A pooling stride that was not given: the kernel's size, as in PyTorch.

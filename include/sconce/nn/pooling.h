@@ -43,7 +43,7 @@ class AdaptiveAvgPool2d : public Layer {
  public:
   // An absent size is the image's own (PyTorch's None).
   AdaptiveAvgPool2d(std::optional<std::int64_t> height, std::optional<std::int64_t> width);
-  AdaptiveAvgPool2d(Pair output_size) : AdaptiveAvgPool2d(output_size.h, output_size.w) {}  // NOLINT
+  AdaptiveAvgPool2d(Pair output_size);  // NOLINT(google-explicit-constructor): AdaptiveAvgPool2d(1)
   Tensor forward(const Tensor& input) override;
   std::string extra_repr() const override;
   SCONCE_MODULE()
@@ -51,6 +51,7 @@ class AdaptiveAvgPool2d : public Layer {
  private:
   std::optional<std::int64_t> height_;
   std::optional<std::int64_t> width_;
+  bool is_one_number_ = false;  // as Pair's
 };
 
 }  // namespace sconce::nn

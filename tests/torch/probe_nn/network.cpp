@@ -71,6 +71,7 @@ LayerPointer avg_pool2d(const Description& d) {
 }
 
 LayerPointer adaptive_avg_pool2d(const Description& d) {
+  if (d.args.at(0).is_int()) return std::make_unique<nn::AdaptiveAvgPool2d>(d.integer(0));
   std::optional<std::int64_t> height;
   std::optional<std::int64_t> width;
   convert(d.args.at(0).at(0), height);
