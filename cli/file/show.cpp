@@ -13,6 +13,7 @@
 #include "sconce/checkpoint/objects.h"
 #include "sconce/checkpoint/recover.h"
 #include "sconce/core/print.h"
+#include "sconce/state/python_class.h"
 #include "sconce/state/repr.h"
 #include "sconce/toolbox/code_warnings.h"
 #include "sconce/toolbox/find.h"
@@ -106,7 +107,7 @@ class Shower {
 
  private:
   static std::string type_of(const Value& value) {
-    return value.is_object() ? checkpoint::object_class(value) : std::string(value_kind_name(value.kind()));
+    return value.is_object() ? object_class(value) : std::string(value_kind_name(value.kind()));
   }
 
   static Array part_of(const Array& whole, const std::string& slice) {

@@ -6,6 +6,7 @@
 #include "checkpoint/numpy_value.h"
 #include "checkpoint/source.h"
 #include "sconce/base/byte_reader.h"
+#include "sconce/state/python_class.h"
 #include "sconce/state/repr.h"
 
 namespace sconce::checkpoint {
@@ -189,30 +190,6 @@ std::optional<Array> numpy_array(const Value& value) {
     }
   }
   return Array(std::move(storage), dtype, std::move(geometry));
-}
-
-std::string object_class(const Value& object) {
-  const auto name_of = [](const Value& global) {
-    return cat(global.global_module(), ".", global.global_name());
-  };
-  if (object.object_kind() == ObjectKind::kReduce && object.object_args().is_tuple()) {
-    const Value args = object.object_args();
-    const std::string name = object.global_name();
-    const auto class_at = [&](std::size_t index) {
-      return args.size() > index && args.at(index).is_object() &&
-             args.at(index).object_kind() == ObjectKind::kGlobal;
-    };
-    const bool is_first = name == "_reconstruct" || name == "_mareconstruct" ||
-                          (name == "_reconstructor" && object.global_module() == "copyreg") ||
-                          (name == "getattr" && object.global_module() == "builtins");
-    if (is_first && class_at(0)) return name_of(args.at(0));
-    if ((name == "_rebuild_from_type_v2" || name == "_rebuild_from_type") && class_at(1))
-      return name_of(args.at(1));
-    if (const auto scalar = numpy_object(object)) {
-      return scalar->kind == NumpyObject::Kind::kScalar ? cat("numpy.", scalar->dtype.name) : "numpy.ndarray";
-    }
-  }
-  return name_of(object);
 }
 
 bool is_understood(const Value& value) { return understood_text(value).has_value(); }

@@ -12,6 +12,7 @@
 #include "checkpoint/notes.h"
 #include "sconce/base/error.h"
 #include "sconce/checkpoint/objects.h"
+#include "sconce/state/python_class.h"
 
 namespace sconce::checkpoint {
 namespace {

@@ -15,6 +15,7 @@
 #include "sconce/checkpoint/named.h"
 #include "sconce/checkpoint/objects.h"
 #include "sconce/checkpoint/recover.h"
+#include "sconce/state/python_class.h"
 
 namespace sconce::checkpoint {
 namespace {

@@ -5,7 +5,7 @@
 #include "checkpoint/stored_tensor.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/base/error.h"
-#include "sconce/checkpoint/objects.h"
+#include "sconce/state/python_class.h"
 
 namespace sconce::checkpoint {
 namespace {

@@ -6,7 +6,7 @@
 #include "checkpoint/value_writer.h"
 #include "sconce/base/checked.h"
 #include "sconce/base/error.h"
-#include "sconce/checkpoint/objects.h"
+#include "sconce/state/python_class.h"
 
 namespace sconce::checkpoint {
 namespace {

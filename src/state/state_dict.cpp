@@ -35,8 +35,10 @@ StateValue StateValue::extra(Value value) {
 }
 
 StateValue StateValue::from_value(const Value& value) {
-  if (value.is_array()) return value.as_array();
-  return extra(value);
+  if (!value.is_array()) return extra(value);
+  const TensorLeaf& leaf = value.as_tensor();
+  const bool is_packed = leaf.quantization && leaf.quantization->packed;
+  return leaf.bare_storage != BareStorage::kNo || is_packed ? extra(value) : StateValue(leaf.array);
 }
 
 const Array& StateValue::array() const {

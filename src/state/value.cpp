@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "sconce/base/byte_reader.h"
+#include "sconce/state/python_class.h"
 #include "sconce/state/state_dict.h"
 #include "state/value_graph.h"
 
@@ -170,8 +171,10 @@ const SparseLeaf& Value::as_sparse() const {
 }
 
 StateDict Value::as_state_dict() const {
-  require(is_dict(), ErrorCode::kDTypeMismatch, "value", "expected a state_dict (dict of tensors), found ",
-          value_kind_name(kind()));
+  if (!is_dict()) {
+    fail(ErrorCode::kDTypeMismatch, "value", "Expected state_dict to be dict-like, got <class '",
+         escaped(python_class(*this)), "'>.");
+  }
   StateDict out;
   for (const auto& [key, value] : items()) {
     require(key.is_string(), ErrorCode::kDTypeMismatch, "value", "the keys of a state_dict are str, found ",

@@ -57,6 +57,11 @@ TEST(Value, WrongKindsAreErrors) {
   EXPECT_ERROR(Value(3).at(0), ErrorCode::kDTypeMismatch);
   EXPECT_ERROR(Value(3).size(), ErrorCode::kDTypeMismatch);
   EXPECT_ERROR(Value::list().as_state_dict(), ErrorCode::kDTypeMismatch);
+  try {
+    Value::list().as_state_dict();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.text(), "Expected state_dict to be dict-like, got <class 'list'>.");
+  }
   EXPECT_ERROR(Value::dict({{3, Array::zeros({1})}}).as_state_dict(), ErrorCode::kDTypeMismatch);
   Value list = Value::list();
   EXPECT_ERROR(list.set_item("a", 1), ErrorCode::kDTypeMismatch);
@@ -232,6 +237,10 @@ TEST(Value, StateDictsGoInAndComeOut) {
   EXPECT_EQ(back.version("fc"), 2);
 
   EXPECT_FALSE(Value::dict().as_state_dict().metadata().has_value());
+  TensorLeaf storage;
+  storage.array = Array::zeros({2});
+  storage.bare_storage = BareStorage::kTyped;
+  EXPECT_FALSE(Value::dict({{"s", storage}}).as_state_dict().at("s").is_array());
   StateDict without_modules;
   without_modules.set_metadata(StateDict::Metadata{});
   EXPECT_TRUE(Value(without_modules).as_state_dict().metadata().has_value());

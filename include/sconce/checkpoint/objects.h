@@ -27,10 +27,6 @@ Value meta_value(const MetaTensor& tensor);
 // arrays, and where the bytes do not fit the shape.
 std::optional<Array> numpy_array(const Value& value);
 
-// The class of an object as Python would name it, as far as its pickle tells: "numpy.ndarray" for what
-// numpy.core.multiarray._reconstruct makes.
-std::string object_class(const Value& object);
-
 // True for the objects whose content value_text() tells.
 bool is_understood(const Value& value);
 // One line for any value: numpy arrays and scalars, meta and nested tensors, sizes, devices and dtypes by

@@ -23,7 +23,8 @@ class StateValue {
   StateValue() = default;
   StateValue(Array array) : content_(std::move(array)) {}  // NOLINT(google-explicit-constructor)
   static StateValue extra(Value value);
-  // An array when the value is one, extra state otherwise.
+  // An array when the value is one, extra state otherwise. A bare storage stays a value, and a tensor whose
+  // numbers share bytes, whose array does not have its shape.
   static StateValue from_value(const Value& value);
 
   bool is_array() const { return std::holds_alternative<Array>(content_); }

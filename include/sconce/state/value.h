@@ -154,7 +154,8 @@ class Value {
   const Array& as_array() const;
   const TensorLeaf& as_tensor() const;
   const SparseLeaf& as_sparse() const;
-  // A dict of name -> array. Other values become extra state. Error kDTypeMismatch when a key is not a str.
+  // A dict of name -> array. Other values become extra state. Error kDTypeMismatch when this is no dict, in
+  // PyTorch's words, or a key is not a str.
   StateDict as_state_dict() const;
 
   // True for an int that does not fit 64 bits; its bytes are two's complement, least significant first.
