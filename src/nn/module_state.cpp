@@ -4,9 +4,12 @@
 #include <map>
 #include <set>
 
+#include "nn/copy_refusal.h"
 #include "nn/walk.h"
 #include "sconce/base/glob.h"
 #include "sconce/nn/module.h"
+#include "sconce/state/python_class.h"
+#include "sconce/state/python_text.h"
 #include "sconce/tensor/grad_mode.h"
 
 namespace sconce::nn {
@@ -79,7 +82,7 @@ class LoadPlan {
       if (const StateValue* value = state_.find(key)) {
         compare_tensor(key, member, *value);
       } else if (std::find(excused.begin(), excused.end(), name) == excused.end()) {
-        report_.missing.push_back({key, std::nullopt});
+        report_.missing.push_back({.name = key, .shape = member.shape()});
       }
     };
     for_each_parameter(module, [&](std::string_view name, Parameter& member) {
@@ -94,38 +97,37 @@ class LoadPlan {
       if (const StateValue* value = state_.find(key)) {
         extra_.push_back({&module, value->to_value()});
       } else {
-        report_.missing.push_back({key, std::nullopt});
+        report_.missing.push_back({.name = key});
       }
     }
     for_each_child(module, [&](std::string_view name, Module&) { level.children.emplace(name); });
   }
 
   void compare_tensor(const std::string& key, const Tensor& target, const StateValue& value) {
-    if (!value.is_array()) {
+    std::optional<Shape> shape = tensor_shape(value);
+    if (!shape) {
       report_.errors.push_back(
           cat("While copying the parameter named \"", key,
               "\", expected torch.Tensor or Tensor-like object from checkpoint but received <class '",
-              value_kind_name(value.to_value().kind()), "'>"));
+              python_class(value.to_value()), "'>"));
+      return;
+    }
+    // Files of PyTorch 0.3 hold scalars as one element.
+    if (target.rank() == 0 && *shape == Shape{1}) shape = Shape{};
+    if (*shape != target.shape()) {
+      auto& list = may_differ(key) ? report_.skipped : report_.mismatched;
+      list.push_back({key, target.shape(), *shape, report_.errors.size()});
+      return;
+    }
+    if (const auto refusal = copy_refusal(target, value, options_.assign)) {
+      report_.errors.push_back(cat("While copying the parameter named \"", key,
+                                   "\", whose dimensions in the model are ", target.shape().repr(),
+                                   " and whose dimensions in the checkpoint are ", shape->repr(),
+                                   ", an exception occurred : (", string_repr(*refusal), ",)."));
       return;
     }
     Array source = value.array();
-    // Files of PyTorch 0.3 hold scalars as one element.
-    if (target.rank() == 0 && source.rank() == 1 && source.numel() == 1) source = source.reshape({});
-    if (source.shape() != target.shape()) {
-      if (may_differ(key)) return;
-      report_.mismatched.push_back({key, target.shape(), source.shape(), report_.errors.size()});
-      return;
-    }
-    if (is_quantized(source.dtype()) || dtype_info(source.dtype()).kind == DTypeKind::kRaw) {
-      report_.errors.push_back(cat("While copying the parameter named \"", key, "\", a tensor of dtype ",
-                                   source.dtype(), " cannot become ", target.dtype()));
-      return;
-    }
-    if (options_.assign && target.requires_grad() && !is_floating(source.dtype())) {
-      report_.errors.push_back(cat("While copying the parameter named \"", key, "\", a tensor of dtype ",
-                                   source.dtype(), " cannot be learned"));
-      return;
-    }
+    if (source.shape() != *shape) source = source.reshape(*shape);
     tensors_.push_back({target, std::move(source)});
   }
 
@@ -149,7 +151,10 @@ class LoadPlan {
     }
     std::stable_sort(found.begin(), found.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (auto& [order, key] : found) report_.unexpected.push_back({std::move(key), std::nullopt});
+    for (auto& [order, key] : found) {
+      const std::optional<Shape> shape = tensor_shape(*state_.find(key));
+      report_.unexpected.push_back({.name = std::move(key), .shape = shape});
+    }
   }
 
   static void adopt(Tensor& target, const Array& source) {

@@ -33,7 +33,7 @@ void expect_refused(Module& module, const StateDict& state, const std::string& t
     ADD_FAILURE() << "loaded, expected: " << text;
   } catch (const LoadError& error) {
     EXPECT_EQ(error.code(), ErrorCode::kKeyMismatch);
-    EXPECT_EQ(error.report().str(module.class_name()), text);
+    EXPECT_EQ(error.report().error_text(module.class_name()), text);
     EXPECT_EQ(error.text().substr(0, text.size()), text);
   }
   std::size_t i = 0;
@@ -47,7 +47,7 @@ TEST(LoadState, CopiesIntoTheLiveParameters) {
   const Tensor handle = to.fc.weight;
   const LoadReport report = to.load_state_dict(from.state_dict());
   EXPECT_TRUE(report.is_clean());
-  EXPECT_EQ(report.str("N"), "<All keys matched successfully>");
+  EXPECT_EQ(report.str(), "<All keys matched successfully>");
   EXPECT_TRUE(handle.is_same(to.fc.weight));
   EXPECT_TRUE(handle.array().same_bits(from.fc.weight.array()));
   EXPECT_NE(handle.array().storage(), from.fc.weight.array().storage());
@@ -94,6 +94,7 @@ TEST(LoadState, NotStrictReportsTheRest) {
   const LoadReport report = module.load_state_dict(state, {.strict = false});
   EXPECT_THAT(names_of(report.missing), ElementsAre("emb.weight"));
   EXPECT_THAT(names_of(report.unexpected), ElementsAre("zz"));
+  EXPECT_EQ(report.str(), "_IncompatibleKeys(missing_keys=['emb.weight'], unexpected_keys=['zz'])");
   EXPECT_EQ(module.fc.bias.to_vector<float>(), (std::vector<float>{5, 5, 5}));
 }
 
@@ -147,6 +148,22 @@ TEST(LoadState, NamesTheLikelyCounterparts) {
   }
 }
 
+TEST(LoadState, NamesTheEntryOfTheRightShape) {
+  StateDict state = N().state_dict();
+  state.set("fc.weight", Array::ones({4, 2}));
+  state.set("fc2.weight", Array::ones({3, 2}));
+  state.set("fc1.weight", Array::ones({5, 2}));
+  N module;
+  try {
+    module.load_state_dict(state);
+    ADD_FAILURE() << "loaded";
+  } catch (const LoadError& error) {
+    ASSERT_EQ(error.report().mismatched.size(), 1U);
+    EXPECT_EQ(error.report().mismatched[0].nearest, "fc2.weight");
+    EXPECT_THAT(error.report().hints(), ElementsAre(testing::HasSubstr("'fc.weight' may be 'fc2.weight'")));
+  }
+}
+
 TEST(LoadState, ConvertsDtypes) {
   StateDict state = N().state_dict();
   state.set("fc.bias", Array::from<double>({1.5, 2.5, 3.5}, {3}));
@@ -158,11 +175,92 @@ TEST(LoadState, ConvertsDtypes) {
   EXPECT_EQ(module.emb.weight.to_vector<float>(), (std::vector<float>{3, 4}));
 }
 
-TEST(LoadState, RefusesDtypesThatHoldNoNumbers) {
-  StateDict state = N().state_dict();
-  state.set("fc.bias", Array::zeros({3}, kQInt8));
-  N module;
-  EXPECT_ERROR(module.load_state_dict(state), ErrorCode::kKeyMismatch);
+std::string copy_failure(const std::string& reason) {
+  return "Error(s) in loading state_dict for Linear:\n"
+         "\tWhile copying the parameter named \"bias\", whose dimensions in the model are torch.Size([3]) "
+         "and "
+         "whose dimensions in the checkpoint are torch.Size([3]), an exception occurred : (" +
+         reason + ",).";
+}
+
+// A Linear's state_dict with another bias.
+StateDict with_bias(const Value& bias) {
+  StateDict state = Linear(2, 3).state_dict();
+  state.set("bias", StateValue::from_value(bias));
+  return state;
+}
+
+TEST(LoadState, RefusesWhatHoldsNoNumbers) {
+  Linear module(2, 3);
+  const std::string quantized =
+      "'Copying from quantized Tensor to non-quantized Tensor is not allowed, please use dequantize to get a "
+      "float Tensor from a quantized Tensor'";
+  expect_refused(module, with_bias(Array::zeros({3}, kQInt8)), copy_failure(quantized));
+  TensorLeaf packed;
+  packed.array = Array::zeros({2}, kQUInt4x2);
+  packed.quantization.emplace().packed = Geometry::contiguous({3});
+  expect_refused(module, with_bias(packed), copy_failure(quantized));
+  expect_refused(module, with_bias(Array::zeros({3}, kBits8)),
+                 copy_failure(R"('"copy_" not implemented for \'Bits8\'')"));
+  expect_refused(module, with_bias(Array::zeros({3}, kFloat4E2M1FNx2)),
+                 copy_failure(R"('"copy_kernel" not implemented for \'Float4_e2m1fn_x2\'')"));
+}
+
+SparseLeaf sparse_leaf(const std::string& layout, DType dtype, const Shape& size) {
+  return {.layout = layout,
+          .indices = Array::zeros({1, 1}, kInt64),
+          .plain_indices = {},
+          .values = Array::ones({1}, dtype),
+          .size = size,
+          .is_coalesced = {}};
+}
+
+TEST(LoadState, RefusesSparseTensors) {
+  Linear module(2, 3);
+  const std::string between =
+      "'copy_() between dense and sparse Tensors is not implemented! Found self type = torch.FloatTensor and "
+      "src type = ";
+  for (const auto& [dtype, type] :
+       std::vector<std::pair<DType, std::string>>{{kFloat32, "torch.sparse.FloatTensor"},
+                                                  {kInt64, "torch.sparse.LongTensor"},
+                                                  {kBFloat16, "SparseCPUBFloat16Type"},
+                                                  {kBool, "SparseCPUBoolType"},
+                                                  {kComplex32, "SparseCPUComplexHalfType"},
+                                                  {kUInt16, "SparseCPUUInt16Type"},
+                                                  {kFloat8E4M3FN, "SparseCPUFloat8_e4m3fnType"}}) {
+    expect_refused(module, with_bias(sparse_leaf("sparse_coo", dtype, {3})),
+                   copy_failure(between + type + "'"));
+  }
+  expect_refused(
+      module, with_bias(sparse_leaf("sparse_csr", kFloat32, {3})),
+      copy_failure("'copy_sparse_compressed_ expected sparse compressed tensor layout but got Strided'"));
+  expect_refused(
+      module, with_bias(sparse_leaf("sparse_coo", kFloat32, {4})),
+      "Error(s) in loading state_dict for Linear:\n"
+      "\tsize mismatch for bias: copying a param with shape torch.Size([4]) from checkpoint, the shape in "
+      "current model is torch.Size([3]).");
+}
+
+TEST(LoadState, AssignTakesDenseNumbersOnly) {
+  Linear module(2, 3);
+  const std::string no_gradient =
+      copy_failure("'Only Tensors of floating point and complex dtype can require gradients'");
+  for (const Array& bias :
+       {Array::zeros({3}, kInt64), Array::zeros({3}, kQInt8), Array::zeros({3}, kBits8)}) {
+    expect_refused(module, with_bias(bias), no_gradient, {.assign = true});
+  }
+  expect_refused(module, with_bias(Array::zeros({3}, kComplex64)),
+                 copy_failure("'complex tensors cannot require gradients'"), {.assign = true});
+  expect_refused(module, with_bias(sparse_leaf("sparse_coo", kFloat32, {3})),
+                 copy_failure("'parameters and buffers are dense, this tensor is sparse'"), {.assign = true});
+  module.requires_grad(false);
+  expect_refused(module, with_bias(Array::zeros({3}, kQInt8)),
+                 copy_failure("'parameters and buffers hold numbers, this tensor is quantized'"),
+                 {.assign = true});
+  expect_refused(
+      module, with_bias(Array::zeros({3}, kBits8)),
+      copy_failure("'parameters and buffers hold numbers, the dtype of this tensor is torch.bits8'"),
+      {.assign = true});
 }
 
 struct Scalar0 : Module {
@@ -308,7 +406,14 @@ TEST(LoadState, MismatchedShapesCanBePassedOverByPattern) {
   StateDict state = Linear(2, 4).state_dict();
   EXPECT_ERROR(module.load_state_dict(state, {.skip_mismatched = {"bias"}}), ErrorCode::kKeyMismatch);
   const Array weight = module.weight.array().clone();
-  EXPECT_TRUE(module.load_state_dict(state, {.skip_mismatched = {"w*", "bias"}}).is_clean());
+  const LoadReport report = module.load_state_dict(state, {.skip_mismatched = {"w*", "bias"}});
+  EXPECT_TRUE(report.is_clean());
+  ASSERT_EQ(report.skipped.size(), 2U);
+  EXPECT_EQ(report.skipped[0].name, "weight");
+  EXPECT_EQ(report.skipped[0].expected, Shape({3, 2}));
+  EXPECT_EQ(report.skipped[0].found, Shape({4, 2}));
+  EXPECT_EQ(report.str(),
+            "_IncompatibleKeys(missing_keys=[], unexpected_keys=[], skipped_keys=['weight', 'bias'])");
   EXPECT_TRUE(module.weight.array().same_bits(weight));
   state.set("bias", Array::full({3}, 7));
   module.load_state_dict(state, {.skip_mismatched = {"*"}});
