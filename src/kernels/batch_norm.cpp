@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "kernels/operands.h"
 #include "sconce/base/parallel.h"
@@ -205,4 +206,84 @@ Array inverse_deviation(const Array& variance, double eps) {
   return out;
 }
 
+namespace reference {
+namespace {
+
+// The values of an array in order, in double.
+std::vector<double> values_of(const Array& array) { return array.to_vector<double>(); }
+
+// Those of a weight or bias of each channel, `otherwise` where there is none.
+std::vector<double> values_or(const Array& array, const Sizes& s, double otherwise) {
+  return array.defined() ? values_of(array)
+                         : std::vector<double>(static_cast<std::size_t>(s.channels), otherwise);
+}
+
+// Calls body(element, its channel) for all elements, in order.
+template <class Body>
+void for_each_element(const Sizes& s, Body&& body) {
+  std::size_t element = 0;
+  for (std::int64_t n = 0; n < s.batch; ++n) {
+    for (std::int64_t c = 0; c < s.channels; ++c) {
+      for (std::int64_t i = 0; i < s.inner; ++i) body(element++, static_cast<std::size_t>(c));
+    }
+  }
+}
+
+}  // namespace
+
+BatchNormStatistics batch_norm_statistics(const Array& input, double eps) {
+  const Sizes s = sizes_of(input);
+  const std::vector<double> x = values_of(input);
+  std::vector<double> mean(static_cast<std::size_t>(s.channels));
+  std::vector<double> variance = mean;
+  std::vector<double> inverse = mean;
+  const auto count = static_cast<double>(s.count());
+  for_each_element(s, [&](std::size_t i, std::size_t c) { mean[c] += x[i] / count; });
+  for_each_element(
+      s, [&](std::size_t i, std::size_t c) { variance[c] += (x[i] - mean[c]) * (x[i] - mean[c]) / count; });
+  std::transform(variance.begin(), variance.end(), inverse.begin(),
+                 [eps](double v) { return 1 / std::sqrt(v + eps); });
+  const auto array = [&](const std::vector<double>& values) {
+    return Array::from(values, {s.channels}).cast(input.dtype());
+  };
+  return {array(mean), array(variance), array(inverse)};
+}
+
+Array batch_norm_apply(const Array& input, const Array& mean, const Array& inverse_deviation,
+                       const Array& weight, const Array& bias) {
+  const Sizes s = sizes_of(input);
+  std::vector<double> x = values_of(input);
+  const std::vector<double> m = values_of(mean);
+  const std::vector<double> d = values_of(inverse_deviation);
+  const std::vector<double> w = values_or(weight, s, 1);
+  const std::vector<double> b = values_or(bias, s, 0);
+  for_each_element(s, [&](std::size_t i, std::size_t c) { x[i] = (x[i] - m[c]) * d[c] * w[c] + b[c]; });
+  return Array::from(x, input.shape()).cast(input.dtype());
+}
+
+BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, const Array& mean,
+                                       const Array& inverse_deviation, const Array& weight, bool training) {
+  const Sizes s = sizes_of(input);
+  const std::vector<double> g = values_of(grad);
+  std::vector<double> x = values_of(batch_norm_apply(input.cast(kFloat64), mean, inverse_deviation, {}, {}));
+  const std::vector<double> d = values_of(inverse_deviation);
+  const std::vector<double> w = values_or(weight, s, 1);
+  std::vector<double> sum(static_cast<std::size_t>(s.channels));
+  std::vector<double> dot = sum;
+  for_each_element(s, [&](std::size_t i, std::size_t c) {
+    sum[c] += g[i];
+    dot[c] += g[i] * x[i];
+  });
+  const auto count = static_cast<double>(s.count());
+  for_each_element(s, [&](std::size_t i, std::size_t c) {
+    const double through_statistics = training ? (sum[c] + x[i] * dot[c]) / count : 0;
+    x[i] = (g[i] - through_statistics) * d[c] * w[c];
+  });
+  const auto array = [&](const std::vector<double>& values, const Shape& shape) {
+    return Array::from(values, shape).cast(input.dtype());
+  };
+  return {array(x, input.shape()), array(dot, {s.channels}), array(sum, {s.channels})};
+}
+
+}  // namespace reference
 }  // namespace sconce::kernels

@@ -15,31 +15,54 @@ using test::ThreadsScope;
 
 constexpr double kEps = 1e-5;
 
-// The values of channel `c` of an array (N, C, ...), in order.
-std::vector<double> channel(const Array& array, std::int64_t c) {
-  return array.select(1, c).to_vector<double>();
+// (N, C), (N, C, L) and so on, of at least 8 values a channel: of fewer, rounding is all that is left of
+// some gradients.
+Shape random_shape(Random& random) {
+  Shape shape{random.integer(2, 9), random.integer(1, 20)};
+  for (std::int64_t rank = random.integer(0, 3); rank > 0; --rank)
+    shape.push_back(random.integer(1, 19 / rank));
+  if (shape.numel() / shape[1] < 8) shape[0] = 8;
+  return shape;
 }
 
-TEST(BatchNorm, StatisticsArePerChannel) {
+TEST(BatchNorm, EqualsTheReference) {
   const PoisonScope poison;
-  Random random(1);
-  for (const Shape& shape : {Shape{4, 3, 5, 6}, Shape{7, 2}, Shape{2, 5, 17}, Shape{1, 3, 2, 2, 2}}) {
-    for (const DType dtype : {kFloat32, kFloat64}) {
-      const Array x = random.normal(shape, dtype);
-      const auto found = kernels::batch_norm_statistics(random.scattered(x), kEps);
-      for (std::int64_t c = 0; c < shape[1]; ++c) {
-        const auto values = channel(x, c);
-        const auto count = static_cast<double>(values.size());
-        double mean = 0;
-        for (const double v : values) mean += v / count;
-        double variance = 0;
-        for (const double v : values) variance += (v - mean) * (v - mean) / count;
-        const double tolerance = dtype == kFloat32 ? 2e-7 : 1e-13;
-        EXPECT_NEAR(found.mean.select(0, c).item<double>(), mean, tolerance);
-        EXPECT_NEAR(found.variance.select(0, c).item<double>(), variance, tolerance * variance);
-        EXPECT_NEAR(found.inverse_deviation.select(0, c).item<double>(), 1 / std::sqrt(variance + kEps),
-                    2 * tolerance / std::sqrt(variance + kEps));
-      }
+  Random random(4);
+  for (int i = 0; i < 300; ++i) {
+    const DType dtype = random.coin() ? kFloat32 : kFloat64;
+    const double tolerance = dtype == kFloat32 ? 2e-6 : 1e-11;
+    const Shape shape = random_shape(random);
+    SCOPED_TRACE(cat(shape, " ", dtype));
+    const ThreadsScope threads(static_cast<int>(random.integer(1, 3)));
+    const Array x = random.normal(shape, dtype);
+    const Array grad = random.normal(shape, dtype);
+    const auto per_channel = [&] { return random.coin() ? random.normal({shape[1]}, dtype) : Array(); };
+    const Array weight = per_channel();
+    const Array bias = per_channel();
+    const auto wide = [](const Array& a) { return a.defined() ? a.cast(kFloat64) : a; };
+    const auto near = [&](const Array& found, const Array& expected) {
+      EXPECT_EQ(found.dtype(), dtype);
+      EXPECT_LE(relative_difference(found, expected), tolerance);
+    };
+
+    const auto found = kernels::batch_norm_statistics(random.scattered(x), kEps);
+    const auto expected = kernels::reference::batch_norm_statistics(wide(x), kEps);
+    near(found.mean, expected.mean);
+    near(found.variance, expected.variance);
+    near(found.inverse_deviation, expected.inverse_deviation);
+    // From here on both sides have the same statistics, as rounded as they are.
+    const Array mean = wide(found.mean);
+    const Array inverse = wide(found.inverse_deviation);
+    near(kernels::batch_norm_apply(random.scattered(x), found.mean, found.inverse_deviation, weight, bias),
+         kernels::reference::batch_norm_apply(wide(x), mean, inverse, wide(weight), wide(bias)));
+    for (const bool training : {true, false}) {
+      const auto gradients = kernels::batch_norm_backward(
+          random.scattered(grad), random.scattered(x), found.mean, found.inverse_deviation, weight, training);
+      const auto exact =
+          kernels::reference::batch_norm_backward(wide(grad), wide(x), mean, inverse, wide(weight), training);
+      near(gradients.input, exact.input);
+      near(gradients.weight, exact.weight);
+      near(gradients.bias, exact.bias);
     }
   }
 }

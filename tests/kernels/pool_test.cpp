@@ -115,7 +115,7 @@ TEST(MaxPool2d, TwoByTwoPathEqualsTheGeneralOne) {
   for (const kernels::Isa isa : test::all_isas()) {
     const test::IsaScope scope(isa);
     Random random(3);
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < 200; ++i) {
       const Shape shape{random.integer(1, 3), random.integer(1, 4), random.integer(2, 13),
                         random.integer(2, 70)};
       Array image = random.digits(shape);
@@ -138,7 +138,7 @@ TEST(MaxPool2d, TwoByTwoPathEqualsTheGeneralOne) {
 TEST(MaxPool2d, BackwardAddsWhatGatherTakes) {
   const PoisonScope poison;
   Random random(4);
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 200; ++i) {
     const Window w = random_window(random);
     const Array image = random.normal(random_image(random, w), kFloat64);
     const auto pooled = kernels::max_pool2d(image, w, false);
@@ -207,7 +207,7 @@ TEST(AvgPool2d, AveragesEachWindow) {
 TEST(AdaptiveAvgPool2d, WindowsCoverTheImage) {
   const PoisonScope poison;
   Random random(6);
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 200; ++i) {
     const Shape s{random.integer(1, 2), random.integer(1, 3), random.integer(1, 9), random.integer(1, 9)};
     const Pair size{random.integer(1, 10), random.integer(1, 10)};
     const Array image = random.normal(s, kFloat64);

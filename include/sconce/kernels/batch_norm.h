@@ -35,4 +35,13 @@ BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, co
 // 1 / sqrt(variance + eps), computed in double.
 Array inverse_deviation(const Array& variance, double eps);
 
+// The same, one value after the other and each sum in double: the oracle of these and of those in blocks.
+namespace reference {
+BatchNormStatistics batch_norm_statistics(const Array& input, double eps);
+Array batch_norm_apply(const Array& input, const Array& mean, const Array& inverse_deviation,
+                       const Array& weight, const Array& bias);
+BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, const Array& mean,
+                                       const Array& inverse_deviation, const Array& weight, bool training);
+}  // namespace reference
+
 }  // namespace sconce::kernels
