@@ -72,14 +72,23 @@ def untyped(storage):
     return storage._untyped_storage if hasattr(storage, "_untyped_storage") else storage._storage
 
 
+def records_of(path):
+    """{name: bytes} of a zip, in its order."""
+    with zipfile.ZipFile(path) as archive:
+        return {info.filename: archive.read(info) for info in archive.infolist()}
+
+
+def write_records(path, records, compression=zipfile.ZIP_STORED):
+    """Writes {name: bytes} as Python's zipfile does, with right checksums."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in records.items():
+            archive.writestr(name, data)
+    return path
+
+
 def with_records(path, replace):
     """The zip at `path` with each record's bytes as replace(bytes) has them, and right checksums."""
-    with zipfile.ZipFile(path) as archive:
-        records = {info.filename: archive.read(info) for info in archive.infolist()}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in records.items():
-            archive.writestr(name, replace(data))
-    return path
+    return write_records(path, {name: replace(data) for name, data in records_of(path).items()})
 
 
 def parts(value):

@@ -1,6 +1,7 @@
 """What the interchange tests share: programs to drive, seeds, digests, and comparison to the last bit."""
 
 import hashlib
+import itertools
 import os
 import struct
 import subprocess
@@ -69,6 +70,19 @@ def run_probe_nn(*arguments, **options):
 def load(path):
     """torch.load of a file that this run wrote: by 2.x in its safe mode."""
     return torch.load(path, weights_only=True) if TORCH_VERSION >= (2, 0) else torch.load(path)
+
+
+def ways_to_load():
+    """Keyword arguments of torch.load to go through: weights_only and mmap on and off, where they exist."""
+    weights_only = (False, True) if TORCH_VERSION >= (1, 13) else (None,)
+    mmap = (False, True) if TORCH_VERSION >= (2, 1) else (None,)
+    for safe, mapped in itertools.product(weights_only, mmap):
+        options = {}
+        if safe is not None:
+            options["weights_only"] = safe
+        if mapped is not None:
+            options["mmap"] = mapped
+        yield options
 
 
 def tensor_bytes(tensor):
@@ -204,6 +218,21 @@ class TestCase(unittest.TestCase):
         found = differences(expected, actual)
         if found:
             self.fail(f"(SCONCE_SEED={SEED})\n" + "\n".join(found))
+
+    def assert_loads_alike(self, source, out, compare, safe=True):
+        """compare(what PyTorch makes of the source, what it makes of the output), each way it can load the source.
+        `safe`: False where its weights_only is not to be asked. The loaded source, not what was saved, is the
+        reference: loading makes storages exact, for one."""
+        for options in ways_to_load():
+            if options.get("weights_only") and not safe:
+                continue
+            with self.subTest(seed=SEED, **options):
+                try:
+                    expected = torch.load(source, **options)
+                except Exception:  # noqa: BLE001: whatever its reason, the original does not load this way either
+                    self.assertTrue(options.get("weights_only") or options.get("mmap"), f"{options}")
+                    continue
+                compare(expected, torch.load(out, **options))
 
     def assert_close(self, expected, actual, tolerance, name="tensor"):
         """Largest difference over largest reference value, per tensor."""

@@ -129,7 +129,10 @@ class Case(TestCase):
 
     def check(self, value, weights_only=True):
         """PyTorch -> sconce -> PyTorch, and what sconce saw in between."""
-        path = self.save(value)
+        self.check_file(self.save(value), weights_only)
+
+    def check_file(self, path, weights_only=True):
+        """The same of a file that is there."""
         expected = load(path)
         tree = expected_tree(expected)
         self.assertEqual(tree, aligned(self.probe_tree(path), tree), f"SCONCE_SEED={SEED}")

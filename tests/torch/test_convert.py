@@ -1,13 +1,13 @@
 """`sconce convert` between torch.save and torch.load: the loaded object equals the original."""
 
-import itertools
 import json
 import unittest
 from collections import OrderedDict
 
 import torch
 
-from sconce_torch import DTYPES, NEW_DTYPES, SEED, TORCH_VERSION, TestCase, run_sconce, tensor_bytes, tensors
+from sconce_torch import (DTYPES, NEW_DTYPES, SEED, TORCH_VERSION, TestCase, run_sconce, tensor_bytes, tensors,
+                          ways_to_load)
 
 
 def random_tensor(dtype, shape):
@@ -18,19 +18,6 @@ def random_tensor(dtype, shape):
     if dtype == torch.bool:
         raw %= 2
     return raw.view(dtype).reshape(shape) if count else torch.empty(shape, dtype=dtype)
-
-
-def ways_to_load():
-    """Keyword arguments of torch.load to go through: weights_only and mmap on and off, where they exist."""
-    weights_only = (False, True) if TORCH_VERSION >= (1, 13) else (None,)
-    mmap = (False, True) if TORCH_VERSION >= (2, 1) else (None,)
-    for safe, mapped in itertools.product(weights_only, mmap):
-        options = {}
-        if safe is not None:
-            options["weights_only"] = safe
-        if mapped is not None:
-            options["mmap"] = mapped
-        yield options
 
 
 class Case(TestCase):
@@ -44,17 +31,7 @@ class Case(TestCase):
     def check(self, value, safe=True):
         """The object survives. `safe`: False where this PyTorch's weights_only refuses its own file, too."""
         out = self.converted(value)
-        # What torch.load makes of the original, not the original: loading makes storages exact, for one.
-        for options in ways_to_load():
-            if options.get("weights_only") and not safe:
-                continue
-            with self.subTest(seed=SEED, **options):
-                try:
-                    expected = torch.load(self.folder / "source.pt", **options)
-                except Exception:  # noqa: BLE001: whatever its reason, the original does not load this way either
-                    self.assertTrue(options.get("weights_only"), f"{options}")
-                    continue
-                self.assert_same_parts(expected, torch.load(out, **options))
+        self.assert_loads_alike(self.folder / "source.pt", out, self.assert_same_parts, safe)
 
     def assert_same_parts(self, expected, actual):
         self.assert_same(*map(split_sparse, (expected, actual)))
