@@ -5,7 +5,9 @@ import json
 import math
 import os
 import struct
+import unittest.mock
 import zipfile
+import zlib
 
 DTYPES = {"F32": ("f", 4), "I64": ("q", 8), "F64": ("d", 8)}
 
@@ -85,11 +87,14 @@ def pickled_text(text):
     return b"X" + struct.pack("<I", len(text)) + text.encode()
 
 
+def pickled_int(number):
+    return b"J" + struct.pack("<i", number) if number < 1 << 31 else b"\x8a\x08" + struct.pack("<q", number)
+
+
 def pickled_tensor(key, count):
     """Opcodes that make a float32 vector of the storage data/<key>."""
     return (b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\n" + pickled_text(str(key)) +
-            b"X\x03\0\0\0cpuJ" + struct.pack("<i", count) + b"tQK\0J" + struct.pack("<i", count) +
-            b"\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtR")
+            b"X\x03\0\0\0cpu" + pickled_int(count) + b"tQK\0" + pickled_int(count) + b"\x85K\x01\x85\x89ccollections\nOrderedDict\n)RtR")
 
 
 def torch_zip(path, opcodes, storages, compression=zipfile.ZIP_STORED):
@@ -102,15 +107,22 @@ def torch_zip(path, opcodes, storages, compression=zipfile.ZIP_STORED):
     return path
 
 
+def crc_of_what_is_there(data, crc=0):
+    """Leaves holes out: of holes alone it is 0, the checksum of a writer that reckons none."""
+    return crc if data is Hollow.ZEROS else zlib.crc32(data, crc)
+
+
 def hollow_torch(path, count, size):
-    """The same as torch.save writes it."""
+    """The same as torch.save writes it: with more than 4 GiB in zip64, and without checksums of what would take its time."""
+    is_huge = count * size >= 1 << 32
     pickle = bytearray(b"\x80\x02}(")
     for i in range(count):
         pickle += pickled_text(f"t{i}") + pickled_tensor(i, size // 4)
-    with Hollow(path, "w") as file, zipfile.ZipFile(file, "w") as zipped:
+    crc = crc_of_what_is_there if is_huge else zlib.crc32
+    with Hollow(path, "w") as file, zipfile.ZipFile(file, "w") as zipped, unittest.mock.patch("zipfile.crc32", crc):
         zipped.writestr("net/data.pkl", pickle + b"u.")
         for i in range(count):
-            with zipped.open(zipfile.ZipInfo(f"net/data/{i}"), "w") as record:
+            with zipped.open(zipfile.ZipInfo(f"net/data/{i}"), "w", force_zip64=is_huge) as record:
                 for begin in range(0, size, 1 << 20):
                     piece = min(size - begin, 1 << 20)
                     record.write(Hollow.ZEROS if piece == 1 << 20 else bytes(piece))

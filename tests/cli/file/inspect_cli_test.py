@@ -205,7 +205,12 @@ class InspectTest(CommandTest):
             self.assertLess(seconds, most_seconds)  # most of it is Python's start; room for a busy machine
 
     def test_a_sparse_file_of_8_gb_is_listed_at_once(self):
-        self.check_listing(hollow_safetensors(self.folder / "huge.safetensors", 1, 8 << 30), 1, 32 << 20, 5)
+        for make, name in ((hollow_safetensors, "huge.safetensors"), (hollow_torch, "huge.pt")):
+            with self.subTest(name):
+                path = make(self.folder / name, 1, 8 << 30)
+                self.check_listing(path, 1, 32 << 20, 5)
+                tensor = json.loads(sconce("inspect", "--json", path).stdout)["tensors"][0]
+                self.assertEqual((8 << 30, [2 << 30]), (tensor["bytes"], tensor["shape"]))
 
     def test_a_hundred_large_tensors_are_listed_at_once(self):
         for make, name in ((hollow_safetensors, "x.safetensors"), (hollow_torch, "x.pt")):
