@@ -17,6 +17,7 @@
 #include "checkpoint/legacy_files.h"
 #include "codec/codec_test_util.h"
 #include "sconce/base/file.h"
+#include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/named.h"
 #include "sconce/checkpoint/salvage.h"
@@ -107,18 +108,21 @@ class Damage : public TemporaryFolder {
   }
 
   // Everything that only reads. What load() refuses is damaged to verify, too, or refused for the same
-  // reason: it is no checkpoint. Of a part of a set (`file`) that is no reason.
-  static void list(const std::string& file, const std::string& entry) {
+  // reason: it is no checkpoint. Of a part of a set (`file`) that is no reason. `whole`: what was there;
+  // under checksums no tensor of another value is ever read.
+  static void list(const std::string& file, const std::string& entry, const Leaves* whole) {
     std::optional<ErrorCode> refused;
+    std::optional<Value> now;
     try {
-      load(entry);
+      now = load(entry);
     } catch (const Error& error) {
       refused = error.code();
     }
-    try {
-      checkpoint::describe(entry);
-    } catch (const Error&) {
-    }
+    expect_same_later(entry, now);
+    std::optional<Leaves> leaves;
+    if (now) leaves = leaves_of(*now);
+    expect_same_listing(entry, leaves ? &*leaves : whole);
+    if (HasFatalFailure()) return;
     try {
       const bool is_damaged = verify(entry).is_damaged();
       ASSERT_TRUE(is_damaged || !refused) << "verify passes what load() refuses";
@@ -131,13 +135,53 @@ class Damage : public TemporaryFolder {
     }
   }
 
-  void cut_everywhere(const std::string& file, const std::string& entry) {
+  // As convert and merge read: tensors that are fetched when someone looks give what load() gives.
+  static void expect_same_later(const std::string& entry, const std::optional<Value>& now) {
+    std::optional<Value> later;
+    try {
+      later = load(entry, {.defer = true});
+      for (const checkpoint::NamedLeaf& leaf : checkpoint::named_arrays(*later))
+        static_cast<void>(leaf.value.as_array().raw());
+    } catch (const Error&) {
+      later = std::nullopt;
+    }
+    ASSERT_EQ(later.has_value(), now.has_value()) << "deferred reading and load() differ";
+    if (now) {
+      ASSERT_TRUE(same_value(*later, *now)) << "deferred reading gives another value";
+    }
+  }
+
+  // As show and diff read: tensor by tensor, from the list. Those that can be read are the known ones.
+  static void expect_same_listing(const std::string& entry, const Leaves* known) {
+    std::optional<checkpoint::Listing> listing;
+    try {
+      listing = checkpoint::describe(entry);
+    } catch (const Error&) {
+      return;
+    }
+    for (std::size_t i = 0; i < listing->tensors.size(); ++i) {
+      const std::string& name = listing->tensors[i].name;
+      std::optional<Value> read;
+      try {
+        read = listing->read(i);
+      } catch (const Error&) {
+        continue;
+      }
+      if (known == nullptr) continue;
+      ASSERT_TRUE(known->contains(name)) << name;
+      // The list gives the numbers alone, also those of a storage by itself.
+      ASSERT_TRUE(same_value(*read, known->at(name).as_array())) << name << " of the list is another tensor";
+    }
+  }
+
+  void cut_everywhere(const std::string& file, const std::string& entry, bool has_checksum) {
     const Bytes whole = read_file(file);
+    const Leaves original = leaves_of(load(entry));
     for (std::size_t size = 0; size < needed_bytes(file, whole); ++size) {
       SCOPED_TRACE(cat(file, " cut at byte ", size));
       write(file, std::span(whole).first(size));
       ASSERT_THROW(load(entry), Error);
-      list(file, entry);
+      list(file, entry, has_checksum ? &original : nullptr);
       if (HasFatalFailure()) return;
     }
     write(file, whole);
@@ -146,6 +190,7 @@ class Damage : public TemporaryFolder {
   void flip_everywhere(const std::string& file, const std::string& entry, bool has_checksum) {
     const Bytes whole = read_file(file);
     const Value original = load(entry);
+    const Leaves leaves = leaves_of(original);
     Bytes changed = whole;
     for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
       SCOPED_TRACE(cat(file, " with bit ", bit, " flipped"));
@@ -154,7 +199,7 @@ class Damage : public TemporaryFolder {
       if (HasFatalFailure()) return;
       if (bit % 8 == bit / 8 % 8) {
         write(file, changed);
-        list(file, entry);
+        list(file, entry, has_checksum ? &leaves : nullptr);
         if (HasFatalFailure()) return;
       }
       changed[bit / 8] = whole[bit / 8];
@@ -163,7 +208,7 @@ class Damage : public TemporaryFolder {
   }
 
   void damage(const std::string& file, const std::string& entry, bool has_checksum) {
-    cut_everywhere(file, entry);
+    cut_everywhere(file, entry, has_checksum);
     if (!HasFatalFailure()) flip_everywhere(file, entry, has_checksum);
   }
 
@@ -253,6 +298,21 @@ TEST_F(Damage, Safetensors) {
 TEST_F(Damage, Npz) {
   const std::string file = saved("net.npz", Format::kNpz);
   damage(file, file, true);
+}
+
+TEST_F(Damage, Npy) {
+  checkpoint::save(path("w.npy"), Value(Array::from<float>({0, 1, 2, 3, 4, 5}, {2, 3})), {.durable = false});
+  damage(path("w.npy"), path("w.npy"), false);
+}
+
+TEST_F(Damage, PlainPickle) {
+  write(path("plain.pkl"), testing::golden("legacy/data/plain2_213.pkl"));
+  damage(path("plain.pkl"), path("plain.pkl"), false);
+}
+
+TEST_F(Damage, DeflatedTorchZip) {
+  write(path("small.pt"), testing::golden("formats/zip/deflated_26.pt"));
+  damage(path("small.pt"), path("small.pt"), true);
 }
 
 TEST_F(Damage, DcpMetadata) {
