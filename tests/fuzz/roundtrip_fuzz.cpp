@@ -1,9 +1,12 @@
-// Any bytes that load: saved and loaded again they are the same tree, and saved once more the same bytes.
+// Any bytes that load: saved and loaded again they are the same tree, and saved once more the same bytes, of
+// which nothing runs code when Python loads them.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 
 #include "sconce/base/error.h"
+#include "sconce/checkpoint/listing.h"
 #include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/named.h"
 #include "sconce/checkpoint/save.h"
@@ -20,6 +23,14 @@ std::optional<std::vector<std::byte>> saved(const Value& value) {
     return std::nullopt;  // not everything that can be read can be written
   }
   return sink.bytes();
+}
+
+bool could_run_code(const std::vector<std::byte>& file) {
+  const checkpoint::Listing listing = checkpoint::describe(file);
+  return std::any_of(listing.pickles.begin(), listing.pickles.end(), [](const auto& pickle) {
+    return std::any_of(pickle.globals.begin(), pickle.globals.end(),
+                       [](const auto& global) { return global.trust == checkpoint::Trust::kUnknown; });
+  });
 }
 
 }  // namespace
@@ -41,5 +52,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Value again = checkpoint::load(*first);
   const auto second = saved(again);
   if (!second || *second != *first) __builtin_trap();
+  if (could_run_code(*first)) __builtin_trap();
   return 0;
 }
