@@ -10,6 +10,19 @@
 #include "sconce/checkpoint/named.h"
 
 namespace sconce::checkpoint {
+namespace {
+
+// A reader has the shape alone, and strides to make of it, also of no elements: (0, 2^62, 2^62) has none.
+void require_strides(const NamedLeaf& leaf, std::string_view format) {
+  try {
+    contiguous_strides(leaf.value.as_array().shape());
+  } catch (const Error& error) {
+    fail(error.code(), format, "tensor '", escaped(leaf.name),
+         "' has a shape beyond 64 bits: ", error.text());
+  }
+}
+
+}  // namespace
 
 std::vector<FlatTensor> flat_tensors(const Value& value, std::string_view format) {
   std::vector<FlatTensor> out;
@@ -20,6 +33,7 @@ std::vector<FlatTensor> flat_tensors(const Value& value, std::string_view format
     const Array& array = leaf.value.as_array();
     require(array.defined(), ErrorCode::kInvalidArgument, format, "tensor '", escaped(leaf.name),
             "' is undefined");
+    require_strides(leaf, format);
     require(names.insert(leaf.name).second, ErrorCode::kUnsupported, format,
             "two tensors would have the name '", escaped(leaf.name), "'");
     out.push_back({leaf.name, array});
