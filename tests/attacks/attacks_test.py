@@ -27,7 +27,8 @@ MOST_SECONDS = 20  # on a machine that builds something else besides
 COMMANDS = {
     "inspect": [["{file}"], ["--json", "--digest", "{file}"], ["--stats", "{file}"], ["--tree", "{file}"]],
     "verify": [["{file}"], ["--json", "--finite", "{file}"]],
-    "convert": [["{file}", "{out}.pt"], ["{file}", "{out}.safetensors"], ["--to", "torch-legacy", "{file}", "{out}"]],
+    "convert": [["{file}", "{out}.pt"], ["{file}", "{out}.safetensors"], ["--to", "torch-legacy", "{file}", "{out}"],
+                ["--keep-objects", "{file}", "{out}.pt"], ["--keep-objects", "--to", "dcp", "{file}", "{out}"]],
     "show": [["{file}", "w"]],
     "diff": [["{file}", "{good}"], ["{good}", "{file}"]],
     "salvage": [["{file}", "{out}.pt"], ["--json", "{file}", "{out}.safetensors"]],
@@ -36,6 +37,8 @@ COMMANDS = {
     "merge": [["{file}", "{out}.pt"]],
     "shard": [["--size", "1MB", "{file}", "{folder}"]],
 }
+# Which read all there is of a file to write it anew.
+WRITERS = {"convert", "merge", "shard"}
 OTHERS = {"train", "eval", "models", "bench", "help", "completion"}  # read no file, or are the compute half's
 
 
@@ -99,7 +102,7 @@ class Attacks(unittest.TestCase):
             self.assertIn(command, COMMANDS, "a new command: say how to attack it")
             for number, arguments in enumerate(COMMANDS[command]):
                 with self.subTest(command, arguments=arguments):
-                    status, _, error, _, _ = self.attack(command, number, "good", self.good)
+                    status, _, error, *_ = self.attack(command, number, "good", self.good)
                     self.assertEqual((status, error), (0, ""))
 
     def attack(self, command, number, name, file):
@@ -110,11 +113,18 @@ class Attacks(unittest.TestCase):
         left = {path.name for path in home.iterdir()}
         self.assertNotIn("pwned", left)
         self.assertFalse(any("tmp" in path for path in left), f"{name}: {command} leaves {left}")
-        return result
+        return (*result, [home / path for path in left if path.startswith("out")])
+
+    def faults_of_output(self, path):
+        """What verify finds wrong with what a command wrote: it is whole, and loading it runs no code."""
+        status, out, error, _, _ = run(["verify", "--json", path], path.parent)
+        if status == 0 and json.loads(out)["safe"]:
+            return []
+        return [f"writes {path.name}, of which verify says {status}: {error[:300]}{out[:300]}"]
 
     def check(self, command, number, name):
         case = self.cases[name]
-        status, out, error, memory, seconds = self.attack(command, number, name, case["path"])
+        status, out, error, memory, seconds, written = self.attack(command, number, name, case["path"])
         what = f"{name}: sconce {command} {' '.join(COMMANDS[command][number])}: status {status}, {error[:500]}"
         faults = []
         if status < 0 or status > 2:
@@ -130,8 +140,16 @@ class Attacks(unittest.TestCase):
             (command == "repair" and (COMMANDS[command][number][0] == "{good}" or status == 1))
         refused = case["load"] != "ok" and command not in ("salvage", "verify") and \
             not (case["list"] == "ok" and lists)
+        if not case["sound"]:
+            refused = refused or command in WRITERS
+            if command == "verify" and status != 1:
+                faults.append("is not called damaged")
         if refused and (status == 0 or not error):
             faults.append("is not refused")
+        if status == 2 and written and command in WRITERS:
+            faults.append(f"refuses and leaves {written}")
+        if status == 0:
+            faults += [fault for path in written for fault in self.faults_of_output(path)]
         if status == 2 and len(errors) != 1:
             faults.append(f"{len(errors)} lines of error")
         if any(not line.startswith("sconce: ") for line in error.splitlines()):
@@ -159,7 +177,7 @@ class Attacks(unittest.TestCase):
             if case["list"] == "ok":
                 continue
             with self.subTest(name):
-                status, _, error, _, _ = self.attack("inspect", 0, name, case["path"])
+                status, _, error, *_ = self.attack("inspect", 0, name, case["path"])
                 self.assertEqual(status, 2)
                 lines = [line for line in error.splitlines() if not line.startswith("sconce: warning: ")]
                 self.assertEqual(len(lines), 1)
@@ -170,7 +188,7 @@ class Attacks(unittest.TestCase):
 
     def test_a_refusal_prints_the_file_and_nothing_on_stdout(self):
         for name in ("zip_end_cut", "safetensors_overlap", "pickle_append_to_int", "other_html"):
-            status, out, error, _, _ = self.attack("inspect", 0, name, self.cases[name]["path"])
+            status, out, error, *_ = self.attack("inspect", 0, name, self.cases[name]["path"])
             self.assertEqual((status, out), (2, b""))
             self.assertIn("x.pt: ", error)
 

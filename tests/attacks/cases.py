@@ -10,22 +10,27 @@ import json
 import pathlib
 import sys
 
-import other_cases  # noqa: F401: importing makes the cases
+import kind_cases  # noqa: F401: importing makes the cases
+import other_cases  # noqa: F401
 import zip_cases  # noqa: F401
-from catalogue import CASES, GOOD  # noqa: F401: GOOD for seeds
+from catalogue import CASES, GOOD, Link  # noqa: F401: GOOD for seeds
 
 
 def write(folder):
-    """Writes every case below the folder; [{name, format, load, list, path}]."""
+    """Writes every case below the folder; [{name, format, load, list, sound, path}]."""
     out = []
     for each in CASES:
         home = folder / each.name
         home.mkdir(parents=True)
         files = {"x.pt": each.content} if isinstance(each.content, bytes) else each.content
         for name, content in files.items():
-            (home / name).write_bytes(content)
+            if isinstance(content, Link):
+                (home / name).symlink_to(content.target)
+            else:
+                (home / name).write_bytes(content)
         path = home / ("x.pt" if isinstance(each.content, bytes) else each.entry)
-        out.append({"name": each.name, "format": each.format, "load": each.load, "list": each.list, "path": str(path)})
+        out.append({"name": each.name, "format": each.format, "load": each.load, "list": each.list, "sound": each.sound,
+                    "path": str(path)})
     return out
 
 

@@ -4,7 +4,7 @@ import json
 import random
 import struct
 
-from catalogue import DEPTH, MEBIBYTE, case
+from catalogue import DEPTH, MEBIBYTE, Link, case
 from hostile import *  # noqa: F403: the words the cases are written in
 
 # ---- safetensors (F.1, I.3)
@@ -174,6 +174,12 @@ dcp_case("metadata_cut", "truncated", metadata=dcp()[".metadata"][:-20])
 dcp_case("metadata_is_something_else", "corrupt", metadata=pickled(EMPTY_LIST))
 dcp_case("metadata_runs_code", "corrupt", metadata=pickled(name("os", "system") + tuple_of(text("touch pwned")) + REDUCE))
 
+dcp_case("link_out_of_the_folder", "unsafe", files={"__0_0.distcp": Link("../good/x.pt")})
+dcp_case("link_to_a_device", "unsafe", files={"__0_0.distcp": Link("/dev/zero")})
+dcp_case("link_to_nothing", "not_found", files={"__0_0.distcp": Link("gone")})
+dcp_case("link_to_itself", "not_found", files={"__0_0.distcp": Link("__0_0.distcp")})
+dcp_case("link_within_the_folder", "ok", files={"__0_0.distcp": Link("real.distcp"), "real.distcp": dcp_item()})
+
 # ---- npy and npz
 
 
@@ -213,6 +219,11 @@ def index_case(name, load, weight_map, files=None, raw=None):
 for label, path in (("parent", "../a.safetensors"), ("absolute", "/etc/passwd"), ("folder", "x/a.safetensors"),
                     ("dots", ".."), ("empty", ""), ("backslash", "..\\a"), ("itself", "model.safetensors.index.json")):
     index_case(f"path_{label}", "unsafe", {"w": path})
+for label, target, code in (("out_of_the_folder", "../good/x.pt", "unsafe"), ("absolute", "/etc/passwd", "unsafe"),
+                            ("to_a_device", "/dev/zero", "unsafe"), ("to_nothing", "gone", "not_found"),
+                            ("to_itself", "a.safetensors", "not_found"), ("to_the_folder_above", "..", "unsafe")):
+    index_case(f"link_{label}", code, {"w": "a.safetensors"}, files={"a.safetensors": Link(target)})
+index_case("link_within_the_folder", "ok", {"w": "a.safetensors"}, files={"a.safetensors": Link("b.safetensors"), "b.safetensors": SHARD})
 index_case("shard_missing", "not_found", {"w": "b.safetensors"})
 index_case("tensor_missing", "not_found", {"w": "a.safetensors", "x": "a.safetensors"})
 index_case("map_of_numbers", "corrupt", {"w": 1})

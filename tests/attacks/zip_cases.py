@@ -82,6 +82,13 @@ case("zip_stored_with_two_sizes", "torch-zip", torch_zip(data_0={"size": 48}), "
 case("zip_stored_compressed_size_lies", "torch-zip", torch_zip(data_0={"compressed": 12}), "corrupt")
 case("zip_size_beyond_the_file", "torch-zip", torch_zip(data_0={"size": 2**31, "compressed": 2**31}), "unsafe")
 case("zip_size_beyond_64_bits", "torch-zip", torch_zip(data_0={"size": 2**64 - 1, "compressed": 2**64 - 1}), "unsafe")
+# Inside the file, but into the central directory: the last record, whose size takes in what follows it.
+tail = Zip()
+for record, data in (("data.pkl", pickled(dict_of([("w", tensor())]))), ("version", b"3\n"), ("data/0", NUMBERS)):
+    more = 60 if record == "data/0" else 0
+    tail.record("t/" + record, data, size=len(data) + more, compressed=len(data) + more, crc=0 if more else None, flags=0x0800 if more else 0x0808,
+                local_size=len(data) + more if more else 0, local_compressed=len(data) + more if more else 0)
+case("zip_payload_into_the_directory", "torch-zip", tail.finish(), "unsafe")
 case("zip_offset_beyond_the_file", "torch-zip", torch_zip(data_0={"offset": 0x7FFFFFFF}), "unsafe")
 case("zip_header_in_the_directory", "torch-zip", torch_zip(version={"offset": len(GOOD) - 200}), "unsafe")
 case("zip_zip64_field_cut", "torch-zip",
@@ -210,6 +217,11 @@ pickle_case("long_text_bomb", pickled(b"L" + b"7" * MEBIBYTE + b"L\n"), "limit")
 pickle_case("int_text_bomb", pickled(b"I" + b"7" * MEBIBYTE + b"\n"), "limit")
 pickle_case("float_text_bomb", pickled(b"F" + b"1" * MEBIBYTE + b"\n"), "limit")
 pickle_case("global_line_bomb", pickled(b"c" + b"a" * MEBIBYTE + b"\nb\n"), "limit")
+pickle_case("long1_of_255_bytes", pickled(b"\x8a\xff" + b"\1" * 255), "ok")
+pickle_case("long4_within_the_limit", pickled(b"\x8b" + struct.pack("<i", 1024) + b"\1" * 1024), "ok")
+pickle_case("long4_beyond_the_limit", pickled(b"\x8b" + struct.pack("<i", 1025) + b"\1" * 1025), "limit")
+pickle_case("many_opcodes", pickled(NONE + b"0N" * (2 * MEBIBYTE)), "ok")
+pickle_case("many_memo_entries", pickled(NONE + b"\x94" * (2 * MEBIBYTE)), "ok")
 pickle_case("int_text_garbage", pickled(b"I12x\n"), "corrupt")
 pickle_case("float_text_garbage", pickled(b"Fone\n"), "corrupt")
 pickle_case("global_line_open", PROTO + b"cos\nsystem", "truncated")
