@@ -14,14 +14,14 @@ std::align_val_t alignment_of(std::size_t bytes, std::size_t alignment) {
 }  // namespace
 
 void* allocate_block(std::size_t bytes, std::size_t alignment) noexcept {
-  void* data = ::operator new (bytes, alignment_of(bytes, alignment), std::nothrow);
+  void* data = ::operator new(bytes, alignment_of(bytes, alignment), std::nothrow);
   // A wish: without huge pages it is slower, not wrong.
   if (data != nullptr && bytes >= kHugePage) static_cast<void>(::madvise(data, bytes, MADV_HUGEPAGE));
   return data;
 }
 
 void free_block(void* data, std::size_t bytes, std::size_t alignment) noexcept {
-  ::operator delete (data, alignment_of(bytes, alignment));
+  ::operator delete(data, alignment_of(bytes, alignment));
 }
 
 }  // namespace sconce

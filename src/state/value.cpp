@@ -287,6 +287,7 @@ void Value::set_item(const Value& key, const Value& value) {
   auto& mapping = std::get<Mapping>(expect(ValueKind::kDict).payload);
   require(is_hashable(*key.node_), ErrorCode::kDTypeMismatch, "value", "a ", value_kind_name(key.kind()),
           " cannot be a dict key");
+  if (key.is_tuple()) static_cast<void>(key_text(*key.node_));  // throws of one that nests too deep for a key
   ValueNode* added = adopt(value);
   if (const auto position = position_of(mapping, *key.node_)) {
     mapping.entries[*position].second = added;

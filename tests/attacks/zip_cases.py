@@ -283,6 +283,8 @@ for label, body in (("os_system", name("os", "system") + tuple_of(text("touch pw
                     ("inst", MARK + text("touch pwned") + b"ios\nsystem\n"),
                     ("build_setstate", name("os", "x") + EMPTY_TUPLE + NEWOBJ + dict_of([("__setstate__", NONE)]) + BUILD)):
     pickle_case(f"runs_{label}", pickled(body), "ok")
+    # The same beside a tensor, where there is something to write.
+    pickle_case(f"holds_{label}", pickled(dict_of([("w", tensor()), ("x", body), ("y", EMPTY_LIST + body + APPEND)])), "ok")
 pickle_case("runs_then_breaks", PROTO + name("os", "system") + tuple_of(text("touch pwned")) + REDUCE + b"\xfe", "corrupt")
 pickle_case("names_with_escapes", pickled(dict_of([("\x1b]0;pwned\x07\n\r\x1b[2J", tensor())])), "ok")
 pickle_case("global_with_escapes", pickled(name("a\x1b[2J", "b\x07") + EMPTY_TUPLE + REDUCE), "ok")
