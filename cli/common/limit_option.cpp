@@ -26,7 +26,8 @@ constexpr Limit kLimits[] = {
     {"ratio", [](LoadOptions& options, std::uint64_t value) { options.pickle_ratio = value; }},
     {"records", [](LoadOptions& options, std::uint64_t value) { options.zip_entries = value; }},
     {"resolved", [](LoadOptions& options, std::uint64_t value) { options.resolved_bytes = value; }},
-    {"names", [](LoadOptions& options, std::uint64_t value) { options.name_bytes = value; }},
+    {"names", [](LoadOptions& options, std::uint64_t value) { options.walk.name_bytes = value; }},
+    {"values", [](LoadOptions& options, std::uint64_t value) { options.walk.visits = value; }},
     {"header",
      [](LoadOptions& options, std::uint64_t value) {
        options.safetensors_header = value;

@@ -10,6 +10,7 @@
 #include "sconce/checkpoint/save.h"
 #include "sconce/toolbox/average.h"
 #include "sconce/toolbox/code_warnings.h"
+#include "sconce/toolbox/save_of.h"
 
 namespace sconce::cli {
 namespace {
@@ -46,10 +47,11 @@ int run_average(const AverageArguments& options) {
   wanted.state_dict = options.state_dict;
   const toolbox::AverageResult result = toolbox::average(inputs, wanted);
   FileProgress progress("writing");
-  const checkpoint::SaveReport report = checkpoint::save(
-      target, result.state,
+  const checkpoint::SaveReport report = toolbox::save_of(
+      inputs.front().name, target, result.state,
       {.format = format_of_output(target),
        .replace = options.force,
+       .walk = options.load.walk,
        .progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }});
 
   for (const std::string& note : report.warnings) warn(note);

@@ -19,6 +19,7 @@
 #include "sconce/checkpoint/save.h"
 #include "sconce/toolbox/code_warnings.h"
 #include "sconce/toolbox/convert.h"
+#include "sconce/toolbox/save_of.h"
 
 namespace sconce::cli {
 namespace {
@@ -80,7 +81,7 @@ void note_lost_tensors(const ConvertArguments& options, const Value& value, tool
     if (role == info.role) ++count;
   }
   report.tensors = 0;
-  for (const checkpoint::NamedLeaf& leaf : checkpoint::named_arrays(value)) {
+  for (const checkpoint::NamedLeaf& leaf : checkpoint::named_arrays(value, options.load.walk)) {
     const auto place = found.find(leaf.name);
     if (place != found.end() && place->second.second > 0) {
       --place->second.second;
@@ -91,11 +92,16 @@ void note_lost_tensors(const ConvertArguments& options, const Value& value, tool
   }
 }
 
-// What save() finds wrong with the value is wrong with the input.
-checkpoint::SaveReport write_output(const ConvertArguments& options, const Value& value,
-                                    const checkpoint::SaveOptions& saving) {
+struct Converted {
+  std::vector<std::string> notes;  // about pickled modules
+  toolbox::Conversion conversion;
+};
+
+Converted converted_input(const ConvertArguments& options) {
   try {
-    return checkpoint::save(options.output, value, saving);
+    checkpoint::Recovery recovery =
+        checkpoint::recover_modules(checkpoint::load(options.input, options.load), options.load.walk);
+    return {std::move(recovery.notes), toolbox::convert(recovery.value, options.convert)};
   } catch (const Error& error) {
     throw error.in_file(options.input);
   }
@@ -111,23 +117,23 @@ Result convert(ConvertArguments options) {
   if (!options.dtype.empty()) options.convert.dtype = toolbox::floating_dtype_from(options.dtype);
   result.is_flat = is_flat(result.format, options);
   options.convert.flatten = result.is_flat;
+  options.convert.walk = options.load.walk;
 
   // Described first and forgotten: of a hostile file each tree takes much memory.
   std::vector<std::string> code =
       toolbox::code_warnings(checkpoint::describe(options.input, options.load).pickles);
-  const Value value = checkpoint::load(options.input, options.load);
-  checkpoint::Recovery recovery = checkpoint::recover_modules(value);
-  auto converted = toolbox::convert(recovery.value, options.convert);
+  auto [notes, converted] = converted_input(options);
   result.converted = std::move(converted.report);
   FileProgress progress("writing");
-  result.saved = write_output(
-      options, converted.value,
+  result.saved = toolbox::save_of(
+      options.input, options.output, converted.value,
       {.format = result.format,
        .replace = options.force,
        .keep_objects = options.keep_objects,
        .keep_device = options.keep_device,
        .merge_aliases = true,
        .shard_size = options.shard_size,
+       .walk = options.load.walk,
        .progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }});
   if (!result.saved.files.empty() && result.format == checkpoint::Format::kSafetensors) {
     result.format = checkpoint::Format::kSafetensorsIndex;
@@ -138,7 +144,7 @@ Result convert(ConvertArguments options) {
   if (!result.is_flat && !result.saved.warnings.empty())
     note_lost_tensors(options, converted.value, result.converted);
   result.warnings = std::move(code);
-  result.warnings.insert(result.warnings.end(), recovery.notes.begin(), recovery.notes.end());
+  result.warnings.insert(result.warnings.end(), notes.begin(), notes.end());
   result.warnings.insert(result.warnings.end(), result.converted.warnings.begin(),
                          result.converted.warnings.end());
   result.warnings.insert(result.warnings.end(), result.saved.warnings.begin(), result.saved.warnings.end());

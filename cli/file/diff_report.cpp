@@ -348,7 +348,7 @@ std::string textconv_text(const Listing& listing) {
     }
     out += cat("  sha256 ", toolbox::tensor_digest(array).substr(0, 16), "\n");
   }
-  toolbox::for_each_leaf(listing.tree, [&out](const checkpoint::NamedLeaf& leaf) {
+  toolbox::for_each_leaf(listing, [&out](const checkpoint::NamedLeaf& leaf) {
     if (!leaf.value.is_array()) out += cat(escaped(leaf.name), " = ", value_repr(leaf.value), "\n");
   });
   return out;

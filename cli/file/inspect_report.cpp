@@ -187,7 +187,7 @@ Json inspection_json(const Inspection& inspection) {
     out["tensors"].push_back(tensor_json(inspection, tensor));
   JsonMembers values;
   Json leaves = Json::array();
-  toolbox::for_each_leaf(inspection.listing.tree, [&](const checkpoint::NamedLeaf& leaf) {
+  toolbox::for_each_leaf(inspection.listing, [&](const checkpoint::NamedLeaf& leaf) {
     if (leaf.value.is_array() || leaf.value.is_sparse()) return;
     const std::string text = checkpoint::value_text(leaf.value);
     if (is_plain(leaf.value)) values.set(leaf.name, text);
@@ -212,7 +212,7 @@ std::string inspection_text(const Inspection& inspection) {
   for (const std::string& note : inspection.listing.notes) text += cat("note: ", note, "\n");
   if (!inspection.tensors.empty()) text += cat("\n", tensor_table(inspection));
   std::string values;
-  toolbox::for_each_leaf(inspection.listing.tree, [&values](const checkpoint::NamedLeaf& leaf) {
+  toolbox::for_each_leaf(inspection.listing, [&values](const checkpoint::NamedLeaf& leaf) {
     if (leaf.value.is_array() || leaf.value.is_sparse()) return;
     values += fmt::format("  {}{}{}\n", escaped(leaf.name), leaf.name.empty() ? "" : " = ",
                           checkpoint::value_text(leaf.value));
@@ -248,7 +248,7 @@ std::string inspection_tree(const Inspection& inspection) {
     }
     text += std::string(2 * depth, ' ') + (keys.empty() ? "" : keys.back() + "  ") + what + "\n";
   };
-  toolbox::for_each_leaf(inspection.listing.tree, [&](const checkpoint::NamedLeaf& leaf) {
+  toolbox::for_each_leaf(inspection.listing, [&](const checkpoint::NamedLeaf& leaf) {
     if (!leaf.value.is_array() && !leaf.value.is_sparse())
       return line(leaf.path, checkpoint::value_text(leaf.value));
     const auto tensors = chosen.find(leaf.name);

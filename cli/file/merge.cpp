@@ -25,6 +25,7 @@ int run_merge(const MergeArguments& options) {
   checkpoint::SaveOptions save;
   save.format = options.format.value_or(format_of_output(options.output));
   save.replace = options.force;
+  save.walk = options.load.walk;
   save.keep_objects = options.keep_objects;
   FileProgress progress("writing");
   save.progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };

@@ -19,6 +19,7 @@
 #include "sconce/checkpoint/save.h"
 #include "sconce/toolbox/code_warnings.h"
 #include "sconce/toolbox/map_file.h"
+#include "sconce/toolbox/save_of.h"
 
 namespace sconce::cli {
 namespace {
@@ -120,10 +121,11 @@ int run_repair(const RepairArguments& options) {
         toolbox::apply_repair(checkpoint::load(options.input, options.load), plan,
                               {.keep_extra = options.keep_extra, .whole = options.whole});
     FileProgress progress("writing");
-    const checkpoint::SaveReport saved = checkpoint::save(
-        options.output, repaired.state,
+    const checkpoint::SaveReport saved = toolbox::save_of(
+        options.input, options.output, repaired.state,
         {.format = format_of_output(options.output),
          .replace = options.force,
+         .walk = options.load.walk,
          .progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }});
     for (const std::string& warning : saved.warnings) warn(warning);
     report.notes.insert(report.notes.end(), repaired.notes.begin(), repaired.notes.end());

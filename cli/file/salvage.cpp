@@ -86,6 +86,7 @@ toolbox::SalvageReport salvage_shown(const SalvageArguments& options, checkpoint
 int run_salvage(const SalvageArguments& options) {
   checkpoint::SaveOptions saving;
   saving.replace = options.force;
+  saving.walk = options.load.walk;
   saving.format = options.format.value_or(format_of_output(options.output));
   refuse_existing(options.output, options.force);
   const toolbox::SalvageReport report = salvage_shown(options, std::move(saving));

@@ -25,6 +25,7 @@ int run_shard(const ShardArguments& options) {
   save.format = options.to == "torch" ? checkpoint::Format::kTorchZip : checkpoint::Format::kSafetensors;
   save.shard_size = options.size;
   save.replace = options.force;
+  save.walk = options.load.walk;
   FileProgress progress("writing");
   save.progress = [&progress](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
   const auto report = toolbox::shard(options.input, options.output, save, options.load);

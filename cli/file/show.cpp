@@ -41,10 +41,10 @@ struct Chosen {
 };
 
 // A name may end in brackets itself, so the whole text is tried first.
-Chosen choose(const Value& root, const std::string& text) {
+Chosen choose(const Value& root, const std::string& text, const checkpoint::NamedLimits& limits) {
   const std::size_t bracket = toolbox::slice_begin(text);
-  const auto look = [&root](const std::string& name, const std::string& slice) {
-    auto found = toolbox::find_named(root, name);
+  const auto look = [&](const std::string& name, const std::string& slice) {
+    auto found = toolbox::find_named(root, name, limits);
     if (found.size() > 1) {
       warn(cat(found.size(), " values are named '", escaped(name), "'; the first is shown"));
     }
@@ -204,8 +204,9 @@ int run_show(const ShowArguments& options) {
     for (const std::string& line : toolbox::code_warnings(pickles)) {
       warn(cat(escaped(options.path), ": ", line));
     }
-    const Value root = checkpoint::recover_modules(checkpoint::load(options.path, options.load)).value;
-    Shower(options).show(choose(root, options.name));
+    const Value root =
+        checkpoint::recover_modules(checkpoint::load(options.path, options.load), options.load.walk).value;
+    Shower(options).show(choose(root, options.name, options.load.walk));
   } catch (const Error& error) {
     throw error.in_file(options.path);
   }

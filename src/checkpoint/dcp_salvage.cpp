@@ -43,12 +43,13 @@ Salvage salvage_dcp(const Source& source, const LoadOptions& options) {
   for (const dcp::Item& item : metadata.items) {
     try {
       Value value = read_item(source.path, item, options);
-      for (const NamedLeaf& leaf : named_arrays(value)) {
+      for (const NamedLeaf& leaf : named_arrays(value, options.walk)) {
         const std::string loss = leaf.value.is_sparse() ? sparse_loss(leaf.value.as_sparse()) : "";
         require(loss.empty(), ErrorCode::kCorrupt, "salvage", loss);
       }
       if (item.is_tensor) out.recovered.push_back({item.name, false});
-      for (const NamedLeaf& leaf : item.is_tensor ? std::vector<NamedLeaf>{} : named_arrays(value)) {
+      for (const NamedLeaf& leaf :
+           item.is_tensor ? std::vector<NamedLeaf>{} : named_arrays(value, options.walk)) {
         out.recovered.push_back({leaf.name.empty() ? item.name : cat(item.name, ".", leaf.name), false});
       }
       values.push_back(std::move(value));

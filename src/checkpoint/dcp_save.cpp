@@ -155,7 +155,7 @@ std::vector<dcp::Item> write_data(DataFile& data, const std::vector<dcp::FlatLea
 void save_dcp(const std::string& path, const Value& value, const SaveOptions& options, SaveReport& report) {
   const fs::path target = target_of(path);
   const std::string parent = target.parent_path().empty() ? "." : target.parent_path().string();
-  const auto leaves = dcp::flattened(value, report);
+  const auto leaves = dcp::flattened(value, options.walk, report);
   check_replaceable(target, options.replace);
   note_sharing(leaves, report);
 

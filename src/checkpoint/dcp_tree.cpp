@@ -7,12 +7,12 @@
 #include <unordered_set>
 
 #include "sconce/base/error.h"
+#include "sconce/checkpoint/walk_budget.h"
 #include "sconce/state/repr.h"
 
 namespace sconce::checkpoint::dcp {
 namespace {
 
-constexpr std::uint64_t kMostVisits = 10'000'000;
 // Lists may have gaps, but not be mostly gaps.
 constexpr std::size_t kMostGap = 100'000;
 // Python's own pickles and copies end near this depth.
@@ -161,7 +161,7 @@ std::string key_text(const Value& key) {
 
 class Flattener {
  public:
-  explicit Flattener(SaveReport& report) : report_(report) {}
+  Flattener(const NamedLimits& limits, SaveReport& report) : report_(report), budget_(limits) {}
 
   std::vector<FlatLeaf> run(const Value& root) {
     require(root.is_dict(), ErrorCode::kUnsupported, "dcp", "a distributed checkpoint is a dict, not a ",
@@ -197,11 +197,6 @@ class Flattener {
     std::size_t next = 0;
   };
 
-  void count_visit() {
-    require(++visits_ <= kMostVisits, ErrorCode::kLimit, "dcp", "more than ", kMostVisits,
-            " values are reached when the tree is walked");
-  }
-
   std::string name() const {
     std::string out;
     for (const Value& step : path_) {
@@ -212,7 +207,7 @@ class Flattener {
   }
 
   void enter(const Value& container) {
-    count_visit();
+    budget_.visit();
     require(frames_.size() < kMostDepth, ErrorCode::kLimit, "dcp", "containers are nested more than ",
             kMostDepth, " deep");
     if (!entered_.insert(container.id()).second) {
@@ -249,7 +244,7 @@ class Flattener {
   }
 
   void add(const Value& value) {
-    count_visit();
+    budget_.visit();
     std::string own = name();
     require(names_.insert(own).second, ErrorCode::kUnsupported, "dcp", "two values would have the name '",
             escaped(own), "'");
@@ -265,7 +260,7 @@ class Flattener {
       open.pop_back();
       if (!seen.insert(each.id()).second) continue;
       for (const Value& element : each.elements()) {
-        count_visit();
+        budget_.visit();
         if (element.is_dict() || element.is_array() || element.is_sparse()) return true;
         if (element.is_list()) open.push_back(element);
       }
@@ -279,7 +274,7 @@ class Flattener {
   std::vector<FlatLeaf> leaves_;
   std::unordered_set<std::string> names_;
   std::unordered_set<const void*> entered_;
-  std::uint64_t visits_ = 0;
+  WalkBudget budget_;
   std::size_t renamed_ = 0;
 };
 
@@ -292,6 +287,8 @@ Value nested(const std::vector<Item>& items, const std::vector<Value>& values,
   return builder.finish(notes);
 }
 
-std::vector<FlatLeaf> flattened(const Value& root, SaveReport& report) { return Flattener(report).run(root); }
+std::vector<FlatLeaf> flattened(const Value& root, const NamedLimits& limits, SaveReport& report) {
+  return Flattener(limits, report).run(root);
+}
 
 }  // namespace sconce::checkpoint::dcp

@@ -29,6 +29,6 @@ struct FlatLeaf {
 // The leaves of a dict: dicts are entered, with their keys as str, and lists that hold a dict or a tensor, at
 // any depth of lists; everything else is a leaf. What the form cannot keep gets a warning. Errors:
 // kUnsupported (not a dict, two leaves of one name, a container within itself), kLimit.
-std::vector<FlatLeaf> flattened(const Value& root, SaveReport& report);
+std::vector<FlatLeaf> flattened(const Value& root, const NamedLimits& limits, SaveReport& report);
 
 }  // namespace sconce::checkpoint::dcp

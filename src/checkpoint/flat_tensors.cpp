@@ -24,10 +24,10 @@ void require_strides(const NamedLeaf& leaf, std::string_view format) {
 
 }  // namespace
 
-std::vector<FlatTensor> flat_tensors(const Value& value, std::string_view format) {
+std::vector<FlatTensor> flat_tensors(const Value& value, std::string_view format, const NamedLimits& limits) {
   std::vector<FlatTensor> out;
   std::set<std::string> names;
-  for (const NamedLeaf& leaf : named_arrays(value)) {
+  for (const NamedLeaf& leaf : named_arrays(value, limits)) {
     require(!leaf.value.is_sparse(), ErrorCode::kUnsupported, format, "tensor '", escaped(leaf.name),
             "' is sparse; ", format, " holds dense tensors only");
     const Array& array = leaf.value.as_array();
@@ -41,13 +41,14 @@ std::vector<FlatTensor> flat_tensors(const Value& value, std::string_view format
   return out;
 }
 
-void note_other_leaves(const Value& value, std::string_view format, SaveReport& report) {
-  for (const NamedLeaf& leaf : named_arrays(value)) {
+void note_other_leaves(const Value& value, std::string_view format, const NamedLimits& limits,
+                       SaveReport& report) {
+  for (const NamedLeaf& leaf : named_arrays(value, limits)) {
     if (!leaf.value.is_array() || is_dense_tensor(leaf.value)) continue;
     report.warnings.push_back(
         cat("the storage ", escaped(leaf.name), " becomes a tensor: ", format, " holds tensors only"));
   }
-  for (const NamedLeaf& leaf : named_scalars(value)) {
+  for (const NamedLeaf& leaf : named_scalars(value, limits)) {
     report.warnings.push_back(cat("left out ", escaped(leaf.name), " (", value_kind_name(leaf.value.kind()),
                                   "): ", format, " holds tensors only"));
   }

@@ -19,11 +19,12 @@ struct FlatTensor {
 };
 
 // The dense arrays of a tree, in order. Errors: kUnsupported for a sparse one and for two of one name,
-// kInvalidArgument for an undefined one. `format` is for messages.
-std::vector<FlatTensor> flat_tensors(const Value& value, std::string_view format);
+// kInvalidArgument for an undefined one, kLimit. `format` is for messages.
+std::vector<FlatTensor> flat_tensors(const Value& value, std::string_view format, const NamedLimits& limits);
 
 // A warning for every leaf that is not a tensor, and for every storage, which becomes one.
-void note_other_leaves(const Value& value, std::string_view format, SaveReport& report);
+void note_other_leaves(const Value& value, std::string_view format, const NamedLimits& limits,
+                       SaveReport& report);
 
 // Of every tensor that is the same elements of the same memory as an earlier one, both positions.
 std::map<std::size_t, std::size_t> duplicates(const std::vector<FlatTensor>& tensors);

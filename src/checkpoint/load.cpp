@@ -28,6 +28,7 @@ Listing describe(const std::string& path, const LoadOptions& options) {
     const Input input = open_input(path, false);
     Listing listing = input.reader.list(input.source, options);
     listing.path = path;
+    listing.walk = options.walk;
     return listing;
   } catch (const Error& error) {
     throw error.in_file(path);
@@ -36,7 +37,9 @@ Listing describe(const std::string& path, const LoadOptions& options) {
 
 Listing describe(std::span<const std::byte> bytes, const LoadOptions& options) {
   const Input input = open_input(bytes);
-  return input.reader.list(input.source, options);
+  Listing listing = input.reader.list(input.source, options);
+  listing.walk = options.walk;
+  return listing;
 }
 
 Array Listing::read(std::size_t index) const {

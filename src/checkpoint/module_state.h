@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "checkpoint/walk_budget.h"
 #include "sconce/checkpoint/recover.h"
+#include "sconce/checkpoint/walk_budget.h"
 
 namespace sconce::checkpoint {
 

@@ -4,7 +4,8 @@
 #include <utility>
 
 #include "checkpoint/module_state.h"
-#include "checkpoint/walk_budget.h"
+#include "sconce/checkpoint/plain_sequences.h"
+#include "sconce/checkpoint/walk_budget.h"
 #include "sconce/state/repr.h"
 
 namespace sconce::checkpoint {
@@ -58,7 +59,8 @@ Children state_dict_of(const Value& module, WalkBudget& budget) {
   return out;
 }
 
-// Every value for which wanted(value) says so. Below a module lies what below_module(module, budget) gives.
+// Every value for which wanted(value, is_plain) says so, where is_plain is what PlainSequences says. Below a
+// module lies what below_module(module, budget) gives.
 template <class Wanted, class BelowModule>
 std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted wanted,
                             BelowModule below_module) {
@@ -82,14 +84,16 @@ std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted
   std::string name;
   std::unordered_set<const void*> entered;
   WalkBudget budget(limits);
+  PlainSequences plain;
   const auto enter = [&](const Value& value) {
     budget.visit();
-    if (wanted(value)) {
+    const bool is_plain = plain(value);
+    if (wanted(value, is_plain)) {
       budget.keep(name.size(), path.size());
       out.push_back({name, path, value});
       if (!frames.empty()) frames.back().has_wanted = true;
     }
-    if (barren.count(value.id()) != 0) return false;
+    if (is_plain || barren.count(value.id()) != 0) return false;
     Children children = is_module(value) ? below_module(value, budget) : children_of(value);
     if (children.empty()) return false;
     if (!entered.insert(value.id()).second) {
@@ -138,22 +142,24 @@ std::vector<NamedLeaf> walk(const Value& root, const NamedLimits& limits, Wanted
 
 std::vector<NamedLeaf> named_arrays(const Value& root, const NamedLimits& limits) {
   return walk(
-      root, limits, [](const Value& value) { return value.is_array() || value.is_sparse(); }, state_dict_of);
+      root, limits, [](const Value& value, bool) { return value.is_array() || value.is_sparse(); },
+      state_dict_of);
 }
 
 std::vector<NamedLeaf> named_objects(const Value& root, const NamedLimits& limits) {
   return walk(
-      root, limits, [](const Value& value) { return value.is_object(); },
+      root, limits, [](const Value& value, bool) { return value.is_object(); },
       [](const Value& module, WalkBudget&) { return child_modules(module); });
 }
 
 std::vector<NamedLeaf> named_scalars(const Value& root, const NamedLimits& limits) {
-  const auto is_scalar = [](const Value& value) {
+  const auto is_scalar = [](const Value& value, bool is_plain) {
     switch (value.kind()) {
-      case ValueKind::kDict:
       case ValueKind::kList:
       case ValueKind::kTuple:
       case ValueKind::kSet:
+        return is_plain;
+      case ValueKind::kDict:
       case ValueKind::kArray:
       case ValueKind::kSparse:
         return false;

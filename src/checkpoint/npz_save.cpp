@@ -95,9 +95,9 @@ class NpzFile : public PlannedFile {
   std::vector<std::pair<std::string, PlannedArray>> records_;
 };
 
-std::vector<FlatTensor> tensors_of(const Value& value, SaveReport& report) {
-  std::vector<FlatTensor> tensors = flat_tensors(value, "npz");
-  note_other_leaves(value, "npz", report);
+std::vector<FlatTensor> tensors_of(const Value& value, const NamedLimits& limits, SaveReport& report) {
+  std::vector<FlatTensor> tensors = flat_tensors(value, "npz", limits);
+  note_other_leaves(value, "npz", limits, report);
   for (const auto& [first, other] : overlapping(tensors)) {
     report.warnings.push_back(cat("tensors ", escaped(tensors[first].name), " and ",
                                   escaped(tensors[other].name), " share memory and are written as copies"));
@@ -107,18 +107,18 @@ std::vector<FlatTensor> tensors_of(const Value& value, SaveReport& report) {
 
 }  // namespace
 
-std::unique_ptr<PlannedFile> plan_npy(const Value& value, const SaveOptions&, const std::string&,
+std::unique_ptr<PlannedFile> plan_npy(const Value& value, const SaveOptions& options, const std::string&,
                                       SaveReport& report) {
-  const std::vector<FlatTensor> tensors = tensors_of(value, report);
+  const std::vector<FlatTensor> tensors = tensors_of(value, options.walk, report);
   require(tensors.size() == 1, ErrorCode::kUnsupported, "npy", "an .npy file holds one array, not ",
           tensors.size(), "; write an .npz");
   return std::make_unique<NpyFile>(PlannedArray(tensors.front()));
 }
 
-std::unique_ptr<PlannedFile> plan_npz(const Value& value, const SaveOptions&, const std::string&,
+std::unique_ptr<PlannedFile> plan_npz(const Value& value, const SaveOptions& options, const std::string&,
                                       SaveReport& report) {
   auto file = std::make_unique<NpzFile>();
-  const std::vector<FlatTensor> tensors = tensors_of(value, report);
+  const std::vector<FlatTensor> tensors = tensors_of(value, options.walk, report);
   require(!tensors.empty(), ErrorCode::kUnsupported, "npz", "there is no tensor to write");
   for (const FlatTensor& tensor : tensors) {
     std::string record = cat(tensor.name.empty() ? kUnnamed : tensor.name, ".npy");

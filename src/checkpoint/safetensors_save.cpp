@@ -61,8 +61,8 @@ class SafetensorsFile : public PlannedFile {
   std::uint64_t data_bytes_ = 0;
 };
 
-std::vector<FlatTensor> tensors_of(const Value& value) {
-  std::vector<FlatTensor> out = flat_tensors(value, "safetensors");
+std::vector<FlatTensor> tensors_of(const Value& value, const NamedLimits& limits) {
+  std::vector<FlatTensor> out = flat_tensors(value, "safetensors", limits);
   for (const FlatTensor& tensor : out) {
     refuse_expanded(tensor.array);
     const DTypeInfo& info = dtype_info(tensor.array.dtype());
@@ -113,8 +113,8 @@ std::unique_ptr<PlannedFile> plan_safetensors(const Value& value, const SaveOpti
                                               const std::string&, SaveReport& report) {
   require(value.is_dict(), ErrorCode::kUnsupported, "safetensors", "expected a dict of tensors, found ",
           value_kind_name(value.kind()));
-  std::vector<FlatTensor> tensors = tensors_of(value);
-  note_other_leaves(value, "safetensors", report);
+  std::vector<FlatTensor> tensors = tensors_of(value, options.walk);
+  note_other_leaves(value, "safetensors", options.walk, report);
   std::vector<std::pair<std::string, std::string>> metadata;
   bool has_format = false;
   if (const auto given = value.attribute("__metadata__"); given && given->is_dict()) {

@@ -15,7 +15,7 @@ Salvage salvage_whole(Value value, const Listing& listing) {
   Salvage out;
   out.format = listing.format;
   out.file_size = listing.file_size;
-  for (const NamedLeaf& leaf : named_arrays(value)) out.recovered.push_back({leaf.name, false});
+  for (const NamedLeaf& leaf : named_arrays(value, listing.walk)) out.recovered.push_back({leaf.name, false});
   out.value = std::move(value);
   return out;
 }

@@ -72,7 +72,7 @@ std::string sparse_loss(const SparseLeaf& leaf) {
 }
 
 void sort_out(Salvage& out, const Value& root, const ValueReader& reader, const SalvageBackend& backend,
-              bool is_description_checked) {
+              bool is_description_checked, const NamedLimits& limits) {
   std::unordered_map<const void*, std::string> sparse_faults;  // empty: sound
   const auto loss_of = [&](const Value& value) -> const std::string* {
     for (const StoredPart& part : reader.parts_of(value)) {
@@ -84,7 +84,7 @@ void sort_out(Salvage& out, const Value& root, const ValueReader& reader, const 
     return known->second.empty() ? nullptr : &known->second;
   };
   std::unordered_set<const void*> named;
-  for (const NamedLeaf& leaf : named_arrays(root)) {
+  for (const NamedLeaf& leaf : named_arrays(root, limits)) {
     named.insert(leaf.value.id());
     if (const std::string* loss = loss_of(leaf.value)) {
       out.lost.push_back({leaf.name, *loss});
@@ -113,7 +113,7 @@ void sort_out(Salvage& out, const Value& root, const ValueReader& reader, const 
     out.value = Value();
     return;
   }
-  Recovery recovery = recover_modules(root);
+  Recovery recovery = recover_modules(root, limits);
   for (std::string& note : recovery.notes) out.notes.push_back(std::move(note));
   out.value = std::move(recovery.value);
 }

@@ -58,6 +58,6 @@ std::string sparse_loss(const SparseLeaf& leaf);
 
 // Sorts the tensors of `root` into `out`, whose tree becomes `root` without the lost ones.
 void sort_out(Salvage& out, const Value& root, const ValueReader& reader, const SalvageBackend& backend,
-              bool is_description_checked);
+              bool is_description_checked, const NamedLimits& limits);
 
 }  // namespace sconce::checkpoint

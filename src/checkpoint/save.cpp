@@ -149,8 +149,9 @@ SaveReport save(const std::string& path, const Value& value, const SaveOptions& 
     file.commit();
     return report;
   } catch (const Error& error) {
-    // A damaged value is no fault of the file that was to hold it: whoever read it knows from where.
-    if (error.code() == ErrorCode::kCorrupt) throw;
+    // A damaged value and one that is too much are no fault of the file that was to hold it: whoever read it
+    // knows from where.
+    if (error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kLimit) throw;
     throw error.in_file(path);
   }
 }

@@ -114,8 +114,8 @@ void save_shards(const std::string& path, const Value& value, const ShardKind& k
   require(value.is_dict(), ErrorCode::kUnsupported, "shards", "expected a dict of tensors, found ",
           value_kind_name(value.kind()));
   const Names names = names_for(path, kind.folder_name);
-  const std::vector<FlatTensor> tensors = flat_tensors(value, "a sharded checkpoint");
-  note_other_leaves(value, "a sharded checkpoint", report);
+  const std::vector<FlatTensor> tensors = flat_tensors(value, "a sharded checkpoint", options.walk);
+  note_other_leaves(value, "a sharded checkpoint", options.walk, report);
   const auto repeated = duplicates(tensors);
   const std::vector<Group> groups = groups_of(tensors, repeated);
   auto files = packed(groups, options.shard_size);

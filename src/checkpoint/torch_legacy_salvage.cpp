@@ -40,7 +40,7 @@ Salvage salvage_torch_legacy(const Source& source, const LoadOptions& options) {
   out.pickles.push_back(pickle_facts("", stream.graph()));
   ValueReader reader(stream.graph(), backend, true, legacy_ids());
   Value root = reader.read();
-  sort_out(out, root, reader, backend, false);
+  sort_out(out, root, reader, backend, false, options.walk);
   return out;
 }
 

@@ -266,8 +266,7 @@ Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
     listing.globals.push_back({std::string(global.module), std::string(global.name)});
   }
   std::map<std::size_t, std::size_t> first_use;  // storage -> tensor
-  const NamedLimits limits{.name_bytes = options.name_bytes};
-  const std::vector<NamedLeaf> leaves = named_arrays(listing.tree, limits);
+  const std::vector<NamedLeaf> leaves = named_arrays(listing.tree, options.walk);
   listing.tensors.reserve(leaves.size());
   for (const NamedLeaf& leaf : leaves) {
     const auto sparse =
@@ -280,8 +279,8 @@ Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
       listing.tensors.push_back(std::move(info));
     }
   }
-  listing.objects = foreign_objects(listing.tree, limits);
-  const auto recovered = recover_modules(listing.tree, limits).notes;
+  listing.objects = foreign_objects(listing.tree, options.walk);
+  const auto recovered = recover_modules(listing.tree, options.walk).notes;
   listing.notes.insert(listing.notes.end(), recovered.begin(), recovered.end());
   listing.store = std::make_shared<TorchStore>(std::move(file), reader.storages(), options);
   return listing;

@@ -299,7 +299,7 @@ Value script_tree(const ByteSource& source, const DamagedArchive& archive, const
     const auto type = file->second.find(name);
     return type == file->second.end() ? nullptr : &type->second;
   };
-  ModuleState state = script_state(root, find);
+  ModuleState state = script_state(root, find, archive.limits.walk);
   for (std::string& note : state.notes) out.notes.push_back(std::move(note));
   out.notes.emplace_back("constants of the code are not looked for");
   return script_state_dict(state, false);
@@ -332,7 +332,7 @@ Salvage salvage_torch_zip(const Source& source, const LoadOptions& options) {
           "the record 'byteorder' was not found: numbers are taken for little-endian, unchecked");
     }
   }
-  sort_out(out, root, reader, backend, archive.pickle.is_checked && is_order_known);
+  sort_out(out, root, reader, backend, archive.pickle.is_checked && is_order_known, options.walk);
   return out;
 }
 

@@ -5,7 +5,6 @@
 
 #include "checkpoint/module_stack.h"
 #include "checkpoint/notes.h"
-#include "checkpoint/walk_budget.h"
 #include "sconce/base/error.h"
 
 namespace sconce::checkpoint {
@@ -75,7 +74,7 @@ bool holds(const std::vector<std::string>& names, const Value& key) {
 
 class ScriptWalk {
  public:
-  explicit ScriptWalk(const FindScriptClass& find) : find_(find) {}
+  ScriptWalk(const FindScriptClass& find, const NamedLimits& limits) : find_(find), budget_(limits) {}
 
   ModuleState run(const Value& root) {
     require(is_script_object(root), ErrorCode::kCorrupt, "torchscript", "the archive holds no module");
@@ -160,7 +159,7 @@ class ScriptWalk {
   }
 
   const FindScriptClass& find_;
-  WalkBudget budget_{NamedLimits{}};
+  WalkBudget budget_;
   ModuleState out_;
   Notes notes_;
   ModuleStack stack_{"torchscript"};
@@ -204,8 +203,8 @@ std::string script_source(std::string_view qualifier) {
   return out + ".py";
 }
 
-ModuleState script_state(const Value& root, const FindScriptClass& find) {
-  return ScriptWalk(find).run(root);
+ModuleState script_state(const Value& root, const FindScriptClass& find, const NamedLimits& limits) {
+  return ScriptWalk(find, limits).run(root);
 }
 
 }  // namespace sconce::checkpoint

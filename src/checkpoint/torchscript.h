@@ -34,6 +34,6 @@ using FindScriptClass =
 // What the state_dict of the loaded module `root` holds. Notes tell where its classes were not found and
 // every tensor attribute counts, and which classes keep their state in their own way. Errors: kCorrupt for a
 // module within itself or a root that is no module; kLimit.
-ModuleState script_state(const Value& root, const FindScriptClass& find);
+ModuleState script_state(const Value& root, const FindScriptClass& find, const NamedLimits& limits);
 
 }  // namespace sconce::checkpoint

@@ -34,11 +34,12 @@ class ScriptSources {
   std::map<std::string, std::map<std::string, ScriptClass, std::less<>>> files_;
 };
 
-ModuleState state_of(const TorchArchive& archive, const Value& root) {
+ModuleState state_of(const TorchArchive& archive, const Value& root, const NamedLimits& limits) {
   ScriptSources sources(archive);
-  return script_state(root, [&](const std::string& qualifier, const std::string& name) {
+  const auto find = [&](const std::string& qualifier, const std::string& name) {
     return sources.find(qualifier, name);
-  });
+  };
+  return script_state(root, find, limits);
 }
 
 // The storages in one folder of the archive, kept together with it.
@@ -117,7 +118,7 @@ Value load_torchscript(const std::shared_ptr<const TorchArchive>& archive, const
     return archive->in_pickle(
         record, [&] { return load_torch_value(graph, zip_ids(), storages_in(archive, folder), options); });
   };
-  Value out = script_state_dict(state_of(*archive, value_of("data.pkl", "data")), true);
+  Value out = script_state_dict(state_of(*archive, value_of("data.pkl", "data"), options.walk), true);
   const Value all = value_of("constants.pkl", kConstants);
   Value constants = Value::tuple();
   for (const Value& tensor : tensors_of(all)) constants.append(tensor);
@@ -129,7 +130,7 @@ Listing list_torchscript(const std::shared_ptr<const TorchArchive>& archive, con
   const pickle::Graph graph = archive->parse_pickle();
   ModuleState state;
   const auto tree_of = [&](const Value& root) {
-    state = state_of(*archive, root);
+    state = state_of(*archive, root, options.walk);
     return script_state_dict(state, false);
   };
   Listing listing = archive->in_pickle("data.pkl", [&] {

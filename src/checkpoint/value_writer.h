@@ -33,7 +33,9 @@ class ValueWriter {
  public:
   // Warnings about what is left out go to `report`.
   ValueWriter(const SaveOptions& options, SaveReport& report)
-      : options_(options), report_(report), writable_(options.keep_objects ? Trust::kInert : Trust::kPlain) {}
+      : options_(options),
+        report_(report),
+        writable_(options.keep_objects ? Trust::kInert : Trust::kPlain, options.walk) {}
 
   // The pickle of `root`. Errors: kUnsupported (a value no pickle of torch.save can hold), kInvalidArgument.
   std::vector<std::byte> write(const Value& root);

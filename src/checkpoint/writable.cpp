@@ -12,8 +12,6 @@
 namespace sconce::checkpoint {
 namespace {
 
-constexpr std::uint64_t kMostVisits = 10'000'000;
-
 using Arguments = std::vector<Value>;
 
 bool is_plain_int(const Value& value) { return value.is_int() && !value.is_big_int(); }
@@ -274,8 +272,7 @@ bool Writability::operator()(const Value& object) {
   while (!open.empty() && writable) {
     const Value value = open.back();
     open.pop_back();
-    require(++visits_ <= kMostVisits, ErrorCode::kLimit, "save", "more than ", kMostVisits,
-            " values in the arguments of objects");
+    budget_.visit();
     if (!seen.insert(value.id()).second) continue;
     if (value.is_object()) {
       if (const auto at = known_.find(value.id()); at != known_.end()) {

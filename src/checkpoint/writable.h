@@ -1,11 +1,11 @@
 // Which objects may be written back.
 #pragma once
 
-#include <cstdint>
 #include <string_view>
 #include <unordered_map>
 
 #include "checkpoint/torch_names.h"
+#include "sconce/checkpoint/walk_budget.h"
 #include "sconce/state/value.h"
 
 namespace sconce::checkpoint {
@@ -17,13 +17,13 @@ namespace sconce::checkpoint {
 class Writability {
  public:
   // Below `least` nothing is written.
-  explicit Writability(Trust least) : least_(least) {}
-  // Error kLimit after ten million values.
+  Writability(Trust least, const NamedLimits& limits) : least_(least), budget_(limits) {}
+  // Error kLimit.
   bool operator()(const Value& object);
 
  private:
   Trust least_;
-  std::uint64_t visits_ = 0;
+  WalkBudget budget_;
   std::unordered_map<const void*, bool> known_;
 };
 

@@ -114,8 +114,8 @@ class Averaging {
     try {
       Side out;
       out.input = &input;
-      out.tree = checkpoint::recover_modules(input.listing.tree).value;
-      out.place = find_state_dict(out.tree, options_.state_dict);
+      out.tree = checkpoint::recover_modules(input.listing.tree, input.listing.walk).value;
+      out.place = find_state_dict(out.tree, options_.state_dict, input.listing.walk);
       note_optimizers(out);
       const auto& tensors = input.listing.tensors;
       for (std::size_t i = 0; i < tensors.size(); ++i) {
@@ -141,7 +141,7 @@ class Averaging {
   void note_optimizers(const Side& side) {
     optimizers_.clear();
     for_each_leaf(
-        side.tree, [](const NamedLeaf&) {},
+        side.tree, side.input->listing.walk, [](const NamedLeaf&) {},
         [&](const NamedLeaf& container) {
           if (is_optimizer_state(container.value)) optimizers_.push_back(container.name);
         });
@@ -302,7 +302,7 @@ class Averaging {
   // The first input's dicts anew, with the results in their places.
   void build() {
     std::unordered_map<std::string, Value> last_values;
-    for_each_leaf(last().tree, [&](const NamedLeaf& leaf) {
+    for_each_leaf(last().tree, last().input->listing.walk, [&](const NamedLeaf& leaf) {
       if (is_below(leaf.name, last().place.name))
         last_values.emplace(relative(leaf.name, last().place.name), leaf.value);
     });
@@ -336,7 +336,7 @@ class Averaging {
         out_.notes.push_back(cat("'", escaped(name), "' differs; it is the last input's"));
       put(leaf, value);
     };
-    for_each_leaf(first().tree, visit, enter);
+    for_each_leaf(first().tree, first().input->listing.walk, visit, enter);
   }
 
   Value tensor_value(const std::string& name) const {

@@ -131,10 +131,11 @@ class CastSource : public StorageSource {
 
 class Caster {
  public:
-  Caster(DType dtype, ConvertReport& report) : dtype_(dtype), report_(report) {}
+  Caster(DType dtype, const checkpoint::NamedLimits& limits, ConvertReport& report)
+      : dtype_(dtype), limits_(limits), report_(report) {}
 
   Value cast(const Value& root) {
-    const auto leaves = checkpoint::named_arrays(root);
+    const auto leaves = checkpoint::named_arrays(root, limits_);
     for (const checkpoint::NamedLeaf& leaf : leaves) {
       names_.try_emplace(leaf.value.id(), leaf.name);
       for (const Array* array : arrays_of(leaf.value)) uses_[array->storage().id()].insert(array->dtype());
@@ -181,7 +182,7 @@ class Caster {
       leaf.values = cast_array(leaf.values, names_[value.id()]);
       out = Value(std::move(leaf));
       ++report_.cast;
-    } else if (value.is_object() && !checkpoint::named_arrays(value).empty()) {
+    } else if (value.is_object() && !checkpoint::named_arrays(value, limits_).empty()) {
       report_.warnings.push_back(cat("tensors inside an object of class ", escaped(value.global_module()),
                                      ".", escaped(value.global_name()), " keep their dtype"));
     }
@@ -214,6 +215,7 @@ class Caster {
   }
 
   DType dtype_;
+  checkpoint::NamedLimits limits_;
   ConvertReport& report_;
   std::unordered_map<const void*, std::string> names_;
   std::map<const void*, std::set<DType>> uses_;  // of a storage
@@ -224,10 +226,11 @@ class Caster {
 
 }  // namespace
 
-Value cast_tree(const Value& root, DType dtype, ConvertReport& report) {
+Value cast_tree(const Value& root, DType dtype, const checkpoint::NamedLimits& limits,
+                ConvertReport& report) {
   require(is_floating(dtype), ErrorCode::kInvalidArgument, "convert", "expected a floating dtype, found ",
           dtype);
-  return Caster(dtype, report).cast(root);
+  return Caster(dtype, limits, report).cast(root);
 }
 
 }  // namespace sconce::toolbox

@@ -19,6 +19,7 @@ namespace sconce::toolbox {
 namespace {
 
 using checkpoint::NamedLeaf;
+using checkpoint::NamedLimits;
 
 bool matches_any(const std::vector<std::string>& globs, std::string_view name) {
   return std::any_of(globs.begin(), globs.end(),
@@ -71,10 +72,10 @@ bool is_below(const std::vector<Value>& path, const std::vector<Value>& top) {
                                                 [](const Value& a, const Value& b) { return a.is(b); });
 }
 
-Value flattened(const Value& root, const Names& names, ConvertReport& report) {
+Value flattened(const Value& root, const Names& names, const NamedLimits& limits, ConvertReport& report) {
   Value out = Value::dict();
   std::unordered_map<std::string, std::vector<Value>> origins;
-  for (const NamedLeaf& leaf : checkpoint::named_arrays(root)) {
+  for (const NamedLeaf& leaf : checkpoint::named_arrays(root, limits)) {
     if (!names.is_chosen(leaf.name)) {
       report.deselected.push_back(leaf.name);
       continue;
@@ -87,7 +88,7 @@ Value flattened(const Value& root, const Names& names, ConvertReport& report) {
     out.set_item(name, leaf.value);
   }
   std::optional<std::vector<Value>> object;  // what it is made of goes with it
-  for (const NamedLeaf& leaf : checkpoint::named_scalars(root)) {
+  for (const NamedLeaf& leaf : checkpoint::named_scalars(root, limits)) {
     if (object && is_below(leaf.path, *object)) continue;
     object = leaf.value.is_object() ? std::optional(leaf.path) : std::nullopt;
     if (names.is_chosen(leaf.name)) {
@@ -106,9 +107,9 @@ Value flattened(const Value& root, const Names& names, ConvertReport& report) {
   return out;
 }
 
-Value regrouped(const Value& root, const Names& names, ConvertReport& report) {
+Value regrouped(const Value& root, const Names& names, const NamedLimits& limits, ConvertReport& report) {
   RegroupedTree tree([&names](std::string_view name) { return names.renamed(name); });
-  for_each_leaf(root, [&](const NamedLeaf& leaf, std::span<const Value> holders) {
+  for_each_leaf(root, limits, [&](const NamedLeaf& leaf, std::span<const Value> holders) {
     if (!names.is_chosen(leaf.name)) {
       report.deselected.push_back(leaf.name);
       return;
@@ -122,7 +123,7 @@ Value regrouped(const Value& root, const Names& names, ConvertReport& report) {
 // A prefix that no name has is a mistake more often than not.
 void check_prefix(const Value& root, const ConvertOptions& options, ConvertReport& report) {
   if (options.strip_prefix.empty()) return;
-  const auto leaves = checkpoint::named_arrays(root);
+  const auto leaves = checkpoint::named_arrays(root, options.walk);
   const auto has_prefix = [&](const NamedLeaf& leaf) { return leaf.name.starts_with(options.strip_prefix); };
   if (leaves.empty() || std::any_of(leaves.begin(), leaves.end(), has_prefix)) return;
   const std::string inner = "." + options.strip_prefix;
@@ -212,15 +213,15 @@ Conversion convert(const Value& root, const ConvertOptions& options) {
   Value value = options.state_dict.empty() ? root : take_part(root, options.state_dict);
   check_prefix(value, options, out.report);
   if (options.flatten) {
-    value = flattened(value, names, out.report);
+    value = flattened(value, names, options.walk, out.report);
   } else if (names.changes_anything()) {
-    value = regrouped(value, names, out.report);
+    value = regrouped(value, names, options.walk, out.report);
   }
-  out.report.tensors = checkpoint::named_arrays(value).size();
+  out.report.tensors = checkpoint::named_arrays(value, options.walk).size();
   const bool is_empty = value.is_none() || (value.is_dict() && value.size() == 0);
   require(!is_empty || out.report.deselected.empty(), ErrorCode::kNotFound, "convert",
           "nothing is chosen: no name matches");
-  if (options.dtype) value = cast_tree(value, *options.dtype, out.report);
+  if (options.dtype) value = cast_tree(value, *options.dtype, options.walk, out.report);
   out.value = value;
   return out;
 }

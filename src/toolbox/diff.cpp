@@ -69,7 +69,7 @@ class Comparison {
     std::stable_sort(out_.tensors.begin(), out_.tensors.end(),
                      [](const TensorPair& x, const TensorPair& y) { return x.a < y.a; });
     for (TensorPair& pair : out_.tensors) compare(pair);
-    diff_values(a_.tree, b_.tree, options_, out_);
+    diff_values(a_, b_, options_, out_);
     diff_structure(a_, b_, options_, out_);
     return std::move(out_);
   }

@@ -27,9 +27,9 @@ struct NamedValue {
   Value value;
 };
 
-std::vector<NamedValue> values_of(const Value& tree, const DiffOptions& options) {
+std::vector<NamedValue> values_of(const Listing& listing, const DiffOptions& options) {
   std::vector<NamedValue> out;
-  for_each_leaf(tree, [&](const NamedLeaf& leaf) {
+  for_each_leaf(listing, [&](const NamedLeaf& leaf) {
     if (leaf.value.is_array() || !is_chosen(options, leaf.name)) return;
     if (options.tensors_only && !leaf.value.is_sparse()) return;
     out.push_back({leaf.name, leaf.value});
@@ -55,14 +55,14 @@ void compare_values(const NamedValue& a, const Value& b, const DiffOptions& opti
 using Places = std::map<std::string, NamedLeaf>;
 
 // Everything that may carry attributes or an order: containers, tensors, sparse tensors.
-Places places_of(const Value& tree, const DiffOptions& options) {
+Places places_of(const Listing& listing, const DiffOptions& options) {
   Places out;
   const auto add = [&](const NamedLeaf& leaf) {
     const bool is_container = leaf.value.is_dict() || leaf.value.is_list() || leaf.value.is_tuple();
     if (!is_container && !leaf.value.is_array() && !leaf.value.is_sparse()) return;
     if (is_chosen(options, leaf.name)) out.emplace(leaf.name, leaf);
   };
-  for_each_leaf(tree, add, add);
+  for_each_leaf(listing, add, add);
   return out;
 }
 
@@ -206,7 +206,7 @@ bool is_chosen(const DiffOptions& options, const std::string& name) {
   return options.filter.empty() || glob_match(options.filter, name);
 }
 
-void diff_values(const Value& a, const Value& b, const DiffOptions& options, Diff& out) {
+void diff_values(const Listing& a, const Listing& b, const DiffOptions& options, Diff& out) {
   const auto in_a = values_of(a, options);
   const auto in_b = values_of(b, options);
   // Equal names (from different paths) meet in the order of their files.
@@ -232,8 +232,8 @@ void diff_structure(const Listing& a, const Listing& b, const DiffOptions& optio
   for (const TensorPair& pair : out.tensors) compare_layout(a.tensors[pair.a], b.tensors[pair.b], structure);
   compare_sharing(a, b, out, structure);
   compare_order(a, b, out, structure);
-  const Places in_b = places_of(b.tree, options);
-  for (const auto& [name, leaf] : places_of(a.tree, options)) {
+  const Places in_b = places_of(b, options);
+  for (const auto& [name, leaf] : places_of(a, options)) {
     if (const auto other = in_b.find(name); other != in_b.end())
       structure.compare_places(leaf, other->second);
   }

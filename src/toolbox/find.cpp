@@ -10,7 +10,8 @@ namespace sconce::toolbox {
 
 using checkpoint::NamedLeaf;
 
-std::vector<NamedLeaf> find_named(const Value& root, const std::string& name) {
+std::vector<NamedLeaf> find_named(const Value& root, const std::string& name,
+                                  const checkpoint::NamedLimits& limits) {
   std::vector<NamedLeaf> found;
   std::vector<std::string> candidates;
   const auto look = [&](std::vector<NamedLeaf> leaves) {
@@ -19,8 +20,9 @@ std::vector<NamedLeaf> find_named(const Value& root, const std::string& name) {
       if (leaf.name == name) found.push_back(std::move(leaf));
     }
   };
-  look(checkpoint::named_arrays(root));
-  look(checkpoint::named_scalars(root));
+  look(checkpoint::named_arrays(root, limits));
+  if (!found.empty()) return found;  // the other names may be many more
+  look(checkpoint::named_scalars(root, limits));
   if (!found.empty()) return found;
   try {
     return {{name, {}, name.empty() ? root : take_part(root, name)}};

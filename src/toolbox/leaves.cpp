@@ -1,32 +1,16 @@
 #include "sconce/toolbox/leaves.h"
 
-#include <algorithm>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "sconce/base/error.h"
+#include "sconce/checkpoint/plain_sequences.h"
 #include "sconce/checkpoint/recover.h"
+#include "sconce/checkpoint/walk_budget.h"
 
 namespace sconce::toolbox {
 namespace {
-
-constexpr std::size_t kMostValues = 4'000'000;
-constexpr std::size_t kMostNameBytes = std::size_t{64} << 20;  // of all names and paths
-
-bool is_container(const Value& value) { return value.is_list() || value.is_tuple() || value.is_dict(); }
-
-// A list of plain values says more in one line than in many.
-bool is_walked(const Value& value) {
-  if (checkpoint::is_module(value)) return true;
-  if (!is_container(value) || value.size() == 0) return false;
-  if (value.is_dict()) return true;
-  const auto elements = value.elements();
-  return std::any_of(elements.begin(), elements.end(), [](const Value& element) {
-    return (is_container(element) && element.size() > 0) || element.is_array() || element.is_sparse() ||
-           element.is_object();
-  });
-}
 
 // A container being walked and where the walk stands in it.
 struct Level {
@@ -36,14 +20,14 @@ struct Level {
   std::size_t name_length = 0;  // of the container's own dotted name
 };
 
-Level level_of(const Value& container, std::size_t name_length) {
+Level level_of(const Value& container, std::size_t name_length, const checkpoint::NamedLimits& limits) {
   Level level{container, {}, 0, name_length};
   if (container.is_dict()) {
     level.entries = container.items();
     return level;
   }
   if (container.is_object()) {
-    for (auto& [name, value] : checkpoint::module_state(container).entries) {
+    for (auto& [name, value] : checkpoint::module_state(container, limits).entries) {
       level.entries.emplace_back(Value(name), std::move(value));
     }
     return level;
@@ -53,28 +37,28 @@ Level level_of(const Value& container, std::size_t name_length) {
   return level;
 }
 
-void walk(const Value& root,
-          const std::function<void(const checkpoint::NamedLeaf&, std::span<const Value>)>& visit,
-          const std::function<void(const checkpoint::NamedLeaf&)>& enter) {
+void walk(const Value& root, const checkpoint::NamedLimits& limits, const VisitHeldLeaf& visit,
+          const VisitLeaf& enter) {
   checkpoint::NamedLeaf leaf;
   std::vector<Value> holders;
   std::vector<Level> levels;
   std::unordered_set<const void*> entered;
-  std::size_t visited = 0;
-  std::size_t name_bytes = 0;
+  checkpoint::WalkBudget budget(limits);
+  checkpoint::PlainSequences plain;
+  // A list of plain values says more in one line than in many.
+  const auto is_walked = [&](const Value& value) {
+    if (checkpoint::is_module(value)) return true;
+    const bool is_container = value.is_list() || value.is_tuple() || value.is_dict();
+    return is_container && value.size() > 0 && !plain(value);
+  };
   const auto reach = [&](const Value& value) {
-    require(++visited <= kMostValues, ErrorCode::kLimit, "checkpoint", "more than ", kMostValues,
-            " values to list");
+    budget.visit();
     leaf.value = value;
     const bool is_level = is_walked(value) && entered.insert(value.id()).second;
-    if (!is_level || enter) {
-      name_bytes += leaf.name.size() + leaf.path.size() * sizeof(Value);
-      require(name_bytes <= kMostNameBytes, ErrorCode::kLimit, "checkpoint",
-              "the names in the tree need more than ", kMostNameBytes, " bytes");
-    }
+    if (!is_level || enter) budget.keep(leaf.name.size(), leaf.path.size());
     if (is_level) {
       if (enter) enter(leaf);
-      levels.push_back(level_of(value, leaf.name.size()));
+      levels.push_back(level_of(value, leaf.name.size(), limits));
       holders.push_back(value);
     } else {
       visit(leaf, holders);
@@ -101,19 +85,23 @@ void walk(const Value& root,
 
 }  // namespace
 
-void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf&)>& visit) {
-  walk(root, [&visit](const checkpoint::NamedLeaf& leaf, std::span<const Value>) { visit(leaf); }, {});
-}
-
-void for_each_leaf(const Value& root,
-                   const std::function<void(const checkpoint::NamedLeaf&, std::span<const Value>)>& visit) {
-  walk(root, visit, {});
-}
-
-void for_each_leaf(const Value& root, const std::function<void(const checkpoint::NamedLeaf&)>& visit,
-                   const std::function<void(const checkpoint::NamedLeaf&)>& enter) {
+void for_each_leaf(const Value& root, const checkpoint::NamedLimits& limits, const VisitLeaf& visit,
+                   const VisitLeaf& enter) {
   walk(
-      root, [&visit](const checkpoint::NamedLeaf& leaf, std::span<const Value>) { visit(leaf); }, enter);
+      root, limits, [&visit](const checkpoint::NamedLeaf& leaf, std::span<const Value>) { visit(leaf); },
+      enter);
+}
+
+void for_each_leaf(const Value& root, const checkpoint::NamedLimits& limits, const VisitHeldLeaf& visit) {
+  walk(root, limits, visit, {});
+}
+
+void for_each_leaf(const checkpoint::Listing& listing, const VisitLeaf& visit, const VisitLeaf& enter) {
+  try {
+    for_each_leaf(listing.tree, listing.walk, visit, enter);
+  } catch (const Error& error) {
+    throw error.in_file(listing.path);
+  }
 }
 
 }  // namespace sconce::toolbox

@@ -17,6 +17,7 @@ namespace {
 using checkpoint::Format;
 using checkpoint::Listing;
 using checkpoint::NamedLeaf;
+using checkpoint::NamedLimits;
 using checkpoint::TensorInfo;
 
 std::string module_of(const std::string& name) {
@@ -30,10 +31,10 @@ std::string joined(const std::string& prefix, const std::string& name) {
 }
 
 // Names of the dicts that are an optimizer's.
-std::vector<std::string> optimizer_prefixes(const Value& tree) {
+std::vector<std::string> optimizer_prefixes(const Listing& listing) {
   std::vector<std::string> out;
   for_each_leaf(
-      tree, [](const NamedLeaf&) {},
+      listing, [](const NamedLeaf&) {},
       [&](const NamedLeaf& container) {
         if (is_optimizer_state(container.value)) out.push_back(container.name);
       });
@@ -46,10 +47,10 @@ bool is_below(const std::string& name, const std::string& prefix) {
 }
 
 // The versions that a tree's `_metadata` record, under the full dotted names of modules.
-std::map<std::string, std::int64_t> versions_in(const Value& tree) {
+std::map<std::string, std::int64_t> versions_in(const Value& tree, const NamedLimits& limits) {
   std::map<std::string, std::int64_t> out;
   for_each_leaf(
-      tree, [](const NamedLeaf&) {},
+      tree, limits, [](const NamedLeaf&) {},
       [&](const NamedLeaf& container) {
         const auto metadata = container.value.attribute("_metadata");
         if (!metadata || !metadata->is_dict()) return;
@@ -85,9 +86,9 @@ bool is_in_model_order(const Listing& listing) {
 }
 
 RepairTarget target_of(const Listing& like, const std::string& key) {
-  const Value tree = checkpoint::recover_modules(like.tree).value;
-  const StateDictPlace place = find_state_dict(tree, key);
-  const auto optimizers = optimizer_prefixes(tree);
+  const auto optimizers = optimizer_prefixes(like);
+  const Value tree = checkpoint::recover_modules(like.tree, like.walk).value;
+  const StateDictPlace place = find_state_dict(tree, key, like.walk);
   RepairTarget out;
   out.order_known = is_in_model_order(like);
   std::map<std::pair<std::size_t, std::string>, std::size_t> first;  // storage and geometry -> key
@@ -130,7 +131,8 @@ bool RepairPlan::is_identity() const {
 RepairPlan plan_repair(const Listing& file, RepairTarget target, const RepairOptions& options) {
   RepairPlan out;
   out.target = std::move(target);
-  const auto optimizers = optimizer_prefixes(file.tree);
+  out.walk = file.walk;
+  const auto optimizers = optimizer_prefixes(file);
   for (const TensorInfo& info : file.tensors) {
     const bool is_optimizers =
         std::any_of(optimizers.begin(), optimizers.end(),
@@ -161,10 +163,11 @@ class Application {
  public:
   Application(const Value& loaded, const RepairPlan& plan, const ApplyOptions& options)
       : plan_(plan), options_(options) {
-    checkpoint::Recovery recovery = checkpoint::recover_modules(loaded);
+    checkpoint::Recovery recovery = checkpoint::recover_modules(loaded, plan.walk);
     loaded_ = recovery.value;
     out_.notes = std::move(recovery.notes);
-    for (const NamedLeaf& leaf : checkpoint::named_arrays(loaded_)) leaves_.emplace(leaf.name, leaf);
+    for (const NamedLeaf& leaf : checkpoint::named_arrays(loaded_, plan.walk))
+      leaves_.emplace(leaf.name, leaf);
     for (const KeyMatch& match : plan.matching.matches) {
       if (match.source) ++uses_[leaf_of(*match.source).value.as_array().storage().id()];
     }
@@ -228,7 +231,7 @@ class Application {
 
   // The version of a module is that of the code which wrote its data.
   void add_metadata(Value& state) {
-    const auto recorded = versions_in(loaded_);
+    const auto recorded = versions_in(loaded_, plan_.walk);
     if (!plan_.target.versions && recorded.empty()) return;
     std::map<std::string, std::string> module_sources;
     for (const KeyMatch& match : plan_.matching.matches) {

@@ -1,5 +1,7 @@
 #include "sconce/toolbox/salvage.h"
 
+#include "sconce/toolbox/save_of.h"
+
 namespace sconce::toolbox {
 
 std::vector<std::string> SalvageReport::unchecked() const {
@@ -15,7 +17,7 @@ SalvageReport salvage(const std::string& input, const std::string& output,
   SalvageReport out;
   out.salvage = checkpoint::salvage(input, load);
   if (out.salvage.recovered.empty() && !out.salvage.lost.empty()) return out;
-  out.warnings = checkpoint::save(output, out.salvage.value, options).warnings;
+  out.warnings = save_of(input, output, out.salvage.value, options).warnings;
   out.is_written = true;
   return out;
 }

@@ -9,6 +9,7 @@
 #include "sconce/checkpoint/load.h"
 #include "sconce/checkpoint/recover.h"
 #include "sconce/toolbox/code_warnings.h"
+#include "sconce/toolbox/save_of.h"
 
 namespace sconce::toolbox {
 
@@ -32,7 +33,7 @@ Source read_source(const std::string& input, checkpoint::LoadOptions load) {
     for (std::string& line : code_warnings(listing.pickles)) out.report.notes.push_back(std::move(line));
   }
   load.defer = true;
-  checkpoint::Recovery recovery = checkpoint::recover_modules(checkpoint::load(input, load));
+  checkpoint::Recovery recovery = checkpoint::recover_modules(checkpoint::load(input, load), load.walk);
   out.value = std::move(recovery.value);
   const std::size_t listed = out.report.notes.size();
   for (std::string& note : recovery.notes) {
@@ -40,16 +41,6 @@ Source read_source(const std::string& input, checkpoint::LoadOptions load) {
     if (std::find(out.report.notes.begin(), end, note) == end) out.report.notes.push_back(std::move(note));
   }
   return out;
-}
-
-// What save() finds wrong with the value is wrong with the input.
-checkpoint::SaveReport write_output(const std::string& output, const Value& value,
-                                    const checkpoint::SaveOptions& options, const std::string& input) {
-  try {
-    return checkpoint::save(output, value, options);
-  } catch (const Error& error) {
-    throw error.in_file(input);
-  }
 }
 
 // What was written, as a reader finds it.
@@ -95,7 +86,7 @@ ReshapeReport merge(const std::string& input, const std::string& output,
                            options.format != Format::kTorchIndex && !output.ends_with(".index.json");
   require(is_one_file, ErrorCode::kUnsupported, "merge", "the output must be one file");
   Source source = read_source(input, load);
-  checkpoint::SaveReport saved = write_output(output, source.value, options, input);
+  checkpoint::SaveReport saved = save_of(input, output, source.value, options);
   return finished(std::move(source.report), output, std::move(saved), load);
 }
 
@@ -105,7 +96,7 @@ ReshapeReport shard(const std::string& input, const std::string& folder, checkpo
   if (!options.format) options.format = Format::kSafetensors;
   Source source = read_source(input, load);
   const NewFolder made(folder);
-  checkpoint::SaveReport saved = write_output(folder + "/", source.value, options, input);
+  checkpoint::SaveReport saved = save_of(input, folder + "/", source.value, options);
   return finished(std::move(source.report), folder, std::move(saved), load);
 }
 

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "sconce/base/error.h"
-#include "sconce/checkpoint/named.h"
 #include "sconce/state/state_dict.h"
 #include "sconce/toolbox/key_names.h"
 #include "sconce/toolbox/leaves.h"
@@ -20,7 +19,7 @@ bool holds_tensors(const Value& value) {
   });
 }
 
-StateDictPlace by_name(const Value& root, const std::string& key) {
+StateDictPlace by_name(const Value& root, const std::string& key, const checkpoint::NamedLimits& limits) {
   StateDictPlace out;
   bool is_found = false;
   std::vector<std::string> names;
@@ -31,7 +30,7 @@ StateDictPlace by_name(const Value& root, const std::string& key) {
     out = {leaf.value, leaf.path, leaf.name};
     is_found = true;
   };
-  for_each_leaf(root, consider, consider);
+  for_each_leaf(root, limits, consider, consider);
   if (is_found) return out;
   std::string known;
   for (const std::string& name : names) {
@@ -47,8 +46,9 @@ bool is_optimizer_state(const Value& value) {
   return value.is_dict() && value.contains("state") && value.contains("param_groups");
 }
 
-StateDictPlace find_state_dict(const Value& root, const std::string& key) {
-  if (!key.empty()) return by_name(root, key);
+StateDictPlace find_state_dict(const Value& root, const std::string& key,
+                               const checkpoint::NamedLimits& limits) {
+  if (!key.empty()) return by_name(root, key, limits);
   require(root.is_dict(), ErrorCode::kUnsupported, "state_dict", "expected a dict of tensors, found ",
           value_kind_name(root.kind()));
   StateDictPlace at{root, {}, ""};

@@ -55,7 +55,7 @@ TEST(Listing, NamesAreBounded) {
   save(sink, Value::list({Array::ones({1}), Array::ones({2}), Array::ones({3})}));
   EXPECT_EQ(describe(sink.bytes()).tensors.size(), 3u);
   LoadOptions options;
-  options.name_bytes = 2 * sizeof(NamedLeaf);
+  options.walk.name_bytes = 2 * sizeof(NamedLeaf);
   EXPECT_ERROR(describe(sink.bytes(), options), ErrorCode::kLimit);
 }
 

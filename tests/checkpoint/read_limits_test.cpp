@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <limits>
 
 #include "base/error_matcher.h"
@@ -65,6 +66,28 @@ TEST_F(ReadLimitsFile, RecordsOfEveryArchive) {
   save(path("a.npz"), arrays);
   EXPECT_ERROR(load(path("a.npz"), few), ErrorCode::kLimit);
   EXPECT_NO_THROW(load(path("a.npz"), {.zip_entries = 2}));
+}
+
+// Where a walk over the value ends it is not the output that is at fault.
+TEST_F(ReadLimitsFile, WalksOfSaving) {
+  Value value = Value::dict({{"w", Value(Array::zeros({2}))}});
+  for (int i = 0; i < 100; ++i) value.set_item(cat("n", i), i);
+  for (const Format format : {Format::kSafetensors, Format::kNpz, Format::kDcp}) {
+    for (const auto& [limits, name] : {std::pair(NamedLimits{.visits = 50}, "values"),
+                                       std::pair(NamedLimits{.name_bytes = 1000}, "names")}) {
+      if (format == Format::kDcp && limits.name_bytes == 1000) continue;  // writes those names
+      try {
+        save(path("out"), value, {.format = format, .walk = limits});
+        ADD_FAILURE() << format_name(format) << name;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kLimit);
+        EXPECT_EQ(error.limit(), name);
+        EXPECT_EQ(error.path(), "");
+      }
+    }
+    EXPECT_NO_THROW(save(path("out"), value, {.format = format}));
+    std::filesystem::remove_all(path("out"));
+  }
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   options.inflated_bytes = std::uint64_t{16} << 20;
   options.resolved_bytes = std::uint64_t{16} << 20;
   options.pickle.memory = std::uint64_t{16} << 20;
-  options.name_bytes = std::uint64_t{4} << 20;  // a thousand bytes can make a million names
+  options.walk.name_bytes = std::uint64_t{4} << 20;  // a thousand bytes can make a million names
   try {
     const checkpoint::Listing listing = checkpoint::describe(bytes, options);
     for (std::size_t i = 0; i < listing.tensors.size(); ++i) listing.read(i);

@@ -162,8 +162,19 @@ TEST(Convert, FlattensAndSaysWhatHasNoPlace) {
   std::vector<std::string> left;
   for (const auto& value : out.report.left_out) left.push_back(cat(value.name, ":", value.what));
   EXPECT_THAT(left, ElementsAre("optimizer.state.0.step:int", "optimizer.param_groups.0.lr:float",
-                                "optimizer.param_groups.0.params.0:int", "epoch:int"));
+                                "optimizer.param_groups.0.params:list", "epoch:int"));
   EXPECT_THAT(out.report.deselected, ElementsAre("model.module.conv.bias"));
+}
+
+TEST(Convert, WalksWithinItsLimits) {
+  Value root = checkpoint_tree();
+  for (int i = 0; i < 100; ++i) root.set_item(cat("n", i), i);
+  ConvertOptions small{.flatten = true};
+  small.walk.name_bytes = 2000;  // enough for the tensors
+  EXPECT_ERROR(convert(root, small), ErrorCode::kLimit);
+  ConvertOptions few{.add_prefix = "a."};
+  few.walk.visits = 3;
+  EXPECT_ERROR(convert(root, few), ErrorCode::kLimit);
 }
 
 TEST(Convert, TakesAPart) {

@@ -30,6 +30,14 @@ TEST(Find, TwoOfOneNameAreBothFound) {
   EXPECT_EQ(find_named(root, "a.b").size(), 2U);
 }
 
+TEST(Find, OtherNamesAreNotGoneThroughForATensor) {
+  Value root = Value::dict({{"w", Array::zeros({1})}});
+  for (int i = 0; i < 100; ++i) root.set_item(cat("epoch", i), i);
+  const checkpoint::NamedLimits few{.name_bytes = 1000};
+  EXPECT_EQ(find_named(root, "w", few).size(), 1U);
+  EXPECT_ERROR(find_named(root, "epoch7", few), ErrorCode::kLimit);
+}
+
 TEST(Find, AWrongNameNamesTheNearest) {
   try {
     find_named(tree(), "model.conv.wieght");

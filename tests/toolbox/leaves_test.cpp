@@ -11,7 +11,7 @@ namespace {
 
 std::vector<std::string> lines(const Value& root) {
   std::vector<std::string> out;
-  for_each_leaf(root, [&](const checkpoint::NamedLeaf& leaf) {
+  for_each_leaf(root, {}, [&](const checkpoint::NamedLeaf& leaf) {
     out.push_back(cat(leaf.name, "=", value_repr(leaf.value), "@", leaf.path.size()));
   });
   return out;
@@ -58,6 +58,31 @@ TEST(Leaves, AModuleCountsAsItsStateDict) {
 
 TEST(Leaves, ObjectsInListsAreLeavesOfTheirOwn) {
   EXPECT_THAT(lines(Value::list({Value::global("m", "f"), 5})), ::testing::ElementsAre("0=<m.f>@1", "1=5@1"));
+}
+
+TEST(Leaves, KeepToTheLimits) {
+  const Value root = Value::dict({{"a", 1}, {"b", Value::dict({{"c", 2}})}});
+  const auto walk = [&root](const checkpoint::NamedLimits& limits) {
+    for_each_leaf(root, limits, [](const checkpoint::NamedLeaf&) {});
+  };
+  walk({.visits = 4});
+  EXPECT_ERROR(walk({.visits = 3}), ErrorCode::kLimit);
+  EXPECT_ERROR(walk({.name_bytes = 10}), ErrorCode::kLimit);
+}
+
+TEST(Leaves, ErrorsNameTheListedFile) {
+  checkpoint::Listing listing;
+  listing.path = "net.pt";
+  listing.tree = Value::list({Value::list({Value::list({1})})});
+  listing.walk.visits = 2;
+  try {
+    for_each_leaf(listing, [](const checkpoint::NamedLeaf&) {});
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kLimit);
+    EXPECT_EQ(error.path(), "net.pt");
+    EXPECT_EQ(error.limit(), "values");
+  }
 }
 
 }  // namespace

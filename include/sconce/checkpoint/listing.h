@@ -70,6 +70,7 @@ struct Listing {
   std::vector<std::pair<std::string, std::string>> objects;  // dotted name -> class, of values kept inert
                                                              // that save() leaves out unless told otherwise
   std::vector<std::string> notes;  // what is unusual: records without a checksum, duplicate keys
+  NamedLimits walk;                // those of the LoadOptions, which hold for every walk over `tree`
 
   // tensors[index] over the whole of its storage, conjugated or negated as the file asks. The storage is read
   // anew, with ordinary reads, unless the call before asked for the same one; its CRC is checked. Not for

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "sconce/checkpoint/named.h"
 #include "sconce/codec/pickle.h"
 #include "sconce/state/state_dict.h"
 #include "sconce/state/value.h"
@@ -36,11 +37,11 @@ struct LoadOptions {
   // bytes in the file, and the nodes of any pickle a quarter so many times its own; 32 MiB, and 96 MiB of
   // nodes besides, are always read.
   std::uint64_t pickle_ratio = 64;
-  std::uint64_t zip_entries = 1'000'000;                   // records of one archive
-  std::uint64_t inflated_bytes = std::uint64_t{4} << 30;   // of all deflated records together
+  std::uint64_t zip_entries = 1'000'000;                  // records of one archive, tensors of a *.index.json
+  std::uint64_t inflated_bytes = std::uint64_t{4} << 30;  // of all deflated records together
   std::uint64_t resolved_bytes = std::uint64_t{16} << 30;  // of one lazily conjugated or negated tensor
-  std::uint64_t name_bytes = std::uint64_t{64}
-                             << 20;                // of all names that a listing has, with what keeps them
+  // Of every walk over the tree that is read; the names of an archive's records keep to `name_bytes`, too.
+  NamedLimits walk = {};
   std::uint64_t safetensors_header = 100'000'000;  // bytes, as the reference implementation
   std::uint64_t index_bytes = 100'000'000;         // of a *.index.json
 };

@@ -17,7 +17,8 @@ struct NamedLeaf {
 };
 
 struct NamedLimits {
-  std::uint64_t visits = 10'000'000;  // of values, counted every time they are reached; Error kLimit
+  // Of values, counted every time they are reached; a list of plain values is one. Error kLimit
+  std::uint64_t visits = 10'000'000;
   // Of all names and paths together, with what keeps them; room for a quarter of a million tensors. Error
   // kLimit
   std::uint64_t name_bytes = std::uint64_t{64} << 20;
@@ -32,8 +33,8 @@ std::vector<NamedLeaf> named_arrays(const Value& root, const NamedLimits& limits
 // The inert objects, the same way; of a pickled module itself and the modules in it.
 std::vector<NamedLeaf> named_objects(const Value& root, const NamedLimits& limits = {});
 
-// The leaves that are neither containers nor arrays: numbers, strings, None, bytes and inert objects but
-// modules.
+// The leaves that are no arrays: numbers, strings, None, bytes, inert objects but modules, and lists, tuples
+// and sets of plain values (PlainSequences), each of which is one leaf.
 std::vector<NamedLeaf> named_scalars(const Value& root, const NamedLimits& limits = {});
 
 // Text of a key in a dotted name: a str as it is, an int in decimal, others as Python prints them.

@@ -9,6 +9,7 @@
 
 #include "sconce/base/byte_source.h"
 #include "sconce/checkpoint/format.h"
+#include "sconce/checkpoint/named.h"
 #include "sconce/state/value.h"
 
 namespace sconce::checkpoint {
@@ -32,6 +33,7 @@ struct SaveOptions {
   // `model.safetensors`. A path that is a folder gets the names that Hugging Face's libraries use. Tensors
   // that share memory stay in one file; a larger one gets a file of its own. 0: one file.
   std::uint64_t shard_size = 0;
+  NamedLimits walk = {};  // of every walk over the value
   // Told between pieces how many bytes are written, of how many.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
 };
@@ -52,7 +54,7 @@ struct SaveReport {
 // whole, with each tensor's strides. dcp is a folder; one that is there is replaced only when it holds
 // nothing but a checkpoint. torch-legacy holds the dtypes that have a storage class. Errors: kUnsupported
 // (the format cannot hold it), kNoSpace, kPermission, kExists, kNotFound (no such folder), kIo, each with
-// `path`; kCorrupt (a sparse tensor that points outside itself), without.
+// `path`; kCorrupt (a sparse tensor that points outside itself) and kLimit, without.
 SaveReport save(const std::string& path, const Value& value, const SaveOptions& options = {});
 
 // The same into `sink`, as a torch-zip unless a format is given; `archive_name` names its top folder.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sconce/checkpoint/named.h"
 #include "sconce/core/dtype.h"
 #include "sconce/state/value.h"
 #include "sconce/toolbox/rename.h"
@@ -25,6 +26,7 @@ struct ConvertOptions {
   std::string add_prefix = {};            // put before every name
   bool flatten = false;                   // one dict of name -> tensor: what safetensors and npz hold
   std::optional<DType> dtype = {};        // of floating tensors; any floating dtype
+  checkpoint::NamedLimits walk = {};      // of every walk over the tree
 };
 
 // Tensors that get another dtype and share one storage.

@@ -39,6 +39,7 @@ struct RepairPlan {
   std::vector<KeyInfo> sources;  // the file's dense tensors, those of optimizers apart
   std::size_t left_aside = 0;    // tensors that were not considered: of optimizers, sparse
   KeyMatching matching;
+  checkpoint::NamedLimits walk;  // of the file's listing
 
   // Nothing has to be done: the names are the target's, in a state_dict that is the whole file.
   bool is_identity() const;

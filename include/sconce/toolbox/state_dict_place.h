@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "sconce/checkpoint/named.h"
 #include "sconce/state/value.h"
 
 namespace sconce::toolbox {
@@ -16,8 +17,9 @@ struct StateDictPlace {
 
 // The dict named `key` (dotted), or without one: below `state_dict`, `model`, `model_state_dict`, `net`,
 // `network`, ... when the file has one of these, else the whole file. Errors: kNotFound, naming the dicts
-// there are; kUnsupported when the file holds no dict or two that it might be.
-StateDictPlace find_state_dict(const Value& root, const std::string& key = "");
+// there are; kUnsupported when the file holds no dict or two that it might be; kLimit.
+StateDictPlace find_state_dict(const Value& root, const std::string& key = "",
+                               const checkpoint::NamedLimits& limits = {});
 
 // True for what an optimizer saves: a dict with `state` and `param_groups`.
 bool is_optimizer_state(const Value& value);

@@ -9,7 +9,7 @@ import zipfile
 from checkpoint_files import pickled_tensor, pickled_text, safetensors, torch_zip
 from command import CommandTest, fixture, sconce
 
-NAMES = "inflated, pickle, memory, ratio, records, resolved, names, header"
+NAMES = "inflated, pickle, memory, ratio, records, resolved, names, values, header"
 
 
 class LimitsTest(CommandTest):
@@ -55,12 +55,53 @@ class LimitsTest(CommandTest):
         tensors.write_bytes(safetensors({"w": [1, 2]}))
         for limit, path in (("pickle=10", self.stored), ("names=10", self.stored),
                             ("memory=64", self.stored), ("records=2", self.stored),
-                            ("inflated=10", self.deflated), ("header=10", tensors)):
+                            ("inflated=10", self.deflated), ("header=10", tensors), ("values=1", self.stored)):
             with self.subTest(limit=limit):
                 name = limit.split("=")[0]
                 self.refused(sconce("inspect", path, "--limit", limit), f"; see --limit {name}\n")
                 raised = f"{name}=1MiB"
                 self.assertEqual(sconce("inspect", path, "--limit", limit, "--limit", raised).returncode, 0)
+
+    def test_the_walk_of_every_command(self):
+        """A dict of numbers beside the tensor: who goes through it keeps to the limits, and names the input."""
+        opcodes = b"}" + pickled_text("w") + pickled_tensor(0, 4) + b"s"
+        opcodes += b"".join(pickled_text(f"n{i}") + b"K\1s" for i in range(300))
+        path = torch_zip(self.folder / "many.pt", opcodes, [bytes(16)])
+        for limit in ("names=4K", "values=200"):
+            name = limit.split("=")[0]
+            for command, words in self.commands(path).items():
+                if command == "show":
+                    words = [path, "n7"]
+                if command in ("merge", "salvage"):
+                    words = [path, self.folder / "out" / f"{command}.safetensors"]
+                with self.subTest(command=command, limit=limit):
+                    result = sconce(command, *words, "--limit", limit)
+                    self.refused(result, f"{path}: ", f"; see --limit {name}\n")
+                    self.assertEqual(sconce(command, *words, "--limit", limit, "--limit", f"{name}=1M").returncode, 0)
+
+    def test_more_names_than_usual(self):
+        """800,000 numbers in a dict have more names than 64 MiB hold."""
+        pieces = [b"}", pickled_text("w"), pickled_tensor(0, 4), b"s("]
+        pieces += [b"X\7\0\0\0%07dK\1" % i for i in range(800_000)]
+        path = torch_zip(self.folder / "many.pt", b"".join(pieces) + b"u", [bytes(16)])
+        out = self.folder / "out.safetensors"
+        self.assertEqual(sconce("show", path, "w").returncode, 0)
+        for words in (["show", path, "0000007"], ["convert", path, out], ["salvage", path, out]):
+            with self.subTest(words[0]):
+                self.refused(sconce(*words), f"{path}: ", "; see --limit names\n")
+                self.assertEqual(sconce(*words, "--limit", "names=8GiB").returncode, 0)
+                out.unlink(missing_ok=True)
+
+    def test_a_long_list_is_one_value(self):
+        pieces = [b"}", pickled_text("w"), pickled_tensor(0, 4), b"s", pickled_text("ids"), b"]"]
+        pieces += [b"(" + b"K\1" * 1000 + b"e"] * 600
+        path = torch_zip(self.folder / "ids.pt", b"".join(pieces) + b"s", [bytes(16)])
+        out = self.folder / "out.safetensors"
+        self.assertEqual(sconce("show", path, "w").returncode, 0)
+        self.assertEqual(sconce("show", path, "ids.599999").stdout, "1\n")
+        result = sconce("convert", "--json", path, out, "--limit", "values=100")
+        self.assertEqual(json.loads(result.stdout)["left_out"], [{"name": "ids", "type": "list"}])
+        self.assertEqual(sconce("salvage", "--force", path, out, "--limit", "values=100").returncode, 0)
 
     def test_a_pickle_that_deflates_far(self):
         path = torch_zip(self.folder / "text.pt", pickled_text("a" * (33 << 20)), [], zipfile.ZIP_DEFLATED)

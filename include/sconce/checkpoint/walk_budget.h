@@ -14,8 +14,8 @@ class WalkBudget {
 
   // One more value is reached. Error kLimit.
   void visit() {
-    require(++visits_ <= limits_.visits, ErrorCode::kLimit, "checkpoint", "more than ", limits_.visits,
-            " values are reached when the tree is walked");
+    require_limit(++visits_ <= limits_.visits, "values", "checkpoint", "more than ", limits_.visits,
+                  " values are reached when the tree is walked");
   }
   // A name of so many bytes and a path of so many keys is kept. Error kLimit.
   void keep(std::size_t name, std::size_t path) {
