@@ -21,7 +21,11 @@ struct Limit {
 
 constexpr Limit kLimits[] = {
     {"inflated", [](LoadOptions& options, std::uint64_t value) { options.inflated_bytes = value; }},
-    {"pickle", [](LoadOptions& options, std::uint64_t value) { options.pickle_bytes = value; }},
+    // Each opcode is a byte at least, and makes one entry of the memo at most.
+    {"pickle",
+     [](LoadOptions& options, std::uint64_t value) {
+       options.pickle_bytes = options.pickle.opcodes = options.pickle.memo_entries = value;
+     }},
     {"memory", [](LoadOptions& options, std::uint64_t value) { options.pickle.memory = value; }},
     {"ratio", [](LoadOptions& options, std::uint64_t value) { options.pickle_ratio = value; }},
     {"records", [](LoadOptions& options, std::uint64_t value) { options.zip_entries = value; }},

@@ -17,14 +17,13 @@ namespace sconce::checkpoint {
 namespace {
 
 constexpr std::size_t kMaxDepth = 16;
-constexpr std::size_t kMaxTensors = 1'000'000;
 constexpr std::size_t kMaxString = 6 * 65536 + 2;  // of a name, in quotes and with escapes
 constexpr json::Limits kLimits = {.depth = kMaxDepth, .string_bytes = kMaxString};
 
 // Calls `tensor(name, file)` with each entry of the map of an index and keeps nothing of them.
 class Text {
  public:
-  explicit Text(std::string_view text) : text_(text) {}
+  Text(std::string_view text, std::uint64_t most) : text_(text), most_(most) {}
 
   template <class OnTensor>
   void read(const OnTensor& on_tensor) const {
@@ -32,7 +31,7 @@ class Text {
     json::DistinctKeys keys;
     bool has_map = false;
     cursor.members([&](const std::string& key, std::size_t position) {
-      add(keys, cursor, key, position);
+      add(keys, key, position);
       if (key != "weight_map") return pass(cursor);
       has_map = true;
       read_map(cursor, on_tensor);
@@ -51,24 +50,22 @@ class Text {
     const std::string_view value = cursor.skip();
     if (value.size() <= kSmall) json::parse(value, {.depth = kMaxDepth}, begin);
   }
-  static void add(json::DistinctKeys& keys, const json::Cursor& cursor, const std::string& key,
-                  std::size_t position) {
-    if (keys.size() >= kMaxTensors) {
-      cursor.refuse(ErrorCode::kLimit, position, cat("an index of more than ", kMaxTensors, " tensors"));
-    }
+  void add(json::DistinctKeys& keys, const std::string& key, std::size_t position) const {
+    require_limit(keys.size() < most_, "records", "index", "an index of more than ", most_, " tensors");
     keys.add(key, position);
   }
   template <class OnTensor>
   void read_map(json::Cursor& cursor, const OnTensor& on_tensor) const {
     json::DistinctKeys names;
     cursor.members([&](std::string name, std::size_t position) {
-      add(names, cursor, name, position);
+      add(names, name, position);
       on_tensor(std::move(name), cursor.string());
     });
     names.check(text_);
   }
 
   std::string_view text_;
+  std::uint64_t most_;  // tensors
 };
 
 }  // namespace
@@ -80,7 +77,7 @@ Index read_index(const Source& source, const LoadOptions& options) {
                 source.bytes->size(), " bytes, at most ", options.index_bytes, " are read");
   std::vector<std::byte> bytes(static_cast<std::size_t>(source.bytes->size()));
   source.bytes->read_at(bytes, 0);
-  const Text text(as_chars(bytes));
+  const Text text(as_chars(bytes), options.zip_entries);
   // What is wrong is found before the names take memory.
   text.read([](const std::string&, const std::string& file) { check_file_name(file); });
   Index index;

@@ -26,6 +26,7 @@ std::uint64_t scaled(std::uint64_t bytes, std::uint64_t ratio) {
 zip::ReaderLimits zip_limits(const LoadOptions& options, bool case_sensitive) {
   return {.entries = options.zip_entries,
           .inflated_bytes = options.inflated_bytes,
+          .name_bytes = options.walk.name_bytes,
           .case_sensitive = case_sensitive};
 }
 

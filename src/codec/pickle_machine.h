@@ -26,7 +26,7 @@ class Machine {
     while (!is_at_end_) {
       builder_.begin_op(in_.offset());
       if (++opcode_count_ > limits_.opcodes) {
-        builder_.stop(ErrorCode::kLimit, cat("the pickle has more than ", limits_.opcodes, " opcodes"));
+        builder_.stop_at_limit("pickle", cat("the pickle has more than ", limits_.opcodes, " opcodes"));
       }
       const std::uint8_t opcode = in_.u8();
       builder_.note_opcode(opcode);
@@ -44,8 +44,8 @@ class Machine {
     const bool is_new = memo_.get(index) == Memo<Slot>::kNothing;
     if (is_new) {
       if (memo_.count() >= limits_.memo_entries) {
-        builder_.stop(ErrorCode::kLimit,
-                      cat("the pickle has more than ", limits_.memo_entries, " memo entries"));
+        builder_.stop_at_limit("pickle",
+                               cat("the pickle has more than ", limits_.memo_entries, " memo entries"));
       }
       builder_.charge(Memo<Slot>::kEntryBytes);
     }

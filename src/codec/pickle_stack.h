@@ -32,6 +32,10 @@ class StackMachine {
     throw Error(code, "pickle", text).at_offset(op_offset_);
   }
   [[noreturn]] void corrupt(std::string_view text) const { stop(ErrorCode::kCorrupt, text); }
+  // Where the limit that is called so is reached.
+  [[noreturn]] void stop_at_limit(std::string_view limit, std::string_view text) const {
+    throw Error(ErrorCode::kLimit, "pickle", text).at_offset(op_offset_).with_limit(limit);
+  }
   // Counts memory of the graph against the limit.
   void charge(std::uint64_t bytes) {
     memory_ += bytes;
@@ -105,11 +109,9 @@ class StackMachine {
   void drop_to(std::size_t mark) { stack_.resize(mark); }
 
  private:
+  // Apart, so that charge() is small enough to stand in every caller.
   [[noreturn, gnu::noinline]] void stop_for_memory() const {
-    throw Error(ErrorCode::kLimit, "pickle",
-                cat("the pickle needs more than ", most_memory_, " bytes of memory"))
-        .at_offset(op_offset_)
-        .with_limit(memory_name_);
+    stop_at_limit(memory_name_, cat("the pickle needs more than ", most_memory_, " bytes of memory"));
   }
   void grow_stack() {
     ++stack_peak_;

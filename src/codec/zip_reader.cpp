@@ -16,8 +16,6 @@
 namespace sconce::zip {
 namespace {
 
-constexpr std::uint64_t kMostNameBytes = std::uint64_t{64} << 20;  // of a million records, 67 each
-
 char in_lower_case(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // Runs `check`; what it throws goes to `faults` if there is such a list. False when it threw.
@@ -137,8 +135,8 @@ void Reader::add_entry(Entry entry, std::uint64_t at, const ReaderLimits& limits
   const std::size_t slot = slot_of(entry.name);
   require_at(slots_[slot] == 0, at, ErrorCode::kCorrupt, "duplicate record '", escaped(entry.name), "'");
   name_bytes_ += entry.name.size();
-  require_at(name_bytes_ <= kMostNameBytes, at, ErrorCode::kLimit, "the names of the records have more than ",
-             kMostNameBytes, " bytes");
+  require_limit(name_bytes_ <= limits.name_bytes, "names", "zip", "the names of the records have more than ",
+                limits.name_bytes, " bytes");
   entries_.push_back(std::move(entry));
   slots_[slot] = static_cast<std::uint32_t>(entries_.size());
 }

@@ -106,9 +106,8 @@ class Walker {
 
   // Names are kept more than once: false when there are too many bytes of them.
   bool takes_name(std::string_view name) {
-    constexpr std::uint64_t kMostBytes = std::uint64_t{32} << 20;
     name_bytes_ += name.size();
-    return name_bytes_ <= kMostBytes;
+    return name_bytes_ <= options_.limits.name_bytes / 2;
   }
 
   // The four bytes at `at`, 0 where the file ends.

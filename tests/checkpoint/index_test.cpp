@@ -135,6 +135,8 @@ TEST_F(IndexTest, BrokenSetsAreRefused) {
   LoadOptions small;
   small.index_bytes = 10;
   EXPECT_ERROR(load(path("x.index.json"), small), ErrorCode::kLimit);
+  put_map(R"({"a":"one.safetensors","b":"one.safetensors"})");
+  EXPECT_ERROR(load(path("x.index.json"), {.zip_entries = 1}), ErrorCode::kLimit);
   EXPECT_ERROR(load(read_file(path("x.index.json"))), ErrorCode::kUnsupported);  // no folder to look in
 }
 

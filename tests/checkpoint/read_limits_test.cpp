@@ -68,6 +68,17 @@ TEST_F(ReadLimitsFile, RecordsOfEveryArchive) {
   EXPECT_NO_THROW(load(path("a.npz"), {.zip_entries = 2}));
 }
 
+TEST_F(ReadLimitsFile, NamesOfRecords) {
+  const LoadOptions few{.walk = {.name_bytes = 20}};
+  try {
+    load(good_file(), few);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kLimit);
+    EXPECT_EQ(error.limit(), "names");
+  }
+}
+
 // Where a walk over the value ends it is not the output that is at fault.
 TEST_F(ReadLimitsFile, WalksOfSaving) {
   Value value = Value::dict({{"w", Value(Array::zeros({2}))}});

@@ -37,6 +37,7 @@ struct Entry {
 struct ReaderLimits {
   std::uint64_t entries = 1'000'000;
   std::uint64_t inflated_bytes = std::uint64_t{4} << 30;  // of all deflated records together
+  std::uint64_t name_bytes = std::uint64_t{64} << 20;     // of all names; of a million records, 67 each
   // Names that differ in the case of letters only are two records, as numpy has it; else they are an error.
   bool case_sensitive = false;
 };

@@ -55,12 +55,19 @@ class LimitsTest(CommandTest):
         tensors.write_bytes(safetensors({"w": [1, 2]}))
         for limit, path in (("pickle=10", self.stored), ("names=10", self.stored),
                             ("memory=64", self.stored), ("records=2", self.stored),
-                            ("inflated=10", self.deflated), ("header=10", tensors), ("values=1", self.stored)):
+                            ("inflated=10", self.deflated), ("header=10", tensors), ("values=1", self.stored),
+                            ("records=1", self.index())):
             with self.subTest(limit=limit):
                 name = limit.split("=")[0]
                 self.refused(sconce("inspect", path, "--limit", limit), f"; see --limit {name}\n")
                 raised = f"{name}=1MiB"
                 self.assertEqual(sconce("inspect", path, "--limit", limit, "--limit", raised).returncode, 0)
+
+    def index(self):
+        (self.folder / "two.safetensors").write_bytes(safetensors({"a": [1], "b": [2]}))
+        path = self.folder / "model.safetensors.index.json"
+        path.write_text(json.dumps({"weight_map": {"a": "two.safetensors", "b": "two.safetensors"}}))
+        return path
 
     def test_the_walk_of_every_command(self):
         """A dict of numbers beside the tensor: who goes through it keeps to the limits, and names the input."""
