@@ -127,7 +127,7 @@ int run_eval(EvalArguments& args) {
     const nn::SkipInit no_draws;
     return arch.make();
   }();
-  const Weights weights = load_weights(*model, content, args.weights);
+  const Weights weights = load_weights(*model, content, args.weights, args.load.walk);
   const data::DataLoader loader(
       *pictures, {.batch_size = args.batch_size,
                   .transform = picture_transform(pictures->image_shape(), args.mean, args.std, false),

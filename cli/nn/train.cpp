@@ -235,7 +235,9 @@ int run_train(TrainArguments& args, TrainSettingsOptions& options) {
   manual_seed(static_cast<std::uint64_t>(settings.seed));
   const std::unique_ptr<nn::Layer> model = arch.make();
   Weights initial;
-  if (!args.init.empty()) initial = load_weights(*model, load_file(args.init, args.load), args.init);
+  if (!args.init.empty()) {
+    initial = load_weights(*model, load_file(args.init, args.load), args.init, args.load.walk);
+  }
   optim::SGD optimizer(model->parameters(), {.lr = settings.lr,
                                              .momentum = settings.momentum,
                                              .dampening = settings.dampening,

@@ -110,8 +110,8 @@ Value load_file(const std::string& path, const checkpoint::LoadOptions& options)
   return checkpoint::load(path, options);
 }
 
-Weights find_weights(const Value& content, const std::string& path) {
-  const checkpoint::Recovery recovered = checkpoint::recover_modules(content);
+Weights find_weights(const Value& content, const std::string& path, const checkpoint::NamedLimits& limits) {
+  const checkpoint::Recovery recovered = checkpoint::recover_modules(content, limits);
   for (const std::string& note : recovered.notes) warn(cat(escaped(path), ": ", note));
   const Value& root = recovered.value;
   if (!root.is_dict()) fail_to_find(path, cat("a ", value_kind_name(root.kind())));
@@ -155,8 +155,9 @@ Error explained(const LoadError& error, const nn::Module& model, const std::stri
   return Error(error.code(), "weights", text).in_file(path);
 }
 
-Weights load_weights(nn::Module& model, const Value& content, const std::string& path) {
-  Weights weights = find_weights(content, path);
+Weights load_weights(nn::Module& model, const Value& content, const std::string& path,
+                     const checkpoint::NamedLimits& limits) {
+  Weights weights = find_weights(content, path, limits);
   weights.prefix = prefix_to_strip(weights.state, model);
   if (!weights.prefix.empty()) weights.state = weights.state.strip_prefix(weights.prefix);
   try {

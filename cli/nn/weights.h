@@ -29,7 +29,7 @@ Value load_file(const std::string& path, const checkpoint::LoadOptions& options)
 // The state_dict in what a file holds: the whole of it, its entry `model`, `state_dict` or
 // `model_state_dict`, or the only entry that is one; a whole pickled module stands for its state_dict. Error
 // kUnsupported, naming `path`, when there is none or it is not clear which.
-Weights find_weights(const Value& content, const std::string& path);
+Weights find_weights(const Value& content, const std::string& path, const checkpoint::NamedLimits& limits);
 
 // The error for weights of the file `path` that do not fit the model: the report and its hints in one line.
 Error explained(const LoadError& error, const nn::Module& model, const std::string& path);
@@ -37,6 +37,7 @@ Error explained(const LoadError& error, const nn::Module& model, const std::stri
 // Loads a file's state_dict into the model, every key and shape in its place; a prefix that every name
 // carries (DataParallel's "module.") and without which the names are the model's is taken off. Error
 // kKeyMismatch as explained().
-Weights load_weights(nn::Module& model, const Value& content, const std::string& path);
+Weights load_weights(nn::Module& model, const Value& content, const std::string& path,
+                     const checkpoint::NamedLimits& limits);
 
 }  // namespace sconce::cli

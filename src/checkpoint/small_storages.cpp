@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
-#include "sconce/base/huge_pages.h"
-
 namespace sconce::checkpoint {
 namespace {
 
 constexpr std::size_t kLargest = std::size_t{16} << 10;
 constexpr std::size_t kFirstSlab = std::size_t{64} << 10;
+constexpr std::size_t kLargestSlab = std::size_t{2} << 20;
 
 }  // namespace
 
@@ -19,7 +18,7 @@ Storage SmallStorages::allocate(std::size_t size) {
   if (size > kLargest) return Storage::allocate(size);
   const std::size_t room = (size + kStorageAlignment - 1) / kStorageAlignment * kStorageAlignment;
   if (!slab_ || room > slab_->size() - used_) {
-    const std::size_t next = slab_ ? std::min(2 * slab_->size(), kHugePage) : kFirstSlab;
+    const std::size_t next = slab_ ? std::min(2 * slab_->size(), kLargestSlab) : kFirstSlab;
     slab_ = std::make_shared<Storage>(Storage::allocate(next));
     used_ = 0;
   }

@@ -9,7 +9,7 @@
 namespace sconce::checkpoint {
 
 // Storages that were loaded together lie together, as long as they are small: memory for each by itself costs
-// more than reading it. What lies together goes when the last of it goes; it is at most a huge page.
+// more than reading it. What lies together goes when the last of it goes; it is at most 2 MiB.
 class SmallStorages {
  public:
   // `size` bytes, uninitialised; large ones have memory of their own. Error kLimit.

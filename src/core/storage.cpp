@@ -2,9 +2,9 @@
 
 #include <atomic>
 #include <mutex>
+#include <new>
 
 #include "sconce/base/error.h"
-#include "sconce/base/huge_pages.h"
 
 namespace sconce {
 namespace {
@@ -12,16 +12,13 @@ namespace {
 class HeapAllocator final : public Allocator {
  public:
   std::byte* allocate(std::size_t size) override {
-    void* data = allocate_block(room_for(size), kStorageAlignment);
+    void* data = ::operator new (size == 0 ? 1 : size, std::align_val_t{kStorageAlignment}, std::nothrow);
     require(data != nullptr, ErrorCode::kLimit, "storage", "cannot allocate ", size, " bytes");
     return static_cast<std::byte*>(data);
   }
-  void deallocate(std::byte* data, std::size_t size) noexcept override {
-    free_block(data, room_for(size), kStorageAlignment);
+  void deallocate(std::byte* data, std::size_t) noexcept override {
+    ::operator delete (data, std::align_val_t{kStorageAlignment});
   }
-
- private:
-  static std::size_t room_for(std::size_t size) { return size == 0 ? 1 : size; }
 };
 
 std::atomic<Allocator*>& default_slot() {

@@ -1,23 +1,34 @@
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <mutex>
+#include <new>
 #include <string_view>
 
 #include "kernels/size_class.h"
 #include "sconce/base/error.h"
-#include "sconce/base/huge_pages.h"
 #include "sconce/kernels/memory.h"
 
 namespace sconce::kernels {
 namespace {
 
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
 // What may always be held: below this, giving back brings nothing.
 constexpr std::size_t kAlwaysKept = std::size_t{64} << 20;
 
-void* fresh_block(std::size_t bytes) { return allocate_block(bytes, kStorageAlignment); }
+std::size_t alignment_of(std::size_t bytes) { return bytes >= kHugePage ? kHugePage : kStorageAlignment; }
+
+void* fresh_block(std::size_t bytes) {
+  void* data = ::operator new (bytes, std::align_val_t{alignment_of(bytes)}, std::nothrow);
+  // A wish: without huge pages it is slower, not wrong.
+  if (data != nullptr && bytes >= kHugePage) static_cast<void>(::madvise(data, bytes, MADV_HUGEPAGE));
+  return data;
+}
+
 void free_block(void* data, std::size_t bytes) noexcept {
-  sconce::free_block(data, bytes, kStorageAlignment);
+  ::operator delete (data, std::align_val_t{alignment_of(bytes)});
 }
 
 // A kept block holds the link to the next one of its class.
