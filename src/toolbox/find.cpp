@@ -1,6 +1,7 @@
 #include "sconce/toolbox/find.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "sconce/base/error.h"
 #include "sconce/state/state_dict.h"
@@ -13,11 +14,16 @@ using checkpoint::NamedLeaf;
 std::vector<NamedLeaf> find_named(const Value& root, const std::string& name,
                                   const checkpoint::NamedLimits& limits) {
   std::vector<NamedLeaf> found;
+  std::optional<NamedLeaf> holder;
   std::vector<std::string> candidates;
   const auto look = [&](std::vector<NamedLeaf> leaves) {
     for (NamedLeaf& leaf : leaves) {
       candidates.push_back(leaf.name);
-      if (leaf.name == name) found.push_back(std::move(leaf));
+      if (leaf.name == name) {
+        found.push_back(std::move(leaf));
+      } else if (name.starts_with(leaf.name + ".")) {
+        holder = std::move(leaf);  // a list of plain values, which is one leaf
+      }
     }
   };
   look(checkpoint::named_arrays(root, limits));
@@ -25,6 +31,7 @@ std::vector<NamedLeaf> find_named(const Value& root, const std::string& name,
   look(checkpoint::named_scalars(root, limits));
   if (!found.empty()) return found;
   try {
+    if (holder) return {{name, {}, take_part(holder->value, name.substr(holder->name.size() + 1))}};
     return {{name, {}, name.empty() ? root : take_part(root, name)}};
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kNotFound) throw;
