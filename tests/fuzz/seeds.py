@@ -29,7 +29,8 @@ def files():
             out["case-" + case.name] = case.content
         else:
             for name, content in case.content.items():
-                out[f"case-{case.name}-{name.strip('.')}"] = content
+                if isinstance(content, bytes):  # or a link
+                    out[f"case-{case.name}-{name.strip('.')}"] = content
     return {name: content for name, content in out.items() if 0 < len(content) <= MOST or name.startswith("good-")}
 
 
