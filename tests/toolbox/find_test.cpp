@@ -30,6 +30,20 @@ TEST(Find, TwoOfOneNameAreBothFound) {
   EXPECT_EQ(find_named(root, "a.b").size(), 2U);
 }
 
+TEST(Find, WhatListsHoldInObjectsToo) {
+  Value object = Value::object(ObjectKind::kNew, Value::global("m", "C"), Value::tuple());
+  object.add_object_state(Value::dict({{"layers", Value::list({4, 2})}}));
+  const Value root = Value::dict({{"args", object}});
+  EXPECT_EQ(find_named(root, "args.layers.1").at(0).value.as_int(), 2);
+  EXPECT_ERROR(find_named(root, "args.layers.2"), ErrorCode::kNotFound);
+}
+
+TEST(Find, ADottedKeyBesideAValueOfItsFirstPart) {
+  const Value part = Value::dict({{"x", Value::dict({{"y", 1}})}});
+  const Value root = Value::dict({{"a", 3}, {"a.b", part}});
+  EXPECT_TRUE(find_named(root, "a.b").at(0).value.is(part));
+}
+
 TEST(Find, OtherNamesAreNotGoneThroughForATensor) {
   Value root = Value::dict({{"w", Array::zeros({1})}});
   for (int i = 0; i < 100; ++i) root.set_item(cat("epoch", i), i);
