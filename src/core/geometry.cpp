@@ -49,11 +49,18 @@ std::int64_t Geometry::required_elements() const {
   }
   shape.numel();  // refuses sizes whose product does not fit, even beside a zero
   if (is_empty) return 0;
-  std::int64_t last = offset;
+  std::int64_t end = 1;
+  bool fits = !__builtin_add_overflow(offset, end, &end);
   for (std::size_t i = 0; i < shape.size(); ++i) {
-    last = checked_add(last, checked_mul(shape[i] - 1, strides[i], "array"), "array");
+    std::int64_t reach = 0;
+    fits = fits && !__builtin_mul_overflow(shape[i] - 1, strides[i], &reach) &&
+           !__builtin_add_overflow(end, reach, &end);
   }
-  return checked_add(last, std::int64_t{1}, "array");
+  if (!fits) [[unlikely]] {
+    fail(ErrorCode::kOverflow, "array", "a tensor of shape ", shape, " with strides ", Shape(strides),
+         " and the storage offset ", offset, " reaches further than 64 bits count");
+  }
+  return end;
 }
 
 Geometry Geometry::select(std::int64_t dim, std::int64_t position) const {

@@ -29,6 +29,10 @@ void append_text(std::string& out, const Shape& shape) {
 
 std::string Shape::repr() const { return cat("torch.Size([", joined(*this), "])"); }
 
+void Shape::refuse_numel() const {
+  fail(ErrorCode::kOverflow, "shape", "a tensor of shape ", *this, " has more elements than 64 bits count");
+}
+
 std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.repr(); }
 
 std::size_t normalize_dim(std::int64_t dim, std::size_t rank, std::string_view where) {

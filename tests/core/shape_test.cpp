@@ -36,6 +36,12 @@ TEST(Shape, Numel) {
   EXPECT_EQ((Shape{2, 3, 4}).numel(), 24);
   EXPECT_EQ((Shape{2, 0, 4}).numel(), 0);
   EXPECT_ERROR((Shape{kHugeDim, kHugeDim}.numel()), ErrorCode::kOverflow);
+  try {
+    (void)Shape{kHugeDim, kHugeDim}.numel();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.text(),
+              "a tensor of shape (1099511627776, 1099511627776) has more elements than 64 bits count");
+  }
 }
 
 TEST(Shape, Text) {

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "sconce/base/checked.h"
+#include "sconce/base/error.h"
 
 namespace sconce {
 
@@ -131,13 +131,19 @@ class Shape : public Dims {
   // Product of the sizes (1 for a scalar); Error kOverflow when it does not fit.
   std::int64_t numel() const {
     std::int64_t product = 1;
-    for (const std::int64_t size : *this) product = checked_mul(product, size, "shape");
+    for (const std::int64_t size : *this) {
+      if (__builtin_mul_overflow(product, size, &product)) [[unlikely]]
+        refuse_numel();
+    }
     return product;
   }
   // "(6, 3, 5, 5)", "(6,)", "()".
   std::string str() const;
   // As PyTorch prints it: "torch.Size([6, 3, 5, 5])".
   std::string repr() const;
+
+ private:
+  [[noreturn]] void refuse_numel() const;
 };
 
 // In the texts of errors a shape is shape.str(), made only when the text is.
