@@ -2,12 +2,22 @@
 
 #include <algorithm>
 
+#include "sconce/base/error.h"
+#include "sconce/base/huge_pages.h"
+
 namespace sconce::checkpoint {
 namespace {
 
 constexpr std::size_t kLargest = std::size_t{16} << 10;
 constexpr std::size_t kFirstSlab = std::size_t{64} << 10;
-constexpr std::size_t kLargestSlab = std::size_t{2} << 20;
+constexpr std::size_t kGrowth = 4;
+
+std::shared_ptr<std::byte> new_slab(std::size_t size) {
+  void* const data = allocate_block(size, kStorageAlignment);
+  require(data != nullptr, ErrorCode::kLimit, "storage", "cannot allocate ", size, " bytes");
+  return {static_cast<std::byte*>(data),
+          [size](std::byte* slab) { free_block(slab, size, kStorageAlignment); }};
+}
 
 }  // namespace
 
@@ -17,12 +27,13 @@ Storage SmallStorages::allocate(std::size_t size) {
 #endif
   if (size > kLargest) return Storage::allocate(size);
   const std::size_t room = (size + kStorageAlignment - 1) / kStorageAlignment * kStorageAlignment;
-  if (!slab_ || room > slab_->size() - used_) {
-    const std::size_t next = slab_ ? std::min(2 * slab_->size(), kLargestSlab) : kFirstSlab;
-    slab_ = std::make_shared<Storage>(Storage::allocate(next));
+  if (room > size_ - used_) {
+    const std::size_t next = std::clamp(kGrowth * size_, kFirstSlab, kHugePage);
+    slab_ = new_slab(next);
+    size_ = next;
     used_ = 0;
   }
-  std::byte* const first = slab_->mutable_data() + used_;
+  std::byte* const first = slab_.get() + used_;
   used_ += room;
   return Storage::wrap({first, size}, slab_);
 }

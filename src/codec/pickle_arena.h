@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sconce/base/huge_pages.h"
 #include "sconce/codec/pickle.h"
 
 namespace sconce::pickle::detail {
@@ -55,10 +56,10 @@ struct ObjectData {
 struct Arena {
   Input input;                    // text of strings points into it
   std::deque<std::string> owned;  // decoded text of protocol 0; addresses stay
-  std::vector<Record> records;
-  std::vector<NodeId> children;                // of tuples and frozensets
-  std::vector<std::vector<NodeId>> sequences;  // of lists, sets and objects
-  std::vector<std::vector<Entry>> dicts;       // of dicts and objects
+  std::vector<Record, BlockAllocator<Record>> records;
+  std::vector<NodeId, BlockAllocator<NodeId>> children;  // of tuples and frozensets
+  std::vector<std::vector<NodeId>> sequences;            // of lists, sets and objects
+  std::vector<std::vector<Entry>> dicts;                 // of dicts and objects
   std::vector<ObjectData> objects;
   std::vector<Global> globals;
   std::vector<std::uint32_t> duplicate_keys;

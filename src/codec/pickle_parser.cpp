@@ -27,6 +27,17 @@ class WholeInput : public ByteReader {
   }
 };
 
+// For what a pickle of tensors makes of each byte, so that little is copied while the lists grow.
+void make_room(Arena& arena, std::uint64_t nodes) {
+  constexpr std::size_t kMostGuessed = std::size_t{16} << 20;
+  const std::size_t bytes = arena.input.bytes.size();
+  const std::size_t guess = std::min(bytes, kMostGuessed) / 8;
+  // No opcode makes more than two, so that a wrong count takes no more than right ones do.
+  arena.records.reserve(std::max(guess, static_cast<std::size_t>(std::min<std::uint64_t>(nodes, 2 * bytes))));
+  arena.children.reserve(guess);
+  arena.objects.reserve(guess / 8);
+}
+
 }  // namespace
 
 Parsed parse_at(Input input, std::size_t begin, const Limits& limits, std::uint64_t nodes) {
@@ -34,9 +45,7 @@ Parsed parse_at(Input input, std::size_t begin, const Limits& limits, std::uint6
           input.bytes.size(), " bytes, found ", begin);
   auto arena = std::make_unique<Arena>();
   arena->input = std::move(input);
-  // No opcode makes more than two, so that a wrong count takes no more than right ones do.
-  arena->records.reserve(
-      static_cast<std::size_t>(std::min<std::uint64_t>(nodes, 2 * arena->input.bytes.size())));
+  make_room(*arena, nodes);
   WholeInput in(arena->input.bytes.subspan(begin), "pickle", arena->input.base_offset + begin);
   Builder builder(*arena, limits);
   std::optional<Error> error;

@@ -1,5 +1,3 @@
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -9,27 +7,14 @@
 
 #include "kernels/size_class.h"
 #include "sconce/base/error.h"
+#include "sconce/base/huge_pages.h"
 #include "sconce/kernels/memory.h"
 
 namespace sconce::kernels {
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
 // What may always be held: below this, giving back brings nothing.
 constexpr std::size_t kAlwaysKept = std::size_t{64} << 20;
-
-std::size_t alignment_of(std::size_t bytes) { return bytes >= kHugePage ? kHugePage : kStorageAlignment; }
-
-void* fresh_block(std::size_t bytes) {
-  void* data = ::operator new (bytes, std::align_val_t{alignment_of(bytes)}, std::nothrow);
-  // A wish: without huge pages it is slower, not wrong.
-  if (data != nullptr && bytes >= kHugePage) static_cast<void>(::madvise(data, bytes, MADV_HUGEPAGE));
-  return data;
-}
-
-void free_block(void* data, std::size_t bytes) noexcept {
-  ::operator delete (data, std::align_val_t{alignment_of(bytes)});
-}
 
 // A kept block holds the link to the next one of its class.
 struct Kept {
@@ -132,7 +117,7 @@ struct CachingAllocator::Pool {
       while (kept_bytes > most) {
         void* const block = take(index);
         if (block == nullptr) break;
-        free_block(block, class_bytes(index));
+        free_block(block, class_bytes(index), kStorageAlignment);
       }
     }
   }
@@ -167,11 +152,11 @@ std::byte* CachingAllocator::allocate(std::size_t size) {
   void* data = pool_->take(index);
   if (data == nullptr) {
     pool_->make_room(bytes);
-    data = fresh_block(bytes);
+    data = allocate_block(bytes, kStorageAlignment);
   }
   if (data == nullptr) {
     pool_->trim();
-    data = fresh_block(bytes);
+    data = allocate_block(bytes, kStorageAlignment);
   }
   require(data != nullptr, ErrorCode::kLimit, "storage", "cannot allocate ", size, " bytes");
   pool_->used_bytes += bytes;

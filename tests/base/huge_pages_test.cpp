@@ -1,0 +1,38 @@
+#include "sconce/base/huge_pages.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+namespace sconce {
+namespace {
+
+TEST(HugePages, BlocksAreAlignedAsAsked) {
+  for (const std::size_t bytes :
+       {std::size_t{1}, std::size_t{4096}, kHugePage - 1, kHugePage, 3 * kHugePage + 5}) {
+    for (const std::size_t alignment : {std::size_t{8}, std::size_t{64}, std::size_t{4096}}) {
+      auto* const data = static_cast<std::byte*>(allocate_block(bytes, alignment));
+      ASSERT_NE(data, nullptr);
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(data) % (bytes >= kHugePage ? kHugePage : alignment), 0U);
+      data[0] = data[bytes - 1] = std::byte{1};
+      free_block(data, bytes, alignment);
+    }
+  }
+}
+
+TEST(HugePages, VectorsGrowAcrossTheSizeOfAPage) {
+  std::vector<std::uint64_t, BlockAllocator<std::uint64_t>> numbers;
+  for (std::uint64_t i = 0; i < 700'000; ++i) numbers.push_back(i);
+  EXPECT_EQ(std::accumulate(numbers.begin(), numbers.end(), std::uint64_t{0}), 700'000ULL * 699'999 / 2);
+  numbers.resize(10);
+  numbers.shrink_to_fit();
+  EXPECT_EQ(numbers[9], 9U);
+  EXPECT_THROW(BlockAllocator<std::uint64_t>().allocate(std::numeric_limits<std::size_t>::max() / 4),
+               std::bad_alloc);
+}
+
+}  // namespace
+}  // namespace sconce
