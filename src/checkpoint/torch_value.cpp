@@ -84,6 +84,9 @@ class LoadBackend : public TensorBackend {
       waiting.push_back(&place);
       bytes += place.info->bytes;
     }
+    // In the order of the file: PyTorch wrote "10" before "2" for years.
+    std::stable_sort(waiting.begin(), waiting.end(),
+                     [](const Place* a, const Place* b) { return a->info->place < b->info->place; });
     const auto count = static_cast<std::int64_t>(waiting.size());
     parallel_for(count, grain_for_bytes(count, bytes), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) fill(*waiting[static_cast<std::size_t>(i)]);

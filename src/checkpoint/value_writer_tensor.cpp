@@ -151,16 +151,20 @@ void ValueWriter::dense(const TensorLeaf& leaf, bool requires_grad) {
 void ValueWriter::dense_arguments(const TensorLeaf& leaf, bool requires_grad) {
   const Array& array = leaf.array;
   const auto values = value_geometry(leaf);
-  require(values.has_value(), ErrorCode::kInvalidArgument, "save", "a tensor of ", array.dtype(),
-          " whose array is not its bytes, at ", path());
+  if (!values) {
+    fail(ErrorCode::kInvalidArgument, "save", "a tensor of ", array.dtype(),
+         " whose array is not its bytes, at ", path());
+  }
   out_.mark();
   storage_id(array, leaf.device);
   out_.integer(array.offset());
   dims(values->shape);
   dims(values->strides);
   if (is_quantized(array.dtype())) {
-    require(leaf.quantization.has_value(), ErrorCode::kInvalidArgument, "save", "a tensor of ", array.dtype(),
-            " without quantization parameters, at ", path());
+    if (!leaf.quantization) {
+      fail(ErrorCode::kInvalidArgument, "save", "a tensor of ", array.dtype(),
+           " without quantization parameters, at ", path());
+    }
     quantization(*leaf.quantization, leaf.device);
   }
   out_.boolean(requires_grad);

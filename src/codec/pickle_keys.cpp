@@ -34,6 +34,21 @@ void append_class(std::string& key, std::uint32_t value) {
 
 }  // namespace
 
+std::uint32_t Keys::text(NodeId node) {
+  const Record& r = arena_.at(node);
+  const std::string_view wanted = arena_.text(r);
+  const std::uint32_t hash = text_hash(wanted);
+  const auto found = texts_.find(hash, [&](std::uint32_t i) {
+    const Record& other = arena_.at(texts_of_[i].node);
+    return other.kind == r.kind && arena_.text(other) == wanted;
+  });
+  if (found) return texts_of_[*found].value;
+  texts_of_.push_back({node, next_});
+  texts_.add(hash, static_cast<std::uint32_t>(texts_of_.size() - 1));
+  memory_ += kEntryBytes;
+  return next_++;
+}
+
 std::uint32_t Keys::composite(std::string key) {
   memory_ += key.size();
   return number(composites_, std::move(key), next_, memory_);
@@ -103,10 +118,8 @@ void Keys::classify(NodeId node) {
       value = real(r.real);
       break;
     case Kind::kString:
-      value = number(strings_, arena_.text(r), next_, memory_);
-      break;
     case Kind::kBytes:
-      value = number(bytes_, arena_.text(r), next_, memory_);
+      value = text(node);
       break;
     case Kind::kTuple:
     case Kind::kFrozenSet: {
@@ -159,9 +172,12 @@ std::optional<std::uint32_t> Keys::class_of(NodeId node) {
 }
 
 std::optional<std::uint32_t> Keys::insert(NodeId container, std::uint32_t key, std::uint32_t position) {
-  const std::uint64_t slot = (std::uint64_t{container} << 32) | key;
-  const auto [at, fresh] = positions_.try_emplace(slot, position);
-  if (!fresh) return at->second;
+  const std::uint32_t hash = number_hash((std::uint64_t{container} << 32) | key);
+  const auto found = held_index_.find(
+      hash, [&](std::uint32_t i) { return held_[i].container == container && held_[i].key == key; });
+  if (found) return held_[*found].position;
+  held_.push_back({container, key, position});
+  held_index_.add(hash, static_cast<std::uint32_t>(held_.size() - 1));
   memory_ += kEntryBytes;
   return std::nullopt;
 }

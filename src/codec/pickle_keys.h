@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "codec/pickle_arena.h"
+#include "sconce/base/hash_index.h"
 
 namespace sconce::pickle::detail {
 
@@ -29,10 +29,21 @@ class Keys {
   std::uint64_t memory() const { return memory_; }
 
  private:
+  struct ClassOfText {
+    NodeId node = kNoNode;  // the first that was seen of it
+    std::uint32_t value = 0;
+  };
+  struct Held {
+    NodeId container = kNoNode;
+    std::uint32_t key = 0;
+    std::uint32_t position = 0;
+  };
+
   bool known(NodeId node) const;
   std::uint32_t known_class(NodeId node) const;
   void set_class(NodeId node, std::uint32_t value);
   void classify(NodeId node);
+  std::uint32_t text(NodeId node);
   std::uint32_t composite(std::string key);
   std::uint32_t integer(std::int64_t value);
   std::uint32_t real(double value);
@@ -41,12 +52,13 @@ class Keys {
   std::uint32_t next_ = 0;
   std::uint64_t memory_ = 0;
   std::unordered_map<std::int64_t, std::uint32_t> integers_;
-  std::unordered_map<std::string_view, std::uint32_t> strings_;
-  std::unordered_map<std::string_view, std::uint32_t> bytes_;
+  HashIndex texts_;  // of texts_of_: strings and bytes
+  std::vector<ClassOfText> texts_of_;
   std::unordered_map<std::string, std::uint32_t> composites_;
   std::vector<std::uint32_t> global_classes_;
   std::unordered_map<NodeId, std::uint32_t> object_classes_;
-  std::unordered_map<std::uint64_t, std::uint32_t> positions_;
+  HashIndex held_index_;
+  std::vector<Held> held_;
 };
 
 }  // namespace sconce::pickle::detail

@@ -63,22 +63,27 @@ void Writer::text(std::string_view utf8) {
 }
 
 void Writer::shared_text(std::string_view utf8) {
-  const auto [at, fresh] = texts_.try_emplace(std::string(utf8), memo_size_);
-  if (!fresh) return get(at->second);
+  const std::uint32_t hash = text_hash(utf8);
+  const auto known = text_index_.find(hash, [&](std::uint32_t i) { return texts_[i].text == utf8; });
+  if (known) return get(texts_[*known].number);
   text(utf8);
-  put();
+  texts_.push_back({std::string(utf8), put()});
+  text_index_.add(hash, static_cast<std::uint32_t>(texts_.size() - 1));
 }
 
 void Writer::global(std::string_view module, std::string_view name) {
-  std::string spoken = cat(module, '\n', name);
-  if (const auto said = globals_.find(spoken); said != globals_.end()) return get(said->second);
+  const std::uint32_t hash = 31 * text_hash(module) + text_hash(name);
+  const auto known = global_index_.find(
+      hash, [&](std::uint32_t i) { return globals_[i].name == name && globals_[i].module == module; });
+  if (known) return get(globals_[*known].number);
   const QualifiedName written = protocol2_name({module, name});
   require(written.module.find('\n') == std::string_view::npos &&
               written.name.find('\n') == std::string_view::npos,
           ErrorCode::kInvalidArgument, "pickle", "the name of a global contains a line break");
   const std::string lines = cat(written.module, '\n', written.name, '\n');
   const auto [at, fresh] = written_globals_.try_emplace(lines, memo_size_);
-  globals_.emplace(std::move(spoken), at->second);
+  globals_.push_back({std::string(module), std::string(name), at->second});
+  global_index_.add(hash, static_cast<std::uint32_t>(globals_.size() - 1));
   if (!fresh) return get(at->second);
   op('c');
   out_.chars(lines);
@@ -136,13 +141,25 @@ void Writer::get(std::uint32_t index) {
 }
 
 void Writer::memoize() { put(); }
-void Writer::memoize(Identity identity) { memo_.insert_or_assign(identity, put()); }
+void Writer::memoize(Identity identity) {
+  const std::uint32_t number = put();
+  if (const auto at = place_of(identity)) {
+    known_[*at].number = number;
+    return;
+  }
+  known_.push_back({identity, number});
+  known_index_.add(number_hash(identity), static_cast<std::uint32_t>(known_.size() - 1));
+}
 
 bool Writer::recall(Identity identity) {
-  const auto at = memo_.find(identity);
-  if (at == memo_.end()) return false;
-  get(at->second);
-  return true;
+  const auto at = place_of(identity);
+  if (at) get(known_[*at].number);
+  return at.has_value();
+}
+
+std::optional<std::uint32_t> Writer::place_of(Identity identity) const {
+  return known_index_.find(number_hash(identity),
+                           [&](std::uint32_t i) { return known_[i].identity == identity; });
 }
 
 bool Batches::single() const {

@@ -114,7 +114,7 @@ Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& lim
              " bytes");
   DirectoryWindow in(*source_, directory);
   entries_.reserve(static_cast<std::size_t>(directory.entries));
-  index_entries(static_cast<std::size_t>(directory.entries));
+  index_.reserve(static_cast<std::size_t>(directory.entries));
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     const std::uint64_t at = in.offset();
     const ByteReader one = in.next();
@@ -125,20 +125,24 @@ Reader::Reader(std::shared_ptr<const ByteSource> source, const ReaderLimits& lim
   const std::size_t before = entries_.size();
   check_places(entries_, directory.offset, faults);
   if (entries_.size() == before) return;
-  index_entries(entries_.size());
+  index_ = {};
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    index_.add(hash_of(entries_[i].name), static_cast<std::uint32_t>(i));
+  }
 }
 
 void Reader::add_entry(Entry entry, std::uint64_t at, const ReaderLimits& limits) {
   if (entry.method == Method::kDeflated) {
     count_inflated(inflated_, entry, at, limits.inflated_bytes);
   }
-  const std::size_t slot = slot_of(entry.name);
-  require_at(slots_[slot] == 0, at, ErrorCode::kCorrupt, "duplicate record '", escaped(entry.name), "'");
+  const std::uint32_t hash = hash_of(entry.name);
+  require_at(!number_of(entry.name, hash), at, ErrorCode::kCorrupt, "duplicate record '", escaped(entry.name),
+             "'");
   name_bytes_ += entry.name.size();
   require_limit(name_bytes_ <= limits.name_bytes, "names", "zip", "the names of the records have more than ",
                 limits.name_bytes, " bytes");
   entries_.push_back(std::move(entry));
-  slots_[slot] = static_cast<std::uint32_t>(entries_.size());
+  index_.add(hash, static_cast<std::uint32_t>(entries_.size() - 1));
 }
 
 bool Reader::is_same_name(std::string_view a, std::string_view b) const {
@@ -148,27 +152,19 @@ bool Reader::is_same_name(std::string_view a, std::string_view b) const {
          });
 }
 
-std::size_t Reader::slot_of(std::string_view name) const {
-  const auto hash = [](std::string_view text) { return std::hash<std::string_view>{}(text); };
+std::uint32_t Reader::hash_of(std::string_view name) const {
   const bool is_folded =
       case_sensitive_ || std::all_of(name.begin(), name.end(), [](char c) { return c == in_lower_case(c); });
-  std::size_t slot = is_folded ? hash(name) : hash(fold_case(name));
-  for (slot %= slots_.size(); slots_[slot] != 0; slot = (slot + 1) % slots_.size()) {
-    if (is_same_name(entries_[slots_[slot] - 1].name, name)) break;
-  }
-  return slot;
+  return is_folded ? text_hash(name) : text_hash(fold_case(name));
 }
 
-void Reader::index_entries(std::size_t room) {
-  slots_.assign(2 * room + 1, 0);
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    slots_[slot_of(entries_[i].name)] = static_cast<std::uint32_t>(i + 1);
-  }
+std::optional<std::uint32_t> Reader::number_of(std::string_view name, std::uint32_t hash) const {
+  return index_.find(hash, [&](std::uint32_t i) { return is_same_name(entries_[i].name, name); });
 }
 
 const Entry* Reader::find(std::string_view name) const {
-  const std::uint32_t found = slots_[slot_of(name)];
-  return found == 0 ? nullptr : &entries_[found - 1];
+  const auto found = number_of(name, hash_of(name));
+  return found ? &entries_[*found] : nullptr;
 }
 
 std::uint64_t Reader::payload_offset(const Entry& entry) const {

@@ -186,7 +186,7 @@ ByteReader DirectoryWindow::next() {
   constexpr std::size_t kLongest = kCentralBytes + 3 * std::size_t{kMax16};
   const std::uint64_t at = offset();
   if (in_.remaining() < kLongest && in_.remaining() < end_ - at) {
-    window_ = bytes_at(source_, at, std::min<std::uint64_t>(end_ - at, kChunkBytes));
+    window_ = bytes_at(source_, at, std::min<std::uint64_t>(end_ - at, 4 * kChunkBytes));
     begin_ = at;
     in_ = ByteReader(window_, "zip", at);
   }

@@ -30,10 +30,9 @@ std::uint64_t zip64_size(std::uint64_t size, std::uint64_t offset) {
 
 // The zip64 extra field: sizes of a large record, offset of a far one. In local headers the compressed size
 // is 0.
-ByteWriter zip64_extra(std::uint64_t size, std::uint64_t compressed, std::uint64_t offset) {
-  ByteWriter out;
+void zip64_extra(ByteWriter& out, std::uint64_t size, std::uint64_t compressed, std::uint64_t offset) {
   const std::uint64_t all = zip64_size(size, offset);
-  if (all == 0) return out;
+  if (all == 0) return;
   out.little(kZip64Extra);
   out.little(static_cast<std::uint16_t>(all - 4));
   if (is_large(size)) {
@@ -41,7 +40,6 @@ ByteWriter zip64_extra(std::uint64_t size, std::uint64_t compressed, std::uint64
     out.little(compressed);
   }
   if (is_large(offset)) out.little(offset);
-  return out;
 }
 
 // The padding that puts the record's bytes at a multiple of `alignment`.
@@ -56,25 +54,21 @@ std::uint64_t local_size(std::string_view name, std::uint64_t size, std::uint64_
   return kLocalBytes + name.size() + zip64_size(size, offset) + 4 + padding_of(name, size, offset, alignment);
 }
 
-ByteWriter local_header(std::string_view name, std::uint64_t size, std::uint64_t offset,
-                        std::uint64_t alignment) {
-  const ByteWriter zip64 = zip64_extra(size, 0, offset);
+void local_header(ByteWriter& out, std::string_view name, std::uint64_t size, std::uint64_t offset,
+                  std::uint64_t alignment) {
   const std::uint64_t padding = padding_of(name, size, offset, alignment);
-  ByteWriter out;
-  out.reserve(static_cast<std::size_t>(local_size(name, size, offset, alignment)));
   out.little(kLocalSignature);
   out.little(std::uint16_t{0});  // version needed
   out.little(static_cast<std::uint16_t>(size == 0 ? kFlagUtf8 : kFlagUtf8 | kFlagDescriptor));
   out.little(std::uint16_t{0});  // stored
   out.fill(16, 0);               // time, date, and what the descriptor holds
   out.little(static_cast<std::uint16_t>(name.size()));
-  out.little(static_cast<std::uint16_t>(zip64.size() + 4 + padding));
+  out.little(static_cast<std::uint16_t>(zip64_size(size, offset) + 4 + padding));
   out.chars(name);
-  out.bytes(zip64.view());
+  zip64_extra(out, size, 0, offset);
   out.little(kPaddingExtra);
   out.little(static_cast<std::uint16_t>(padding));
   out.fill(static_cast<std::size_t>(padding), 'Z');
-  return out;
 }
 
 std::uint64_t descriptor_size(std::uint64_t size, std::uint64_t offset) {
@@ -107,10 +101,18 @@ void Writer::begin(std::string_view name, std::uint64_t size) {
   check_record_name(name);
   require(name.size() <= kMax16, ErrorCode::kLimit, "zip", "a record name of ", name.size(),
           " bytes, at most 65535 can be written");
-  require(names_.insert(options_.case_sensitive ? std::string(name) : fold_case(name)).second,
+  const auto folded = [&](std::string_view text) {
+    return options_.case_sensitive ? std::string(text) : fold_case(text);
+  };
+  const std::string known_as = folded(name);
+  const std::uint32_t hash = text_hash(known_as);
+  require(!names_.find(hash, [&](std::uint32_t i) { return folded(records_[i].name) == known_as; }),
           ErrorCode::kExists, "zip", "the record '", escaped(name), "' is written twice");
   records_.push_back({std::string(name), size, 0, position_});
-  put(local_header(name, size, position_, options_.alignment).view());
+  names_.add(hash, static_cast<std::uint32_t>(records_.size() - 1));
+  scratch_.clear();
+  local_header(scratch_, name, size, position_, options_.alignment);
+  put(scratch_.view());
   left_ = size;
   crc_ = 0;
   open_ = true;
@@ -131,7 +133,8 @@ void Writer::end(std::optional<std::uint32_t> crc) {
   Written& record = records_.back();
   record.crc = crc.value_or(crc_);
   if (record.size == 0) return;
-  ByteWriter out;
+  scratch_.clear();
+  ByteWriter& out = scratch_;
   out.little(kDescriptorSignature);
   out.little(record.crc);
   if (descriptor_size(record.size, record.header_offset) == 24) {
@@ -157,9 +160,8 @@ void Writer::finish() {
   finished_ = true;
   const std::uint64_t directory = position_;
   for (const Written& record : records_) {
-    const ByteWriter zip64 = zip64_extra(record.size, record.size, record.header_offset);
-    ByteWriter out;
-    out.reserve(kCentralBytes + record.name.size() + zip64.size());
+    scratch_.clear();
+    ByteWriter& out = scratch_;
     out.little(kCentralSignature);
     out.little(std::uint16_t{0});  // made by
     out.little(std::uint16_t{0});  // needed
@@ -169,11 +171,11 @@ void Writer::finish() {
     out.little(saturated(record.size));
     out.little(saturated(record.size));
     out.little(static_cast<std::uint16_t>(record.name.size()));
-    out.little(static_cast<std::uint16_t>(zip64.size()));
+    out.little(static_cast<std::uint16_t>(zip64_size(record.size, record.header_offset)));
     out.fill(10, 0);  // comment length, disk, attributes
     out.little(saturated(record.header_offset));
     out.chars(record.name);
-    out.bytes(zip64.view());
+    zip64_extra(out, record.size, record.size, record.header_offset);
     put(out.view());
   }
   const std::uint64_t end64 = position_;

@@ -1,13 +1,9 @@
 #include "state/key_index.h"
 
-#include <bit>
-#include <functional>
-#include <limits>
+#include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 
-#include "sconce/base/error.h"
 #include "state/value_graph.h"
 
 namespace sconce::detail {
@@ -18,9 +14,7 @@ const std::string* text_of_key(const ValueNode& key) { return std::get_if<std::s
 
 std::uint32_t hash_of(const ValueNode& key) {
   const std::string* text = text_of_key(key);
-  const std::size_t hash =
-      text != nullptr ? std::hash<std::string_view>{}(*text) : std::hash<std::string>{}(key_text(key));
-  return static_cast<std::uint32_t>(hash ^ (std::uint64_t{hash} >> 32));
+  return text_hash(text != nullptr ? std::string_view(*text) : std::string_view(key_text(key)));
 }
 
 }  // namespace
@@ -35,40 +29,15 @@ bool same_key(const ValueNode& a, const ValueNode& b) {
 }
 
 std::optional<std::size_t> KeyIndex::find(const Entries& entries, const ValueNode& key) const {
-  if (slots_.empty()) return std::nullopt;
-  const std::uint32_t number = slots_[slot_of(entries, key, hash_of(key))].number;
-  return number == 0 ? std::nullopt : std::optional<std::size_t>(number - 1);
+  return index_.find(hash_of(key), [&](std::uint32_t i) { return same_key(*entries[i].first, key); });
 }
 
 void KeyIndex::extend(const Entries& entries) {
-  require(entries.size() < std::numeric_limits<std::uint32_t>::max(), ErrorCode::kLimit, "value",
-          "a dict has more than 2^32 - 2 entries");
-  grow(entries.size());
   for (; count_ < entries.size(); ++count_) {
     const ValueNode& key = *entries[count_].first;
     const std::uint32_t hash = hash_of(key);
-    Slot& slot = slots_[slot_of(entries, key, hash)];
-    if (slot.number == 0) slot = {hash, static_cast<std::uint32_t>(count_ + 1)};
-  }
-}
-
-std::size_t KeyIndex::slot_of(const Entries& entries, const ValueNode& key, std::uint32_t hash) const {
-  const std::size_t mask = slots_.size() - 1;
-  for (std::size_t at = hash & mask;; at = (at + 1) & mask) {
-    const Slot& slot = slots_[at];
-    if (slot.number == 0 || (slot.hash == hash && same_key(*entries[slot.number - 1].first, key))) return at;
-  }
-}
-
-void KeyIndex::grow(std::size_t entries) {
-  if (2 * entries <= slots_.size()) return;
-  const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(std::bit_ceil(4 * entries)));
-  const std::size_t mask = slots_.size() - 1;
-  for (const Slot& slot : old) {
-    if (slot.number == 0) continue;
-    std::size_t at = slot.hash & mask;
-    while (slots_[at].number != 0) at = (at + 1) & mask;
-    slots_[at] = slot;
+    const auto same = [&](std::uint32_t i) { return same_key(*entries[i].first, key); };
+    if (!index_.find(hash, same)) index_.add(hash, static_cast<std::uint32_t>(count_));
   }
 }
 

@@ -19,16 +19,22 @@ namespace {
 constexpr std::size_t kIndexFrom = 16;  // entries from which a dict gets an index
 
 std::optional<std::size_t> position_of(const Mapping& mapping, const ValueNode& key) {
-  if (mapping.entries.size() >= kIndexFrom) return mapping.index.find(mapping.entries, key);
+  if (mapping.index) return mapping.index->find(mapping.entries, key);
   for (std::size_t i = 0; i < mapping.entries.size(); ++i) {
     if (same_key(*mapping.entries[i].first, key)) return i;
   }
   return std::nullopt;
 }
 
+void extend_index(Mapping& mapping) {
+  if (mapping.entries.size() < kIndexFrom) return;
+  if (!mapping.index) mapping.index.emplace();
+  mapping.index->extend(mapping.entries);
+}
+
 void append_entry(Mapping& mapping, ValueNode* key, ValueNode* value) {
   mapping.entries.emplace_back(key, value);
-  if (mapping.entries.size() >= kIndexFrom) mapping.index.extend(mapping.entries);
+  extend_index(mapping);
 }
 
 bool is_hashable(const ValueNode& key) {
@@ -48,8 +54,8 @@ bool is_hashable(const ValueNode& key) {
 }  // namespace
 
 void detail::rebuild_index(Mapping& mapping) {
-  mapping.index.clear();
-  if (mapping.entries.size() >= kIndexFrom) mapping.index.extend(mapping.entries);
+  mapping.index.reset();
+  extend_index(mapping);
 }
 
 std::string_view value_kind_name(ValueKind kind) {
@@ -278,7 +284,8 @@ void Value::append(const Value& element) {
   if (is_set()) {
     require(is_hashable(*added), ErrorCode::kDTypeMismatch, "value", "a ", value_kind_name(added->kind),
             " cannot be a member of a set");
-    if (!sequence->members.insert(key_text(*added)).second) return;
+    if (!sequence->members) sequence->members.emplace();
+    if (!sequence->members->insert(key_text(*added)).second) return;
   }
   sequence->elements.push_back(added);
 }
@@ -298,17 +305,19 @@ void Value::set_item(const Value& key, const Value& value) {
 
 void Value::set_attribute(std::string_view name, const Value& value) {
   ValueNode* added = adopt(value);
-  for (auto& [known, node] : node_->attributes) {
+  if (!node_->attributes) node_->attributes.emplace();
+  for (auto& [known, node] : *node_->attributes) {
     if (known == name) {
       node = added;
       return;
     }
   }
-  node_->attributes.emplace_back(name, added);
+  node_->attributes->emplace_back(name, added);
 }
 
 std::optional<Value> Value::attribute(std::string_view name) const {
-  for (const auto& [known, node] : node_->attributes) {
+  if (!node_->attributes) return std::nullopt;
+  for (const auto& [known, node] : *node_->attributes) {
     if (known == name) return handle(node);
   }
   return std::nullopt;
@@ -316,7 +325,8 @@ std::optional<Value> Value::attribute(std::string_view name) const {
 
 std::vector<std::pair<std::string, Value>> Value::attributes() const {
   std::vector<std::pair<std::string, Value>> out;
-  for (const auto& [name, node] : node_->attributes) out.emplace_back(name, handle(node));
+  if (!node_->attributes) return out;
+  for (const auto& [name, node] : *node_->attributes) out.emplace_back(name, handle(node));
   return out;
 }
 

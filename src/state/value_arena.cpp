@@ -47,8 +47,12 @@ Value ValueArena::bytes(std::span<const std::byte> data, bool is_bytearray) cons
 }
 Value ValueArena::list() const { return make(ValueKind::kList, Sequence{}); }
 Value ValueArena::tuple() const { return make(ValueKind::kTuple, Sequence{}); }
-Value ValueArena::set(bool is_frozen) const { return make(ValueKind::kSet, Sequence{{}, is_frozen, {}}); }
-Value ValueArena::dict(bool is_ordered) const { return make(ValueKind::kDict, Mapping{{}, is_ordered, {}}); }
+Value ValueArena::set(bool is_frozen) const {
+  return make(ValueKind::kSet, Sequence{{}, is_frozen, std::nullopt});
+}
+Value ValueArena::dict(bool is_ordered) const {
+  return make(ValueKind::kDict, Mapping{{}, is_ordered, std::nullopt});
+}
 Value ValueArena::array(TensorLeaf leaf) const {
   return make(ValueKind::kArray, std::make_unique<TensorLeaf>(std::move(leaf)));
 }

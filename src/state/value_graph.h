@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "sconce/base/rare.h"
 #include "sconce/state/value.h"
 #include "state/key_index.h"
 
@@ -27,13 +28,13 @@ struct Bytes {
 };
 struct Sequence {
   NodeList elements;
-  bool is_frozen = false;                   // sets only
-  std::unordered_set<std::string> members;  // sets only: the key text of every element
+  bool is_frozen = false;                         // sets only
+  Rare<std::unordered_set<std::string>> members;  // sets only: the key text of every element
 };
 struct Mapping {
   NodePairs entries;
   bool is_ordered = false;
-  KeyIndex index;  // of more than a few entries
+  Rare<KeyIndex> index;  // of more than a few entries
 };
 struct ObjectParts {
   ObjectKind kind = ObjectKind::kGlobal;
@@ -53,8 +54,9 @@ struct ValueNode {
                Sequence, Mapping, std::unique_ptr<TensorLeaf>, std::unique_ptr<SparseLeaf>,
                std::unique_ptr<ObjectParts>>
       payload;
-  std::vector<std::pair<std::string, ValueNode*>> attributes;
+  Rare<std::vector<std::pair<std::string, ValueNode*>>> attributes;
 };
+static_assert(sizeof(ValueNode) == 64);  // files have many of them
 
 // Owns nodes. Nodes point at each other freely inside one graph, so destroying it needs no recursion and
 // frees cycles. Putting a value of one graph into a container of another joins the graphs for good: the

@@ -26,7 +26,7 @@ void for_each_part(Node& node, Visit visit, VisitPairs visit_pairs) {
     visit_pairs(parts.items);
     for (auto& state : parts.states) visit(state);
   }
-  visit_pairs(node.attributes);
+  if (node.attributes) visit_pairs(*node.attributes);
 }
 
 }  // namespace
@@ -58,8 +58,8 @@ bool Value::drop_parts(const std::function<bool(const Value&)>& is_dropped) {
   if (is_set()) {  // has no places to keep
     auto& set = std::get<Sequence>(node_->payload);
     set.elements.erase(std::remove(set.elements.begin(), set.elements.end(), none), set.elements.end());
-    set.members.clear();
-    for (const ValueNode* element : set.elements) set.members.insert(key_text(*element));
+    set.members.emplace();
+    for (const ValueNode* element : set.elements) set.members->insert(key_text(*element));
   }
   return true;
 }

@@ -1,8 +1,10 @@
 // Appends numbers and bytes to a growing buffer.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -36,7 +38,13 @@ class ByteWriter {
  private:
   template <class T>
   void number(T value) {
-    append(&value, sizeof(T));
+    std::array<std::byte, sizeof(T)> raw;
+    std::memcpy(raw.data(), &value, sizeof(T));
+    append_all(raw);
+  }
+  template <std::size_t N>
+  [[gnu::noinline]] void append_all(const std::array<std::byte, N> raw) {
+    for (const std::byte byte : raw) buffer_.push_back(byte);
   }
   void append(const void* data, std::size_t n);
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "sconce/base/byte_writer.h"
+#include "sconce/base/hash_index.h"
 
 namespace sconce::pickle {
 
@@ -63,14 +65,31 @@ class Writer {
   void op(std::uint8_t code) { out_.u8(code); }
   void get(std::uint32_t index);
   std::uint32_t put();
+  std::optional<std::uint32_t> place_of(Identity identity) const;  // in known_
 
   ByteWriter out_;
   std::uint32_t memo_size_ = 0;
-  std::unordered_map<Identity, std::uint32_t> memo_;
-  std::unordered_map<std::string, std::uint32_t> texts_;
-  // By "module\nname" as the caller says it, and by the lines that protocol 2 has for it.
-  std::unordered_map<std::string, std::uint32_t> globals_;
-  std::unordered_map<std::string, std::uint32_t> written_globals_;
+  // What was memoised, with its number in the memo.
+  struct Known {
+    Identity identity;
+    std::uint32_t number;
+  };
+  struct KnownText {
+    std::string text;
+    std::uint32_t number;
+  };
+  struct KnownGlobal {
+    std::string module;  // as the caller says it
+    std::string name;
+    std::uint32_t number;
+  };
+  std::vector<Known> known_;
+  HashIndex known_index_;
+  std::vector<KnownText> texts_;
+  HashIndex text_index_;
+  std::vector<KnownGlobal> globals_;
+  HashIndex global_index_;
+  std::unordered_map<std::string, std::uint32_t> written_globals_;  // by the lines that protocol 2 has
 };
 
 // Fills a list or dict in batches of 1000 as Python does: call begin_item() before and end_item() after each

@@ -13,6 +13,7 @@
 
 #include "sconce/base/byte_source.h"
 #include "sconce/base/error.h"
+#include "sconce/base/hash_index.h"
 
 namespace sconce::zip {
 
@@ -78,14 +79,14 @@ class Reader {
   std::unique_ptr<ByteSource> open(const Entry& entry) const;
   // Its first bytes, at most `n`, unchecked.
   std::vector<std::byte> read_prefix(const Entry& entry, std::size_t n) const;
-  // The same as read() in pieces of at most 1 MiB; the checksum is compared after the last one.
+  // The same as read() in pieces of at most 256 KiB; the checksum is compared after the last one.
   void read_chunks(const Entry& entry, const Chunk& chunk, Check check = Check::kCrc) const;
 
  private:
   bool is_same_name(std::string_view a, std::string_view b) const;
-  // The slot that holds the entry of that name, or where it belongs.
-  std::size_t slot_of(std::string_view name) const;
-  void index_entries(std::size_t room);
+  std::uint32_t hash_of(std::string_view name) const;
+  // Of the entry of that name and hash, in entries_.
+  std::optional<std::uint32_t> number_of(std::string_view name, std::uint32_t hash) const;
   void add_entry(Entry entry, std::uint64_t at, const ReaderLimits& limits);
 
   std::shared_ptr<const ByteSource> source_;
@@ -93,7 +94,7 @@ class Reader {
   std::vector<Entry> entries_;
   bool case_sensitive_;
   std::uint64_t name_bytes_ = 0;
-  std::vector<std::uint32_t> slots_;  // by hash of the name: one more than the place in entries_, 0 when free
+  HashIndex index_;  // of entries_, by name
 };
 
 // Throws kUnsafe for a record name that could escape a folder or be read as another: empty, NUL, backslash,

@@ -8,10 +8,11 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "sconce/base/byte_source.h"
+#include "sconce/base/byte_writer.h"
+#include "sconce/base/hash_index.h"
 
 namespace sconce::zip {
 
@@ -57,7 +58,8 @@ class Writer {
   bool open_ = false;
   bool finished_ = false;
   std::vector<Written> records_;
-  std::unordered_set<std::string> names_;
+  HashIndex names_;     // of records_
+  ByteWriter scratch_;  // a header, while it is made
 };
 
 struct Record {
