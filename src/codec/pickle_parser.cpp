@@ -27,15 +27,13 @@ class WholeInput : public ByteReader {
   }
 };
 
-// For what a pickle of tensors makes of each byte, so that little is copied while the lists grow.
+// Room for so many nodes and what usually belongs to them, so that little is copied while the lists grow.
 void make_room(Arena& arena, std::uint64_t nodes) {
-  constexpr std::size_t kMostGuessed = std::size_t{16} << 20;
-  const std::size_t bytes = arena.input.bytes.size();
-  const std::size_t guess = std::min(bytes, kMostGuessed) / 8;
   // No opcode makes more than two, so that a wrong count takes no more than right ones do.
-  arena.records.reserve(std::max(guess, static_cast<std::size_t>(std::min<std::uint64_t>(nodes, 2 * bytes))));
-  arena.children.reserve(guess);
-  arena.objects.reserve(guess / 8);
+  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(nodes, 2 * arena.input.bytes.size()));
+  arena.records.reserve(count);
+  arena.children.reserve(count);
+  arena.objects.reserve(count / 8);
 }
 
 }  // namespace
