@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "kernels/blocks.h"
+#include "kernels/pool_places.h"
 #include "kernels/pool_planes.h"
 #include "sconce/kernels/blocked.h"
 
@@ -85,29 +86,6 @@ MaxPool2dResult max_pool2d(const Array& image, const Window& window, bool ceil_m
   });
   return result;
 }
-
-namespace {
-
-// Every place must lie inside the plane: they come from the caller. So must their shape.
-void check_places(const Array& places, const Shape& like, std::int64_t plane) {
-  constexpr const char* kWhere = "max_pool2d";
-  require(places.shape() == like && places.dtype() == kInt32 && places.is_contiguous(),
-          ErrorCode::kShapeMismatch, kWhere, "expected int32 places of shape ", like, ", found ",
-          places.shape(), " of ", places.dtype());
-  const auto* place = places.data<std::int32_t>();
-  std::int32_t least = -1;
-  std::int32_t most = -1;
-  multiversion([&, n = places.numel()]() SCONCE_ALWAYS_INLINE {
-    for (std::int64_t i = 0; i < n; ++i) {
-      least = std::min(least, place[i]);
-      most = std::max(most, place[i]);
-    }
-  });
-  require(least >= -1 && most < plane, ErrorCode::kIndexOutOfRange, kWhere,
-          "expected places inside a plane of ", plane, " elements, found ", least < -1 ? least : most);
-}
-
-}  // namespace
 
 Array max_pool2d_backward(const Array& grad, const Array& places, const Shape& image_shape) {
   constexpr const char* kWhere = "max_pool2d";

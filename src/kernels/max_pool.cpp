@@ -1,9 +1,10 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "kernels/multiversion.h"
 #include "kernels/operands.h"
 #include "kernels/pool_2x2.h"
+#include "kernels/pool_places.h"
 #include "kernels/pool_planes.h"
 #include "sconce/base/checked.h"
 #include "sconce/kernels/backend.h"
@@ -32,7 +33,6 @@ Pair pooled_size(const Shape& image, const Window& window, bool ceil_mode, std::
 namespace {
 
 constexpr const char* kWhere = "max_pool2d";
-constexpr std::int32_t kNoPlace = -1;
 
 using Plane = PooledPlane;
 
@@ -80,25 +80,6 @@ bool is_side_by_side(const Window& window, const Plane& s) {
 void check_plane(std::int64_t plane) {
   require(plane <= std::numeric_limits<std::int32_t>::max(), ErrorCode::kLimit, kWhere,
           "expected planes of fewer than 2^31 elements, found one of ", plane);
-}
-
-// Every index must lie inside the plane: they come from the caller.
-void check_places(const Array& places, const Shape& like, std::int64_t plane) {
-  require(places.dtype() == kInt32, ErrorCode::kDTypeMismatch, kWhere, "expected int32 places, found ",
-          places.dtype());
-  require(places.shape() == like, ErrorCode::kShapeMismatch, kWhere, "expected places of shape ", like,
-          ", found ", places.shape());
-  const auto* place = places.data<std::int32_t>();
-  std::int32_t least = kNoPlace;
-  std::int32_t most = kNoPlace;
-  multiversion([&, n = places.numel()]() SCONCE_ALWAYS_INLINE {
-    for (std::int64_t i = 0; i < n; ++i) {
-      least = std::min(least, place[i]);
-      most = std::max(most, place[i]);
-    }
-  });
-  require(least >= kNoPlace && most < plane, ErrorCode::kIndexOutOfRange, kWhere,
-          "expected places inside a plane of ", plane, " elements, found ", least < kNoPlace ? least : most);
 }
 
 }  // namespace
