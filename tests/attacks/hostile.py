@@ -1,7 +1,12 @@
 """Builders of checkpoint files with everything under control, also what no honest writer would write."""
 
+import pathlib
 import struct
+import sys
 import zlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from pickle_parts import integer, text  # noqa: E402, F401: words of the cases, too
 
 # ---- zip
 
@@ -87,20 +92,6 @@ def deflated_zeros(size):
 PROTO, STOP, MARK, NONE = b"\x80\x02", b".", b"(", b"N"
 EMPTY_DICT, EMPTY_LIST, EMPTY_TUPLE, TUPLE, REDUCE, BUILD = b"}", b"]", b")", b"t", b"R", b"b"
 NEWFALSE, NEWTRUE, SETITEM, SETITEMS, APPEND, BINPERSID, NEWOBJ = b"\x89", b"\x88", b"s", b"u", b"a", b"Q", b"\x81"
-
-
-def text(value):
-    raw = value if isinstance(value, bytes) else value.encode()
-    return b"X" + struct.pack("<I", len(raw)) + raw
-
-
-def integer(value):
-    if 0 <= value < 256:
-        return b"K" + bytes([value])
-    if -2**31 <= value < 2**31:
-        return b"J" + struct.pack("<i", value)
-    raw = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-    return b"\x8a" + bytes([len(raw)]) + raw
 
 
 def name(module, attribute):

@@ -15,6 +15,7 @@ import pathlib
 import pickle
 import random
 import struct
+import sys
 import types
 import uuid
 import warnings
@@ -22,10 +23,12 @@ import zipfile
 
 import torch
 
-from pickle_parts import (
+from sconce_torch import SEED, TORCH_VERSION, TestCase, run_sconce
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from pickle_parts import (  # noqa: E402
     COMPLEX, FALSE, INTS, NONE, ORDERED, PARAMETER, PLAIN, STORAGES, TRUE, build, call, dct, glob, integer, lst,
     new, pid, proto, real, tensor, text, tup)
-from sconce_torch import SEED, TORCH_VERSION, TestCase, run_sconce
 
 PYTORCH = "1.13" if TORCH_VERSION < (2, 0) else "2.6" if TORCH_VERSION < (2, 10) else "2.13"
 IS_OLD = PYTORCH == "1.13"

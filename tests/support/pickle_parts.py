@@ -11,7 +11,7 @@ def proto(version=2):
 
 
 def text(value):
-    raw = value.encode("utf-8", "surrogatepass")
+    raw = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
     return b"X" + struct.pack("<I", len(raw)) + raw
 
 
