@@ -6,6 +6,7 @@
 #include "checkpoint/module_stack.h"
 #include "checkpoint/notes.h"
 #include "sconce/base/error.h"
+#include "sconce/checkpoint/walk_budget.h"
 
 namespace sconce::checkpoint {
 namespace {
