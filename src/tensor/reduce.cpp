@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "sconce/kernels/elementwise.h"
 #include "sconce/kernels/reduce.h"
 #include "sconce/tensor/autograd.h"
 #include "sconce/tensor/elementwise.h"
