@@ -27,7 +27,7 @@ Storage SmallStorages::allocate(std::size_t size) {
 #endif
   if (size > kLargest) return Storage::allocate(size);
   const std::size_t room = (size + kStorageAlignment - 1) / kStorageAlignment * kStorageAlignment;
-  if (room > size_ - used_) {
+  if (!slab_ || room > size_ - used_) {
     const std::size_t next = std::clamp(kGrowth * size_, kFirstSlab, kHugePage);
     slab_ = new_slab(next);
     size_ = next;

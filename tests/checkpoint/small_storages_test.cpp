@@ -17,6 +17,7 @@ TEST(SmallStorages, EachHasItsOwnBytes) {
   }  // what was allocated outlives it
   for (std::size_t i = 0; i < storages.size(); ++i) {
     ASSERT_EQ(storages[i].size(), i * 7 % 20'000);
+    ASSERT_TRUE(storages[i].is_loaded()) << i;  // the first has no bytes
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(storages[i].data()) % kStorageAlignment, 0U);
     std::memset(storages[i].mutable_data(), static_cast<int>(i % 251), storages[i].size());
   }

@@ -286,6 +286,14 @@ TEST(Geometry, RequiredElementsRefusesWhatNoStorageCanHold) {
   EXPECT_ERROR(required({kHugeExtent, kHugeExtent}, {0, 0}), ErrorCode::kOverflow);
   EXPECT_ERROR(required({3}, {std::numeric_limits<std::int64_t>::max()}), ErrorCode::kOverflow);
   EXPECT_ERROR(required({1}, {1}, std::numeric_limits<std::int64_t>::max()), ErrorCode::kOverflow);
+  try {
+    required({2, 3}, {std::numeric_limits<std::int64_t>::max(), 1}, 4);
+    ADD_FAILURE() << "expected an Error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.text(),
+              "a tensor of shape (2, 3) with strides (9223372036854775807, 1) and the storage offset 4 "
+              "reaches further than 64 bits count");
+  }
   EXPECT_EQ(required({0, 5}, {7, 7}, 9), 0);
   EXPECT_EQ(required({}, {}, 4), 5);
 }
