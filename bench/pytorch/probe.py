@@ -11,9 +11,9 @@ with open("/proc/self/maps") as maps:
 
 
 def blas():
-    # numpy brings one of its own, which PyTorch doesn't use.
+    # numpy brings one of its own, which PyTorch doesn't use; a graphics card's (cublas) is for its own memory.
     names = [os.path.basename(path).lower() for path in paths if "numpy" not in path and "scipy" not in path]
-    names = [name for name in names if "blas" in name or "blis" in name]
+    names = [name for name in names if name.startswith(("libblas", "libcblas", "libopenblas", "libflexiblas", "libblis"))]
     for known in ("openblas", "blis"):
         if any(known in name for name in names):
             return {"openblas": "OpenBLAS", "blis": "BLIS"}[known]
