@@ -69,6 +69,7 @@ constexpr std::pair<std::string_view, DType> kTensorKinds[] = {
 // The dtypes that 1.13 lists; 2.x lists every one. `torch.uint1` and its like hold no tensor of ours.
 constexpr DType kOldDTypes[] = {kComplex32, kComplex64, kComplex128, kFloat16, kFloat32,
                                 kFloat64,   kInt8,      kInt16,      kInt32,   kInt64};
+constexpr DType kNewerDTypes[] = {kBComplex32};                    // not in 2.13 yet
 constexpr DType kNewDTypes[] = {kFloat8E8M0FNU, kFloat4E2M1FNx2};  // not in 2.6 yet
 constexpr std::string_view kShellDTypes[] = {"uint1", "uint2", "uint3", "uint4", "uint5", "uint6", "uint7",
                                              "int1",  "int2",  "int3",  "int4",  "int5",  "int6",  "int7"};
@@ -80,10 +81,10 @@ using Table = std::unordered_map<std::string, Allowed>;
 
 void add_dtypes(Table& table) {
   for (const DTypeInfo& info : all_dtypes()) {
-    if (!is_in_torch(info.dtype)) continue;
     const auto is_one_of = [&](std::span<const DType> list) {
       return std::find(list.begin(), list.end(), info.dtype) != list.end();
     };
+    if (!is_in_torch(info.dtype) || is_one_of(kNewerDTypes)) continue;
     const Versions versions = is_one_of(kOldDTypes) ? kEvery : is_one_of(kNewDTypes) ? kTorch2_13 : kTorch2;
     table[cat("torch.", info.name)] = {Callee::kDType, versions, info.dtype};
   }

@@ -22,6 +22,11 @@ struct IsComplex : std::false_type {};
 template <class T>
 struct IsComplex<std::complex<T>> : std::true_type {};
 
+template <class T>
+struct IsSmallComplex : std::false_type {};
+template <class T>
+struct IsSmallComplex<SmallComplex<T>> : std::true_type {};
+
 // Truncation as the processor's conversion does it, without C++'s undefined behaviour out of range.
 std::int64_t truncate(double value) {
   constexpr double kEdge = 9223372036854775808.0;  // 2^63
@@ -31,7 +36,7 @@ std::int64_t truncate(double value) {
 
 template <class Wide, class T>
 Wide widen(T value) {
-  if constexpr (std::is_same_v<T, Complex32>) {
+  if constexpr (IsSmallComplex<T>::value) {
     return widen<Wide>(std::complex<double>(static_cast<float>(value.real), static_cast<float>(value.imag)));
   } else if constexpr (IsComplex<T>::value) {
     if constexpr (std::is_same_v<Wide, WideComplex>)
@@ -54,9 +59,9 @@ template <class T, class Wide>
 T narrow_to(Wide value) {
   if constexpr (std::is_same_v<T, bool>) {
     return value != Wide(0);
-  } else if constexpr (std::is_same_v<T, Complex32>) {
+  } else if constexpr (IsSmallComplex<T>::value) {
     const auto wide = narrow_to<std::complex<float>>(value);
-    return {Float16(wide.real()), Float16(wide.imag())};
+    return {decltype(T::real)(wide.real()), decltype(T::imag)(wide.imag())};
   } else if constexpr (IsComplex<T>::value) {
     using Part = typename T::value_type;
     if constexpr (std::is_same_v<Wide, WideComplex>)

@@ -25,6 +25,7 @@ constexpr auto kTable = std::to_array<DTypeInfo>({
     {kComplex32, kComplex, 4, 2, "complex32", "chalf", "", ""},
     {kComplex64, kComplex, 8, 4, "complex64", "cfloat", "ComplexFloatStorage", "C64"},
     {kComplex128, kComplex, 16, 8, "complex128", "cdouble", "ComplexDoubleStorage", ""},
+    {kBComplex32, kComplex, 4, 2, "bcomplex32", "", "", ""},
     {kUInt16, kInteger, 2, 2, "uint16", "", "", "U16"},
     {kUInt32, kInteger, 4, 4, "uint32", "", "", "U32"},
     {kUInt64, kInteger, 8, 8, "uint64", "", "", "U64"},
@@ -69,6 +70,21 @@ std::optional<DType> find(std::string_view text, std::string_view DTypeInfo::*co
 const DTypeInfo& dtype_info(DType dtype) { return kTable[static_cast<std::size_t>(dtype)]; }
 
 std::span<const DTypeInfo> all_dtypes() { return kTable; }
+
+DType component_dtype(DType dtype) {
+  switch (dtype) {
+    case kComplex32:
+      return kFloat16;
+    case kBComplex32:
+      return kBFloat16;
+    case kComplex64:
+      return kFloat32;
+    case kComplex128:
+      return kFloat64;
+    default:
+      return dtype;
+  }
+}
 
 std::optional<DType> dtype_from_name(std::string_view name) {
   auto dtype = find(name, &DTypeInfo::name);

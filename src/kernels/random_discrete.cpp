@@ -18,7 +18,7 @@ void fill_real(Array& out, std::string_view where, const Next& next) {
           ErrorCode::kDTypeMismatch, where, "expected a real dtype, found ", out.dtype());
   if (out.numel() == 0) return;
   visit_dtype(out.dtype(), [&]<class T>(std::type_identity<T>) {
-    if constexpr (!std::is_same_v<T, Complex32> && (std::is_arithmetic_v<T> || requires(T t) { t.bits; })) {
+    if constexpr (std::is_arithmetic_v<T> || requires(T t) { t.bits; }) {
       T* const first = out.mutable_data<T>();
       for_each_run(out.geometry(), where, [&](std::int64_t begin, std::int64_t step, std::int64_t count) {
         for (std::int64_t i = 0; i < count; ++i) {

@@ -11,6 +11,7 @@ std::string scalar_type(DType dtype) {
   std::string name(dtype_info(dtype).storage);
   if (!name.empty()) return name.substr(0, name.size() - kStorage.size());
   if (dtype == kComplex32) return "ComplexHalf";
+  if (dtype == kBComplex32) return "BComplex32";
   name = dtype_name(dtype);
   const std::size_t capitals = name.starts_with('u') ? 2 : 1;
   for (std::size_t i = 0; i < capitals; ++i) name[i] = static_cast<char>(std::toupper(name[i]));

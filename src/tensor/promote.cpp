@@ -1,7 +1,5 @@
 #include "sconce/tensor/promote.h"
 
-#include <algorithm>
-
 namespace sconce {
 namespace {
 
@@ -29,13 +27,15 @@ DType promote_integers(DType a, DType b) {
 }
 
 DType promote_complex(DType a, DType b) {
-  const std::size_t part = std::max(is_complex(a)    ? itemsize(a) / 2
-                                    : is_floating(a) ? itemsize(a)
-                                                     : 0,
-                                    is_complex(b)    ? itemsize(b) / 2
-                                    : is_floating(b) ? itemsize(b)
-                                                     : 0);
-  return part == 8 ? kComplex128 : part == 4 ? kComplex64 : kComplex32;
+  const DType part_a = component_dtype(a);
+  const DType part_b = component_dtype(b);
+  const DType part = is_integral(part_a)   ? part_b
+                     : is_integral(part_b) ? part_a
+                                           : promote_types(part_a, part_b);
+  return part == kFloat64    ? kComplex128
+         : part == kFloat16  ? kComplex32
+         : part == kBFloat16 ? kBComplex32
+                             : kComplex64;
 }
 
 // The dtype that a scalar's kind brings: its own when the other side has a lower kind.

@@ -42,25 +42,12 @@ bool is_finite(T value) {
 }
 
 // The components of complex numbers as an array of twice the length; others as they are.
-DType component_of(DType dtype) {
-  switch (dtype) {
-    case kComplex32:
-      return kFloat16;
-    case kComplex64:
-      return kFloat32;
-    case kComplex128:
-      return kFloat64;
-    default:
-      return dtype;
-  }
-}
-
 Array flat_components(const Array& array) {
   const Array dense = array.contiguous();
   const std::int64_t per_element = is_complex(array.dtype()) ? 2 : 1;
   Geometry geometry = Geometry::contiguous({dense.numel() * per_element});
   geometry.offset = dense.offset() * per_element;
-  return {dense.storage(), component_of(array.dtype()), geometry};
+  return {dense.storage(), component_dtype(array.dtype()), geometry};
 }
 
 // One input's state_dict.
@@ -285,7 +272,7 @@ class Averaging {
   static std::int64_t round_into(const Array& sum, double total, Array& out) {
     const double* source = sum.data<double>();
     std::int64_t odd = 0;
-    visit_dtype(component_of(out.dtype()), [&]<class T>(std::type_identity<T>) {
+    visit_dtype(component_dtype(out.dtype()), [&]<class T>(std::type_identity<T>) {
       if constexpr (Real<T>) {
         T* target = reinterpret_cast<T*>(out.mutable_raw());
         for (std::int64_t i = 0; i < sum.numel(); ++i) {

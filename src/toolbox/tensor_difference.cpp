@@ -39,7 +39,10 @@ template <class T>
 Parts<T> parts_of(const std::complex<T>& value) {
   return {value.real(), value.imag()};
 }
-inline Parts<Float16> parts_of(const Complex32& value) { return {value.real, value.imag}; }
+template <class T>
+Parts<T> parts_of(const SmallComplex<T>& value) {
+  return {value.real, value.imag};
+}
 
 template <class T>
 concept IsComplex = requires(const T& value) {

@@ -60,10 +60,21 @@ TEST(DType, Kinds) {
   EXPECT_TRUE(is_floating(kFloat8E8M0FNU));
   EXPECT_FALSE(is_floating(kComplex64));
   EXPECT_TRUE(is_complex(kComplex32));
+  EXPECT_TRUE(is_complex(kBComplex32));
   EXPECT_TRUE(is_integral(kBool));
   EXPECT_TRUE(is_integral(kUInt64));
   EXPECT_FALSE(is_integral(kBits8));
   EXPECT_TRUE(is_quantized(kQUInt4x2));
+}
+
+TEST(DType, PartsOfComplexNumbers) {
+  for (const DTypeInfo& info : all_dtypes()) {
+    const DType part = component_dtype(info.dtype);
+    EXPECT_EQ(part == info.dtype, !is_complex(info.dtype)) << info.name;
+    if (!is_complex(info.dtype)) continue;
+    EXPECT_EQ(2 * itemsize(part), info.itemsize) << info.name;
+    EXPECT_EQ(itemsize(part), info.word) << info.name;
+  }
 }
 
 TEST(DType, PrintsTorchsName) {

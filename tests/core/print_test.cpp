@@ -60,6 +60,7 @@ TEST(Print, QuantizedAndRawElementsShowTheirIntegers) {
 TEST(Print, ComplexHalfPrintsItsParts) {
   const Array value = Array::from<std::complex<float>>({{1.0F, 0.5F}}, {1}).cast(kComplex32);
   EXPECT_EQ(value.str(), "tensor([1.+0.5000j], dtype=torch.complex32)");
+  EXPECT_EQ(value.cast(kBComplex32).str(), "tensor([1.+0.5000j], dtype=torch.bcomplex32)");
 }
 
 TEST(Print, SuffixesFollowTheDtypeAndWrap) {

@@ -226,6 +226,7 @@ TEST(LoadState, RefusesSparseTensors) {
                                                   {kBFloat16, "SparseCPUBFloat16Type"},
                                                   {kBool, "SparseCPUBoolType"},
                                                   {kComplex32, "SparseCPUComplexHalfType"},
+                                                  {kBComplex32, "SparseCPUBComplex32Type"},
                                                   {kUInt16, "SparseCPUUInt16Type"},
                                                   {kFloat8E4M3FN, "SparseCPUFloat8_e4m3fnType"}}) {
     expect_refused(module, with_bias(sparse_leaf("sparse_coo", dtype, {3})),

@@ -74,6 +74,26 @@ TEST(Ops, DTypesThatDoNotFit) {
   EXPECT_EQ(code_of([] { promote_types(kUInt16, kInt64); }), ErrorCode::kDTypeMismatch);
 }
 
+// What torch.promote_types gives; bcomplex32 after PyTorch 2.14.
+TEST(Ops, PromotionOfComplexNumbers) {
+  const DType kOthers[] = {kBool,    kInt64,     kFloat16,    kBFloat16, kFloat32,
+                           kFloat64, kComplex32, kBComplex32, kComplex64};
+  const auto promoted = [&](DType dtype) {
+    std::vector<DType> out;
+    for (const DType other : kOthers) {
+      out.push_back(promote_types(dtype, other));
+      EXPECT_EQ(out.back(), promote_types(other, dtype)) << dtype << ' ' << other;
+    }
+    return out;
+  };
+  EXPECT_EQ(promoted(kComplex32), (std::vector{kComplex32, kComplex32, kComplex32, kComplex64, kComplex64,
+                                               kComplex128, kComplex32, kComplex64, kComplex64}));
+  EXPECT_EQ(promoted(kBComplex32), (std::vector{kBComplex32, kBComplex32, kComplex64, kBComplex32, kComplex64,
+                                                kComplex128, kComplex64, kBComplex32, kComplex64}));
+  EXPECT_EQ(promoted(kComplex64), (std::vector{kComplex64, kComplex64, kComplex64, kComplex64, kComplex64,
+                                               kComplex128, kComplex64, kComplex64, kComplex64}));
+}
+
 TEST(Ops, IndicesOutsideTheirRange) {
   const Tensor x = zeros({2, 3});
   EXPECT_EQ(code_of([&] { sum(x, 2); }), ErrorCode::kIndexOutOfRange);

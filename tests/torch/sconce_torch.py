@@ -25,7 +25,7 @@ DTYPES = [
 NEW_DTYPES = [
     getattr(torch, name)
     for name in ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz",
-                 "float8_e5m2fnuz", "float8_e8m0fnu", "complex32")
+                 "float8_e5m2fnuz", "float8_e8m0fnu", "complex32", "bcomplex32")
     if TORCH_VERSION >= (2, 3) and hasattr(torch, name)
 ]
 

@@ -26,6 +26,7 @@ enum class DType : std::uint8_t {
   kComplex32,
   kComplex64,
   kComplex128,
+  kBComplex32,  // two bfloat16; PyTorch 2.14 and newer
   kUInt16,
   kUInt32,
   kUInt64,
@@ -78,6 +79,9 @@ inline bool is_integral(DType dtype) {
   const DTypeKind kind = dtype_info(dtype).kind;
   return kind == DTypeKind::kInteger || kind == DTypeKind::kBoolean;
 }
+
+// The dtype of a complex number's two parts; every other dtype itself.
+DType component_dtype(DType dtype);
 
 // Whether PyTorch has it.
 inline bool is_in_torch(DType dtype) {

@@ -131,10 +131,12 @@ struct Float8E8M0FNU {
   }
 };
 
-// Two float16.
-struct Complex32 {
-  Float16 real;
-  Float16 imag;
+template <class Part>
+struct SmallComplex {
+  Part real;
+  Part imag;
 };
+using Complex32 = SmallComplex<Float16>;
+using BComplex32 = SmallComplex<BFloat16>;
 
 }  // namespace sconce

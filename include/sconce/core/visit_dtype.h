@@ -41,6 +41,7 @@ SCONCE_ELEMENT(kFloat64, double);
 SCONCE_ELEMENT(kComplex32, Complex32);
 SCONCE_ELEMENT(kComplex64, std::complex<float>);
 SCONCE_ELEMENT(kComplex128, std::complex<double>);
+SCONCE_ELEMENT(kBComplex32, BComplex32);
 SCONCE_ELEMENT(kUInt16, std::uint16_t);
 SCONCE_ELEMENT(kUInt32, std::uint32_t);
 SCONCE_ELEMENT(kUInt64, std::uint64_t);
@@ -85,6 +86,8 @@ decltype(auto) visit_dtype(DType dtype, Visitor&& visitor) {
       return visitor(std::type_identity<std::complex<float>>{});
     case kComplex128:
       return visitor(std::type_identity<std::complex<double>>{});
+    case kBComplex32:
+      return visitor(std::type_identity<BComplex32>{});
     case kUInt16:
     case kBits16:
       return visitor(std::type_identity<std::uint16_t>{});
