@@ -45,7 +45,8 @@ struct Result {
   checkpoint::Format format = checkpoint::Format::kTorchZip;
   toolbox::ConvertReport converted;
   checkpoint::SaveReport saved;
-  std::vector<std::string> warnings;
+  std::vector<std::string> code_warnings;  // few, whatever the file holds
+  std::vector<std::string> warnings;       // all others
   bool is_flat = false;
 };
 
@@ -120,8 +121,7 @@ Result convert(ConvertArguments options) {
   options.convert.walk = options.load.walk;
 
   // Described first and forgotten: of a hostile file each tree takes much memory.
-  std::vector<std::string> code =
-      toolbox::code_warnings(checkpoint::describe(options.input, options.load).pickles);
+  result.code_warnings = toolbox::code_warnings(checkpoint::describe(options.input, options.load).pickles);
   auto [notes, converted] = converted_input(options);
   result.converted = std::move(converted.report);
   FileProgress progress("writing");
@@ -143,8 +143,7 @@ Result convert(ConvertArguments options) {
   // A flattened value has no objects any more.
   if (!result.is_flat && !result.saved.warnings.empty())
     note_lost_tensors(options, converted.value, result.converted);
-  result.warnings = std::move(code);
-  result.warnings.insert(result.warnings.end(), notes.begin(), notes.end());
+  result.warnings = std::move(notes);
   result.warnings.insert(result.warnings.end(), result.converted.warnings.begin(),
                          result.converted.warnings.end());
   result.warnings.insert(result.warnings.end(), result.saved.warnings.begin(), result.saved.warnings.end());
@@ -171,7 +170,8 @@ Json report_json(const ConvertArguments& options, const Result& result) {
   for (const toolbox::LeftOutValue& value : result.converted.left_out) {
     out["left_out"].push_back({{"name", value.name}, {"type", value.what}});
   }
-  out["warnings"] = result.warnings;
+  out["warnings"] = result.code_warnings;
+  for (const std::string& warning : result.warnings) out["warnings"].push_back(warning);
   return out;
 }
 
@@ -200,6 +200,7 @@ int run_convert(const ConvertArguments& options) {
                                : std::string()));
   }
   warn_some(left_out, options);
+  for (const std::string& line : result.code_warnings) warn(cat(escaped(options.input), ": ", line));
   warn_some(result.warnings, options);
   if (options.json) {
     out().print_json(report_json(options, result));

@@ -77,6 +77,10 @@ Json tensor_json(const Inspection& inspection, const InspectedTensor& tensor) {
   if (!info.role.empty()) out["part"] = info.role;
   if (!info.file.empty()) out["file"] = info.file;
   if (info.quantization) out["quantization"] = quantization_json(*info.quantization);
+  if (info.shard_of) {
+    out["shard_of"] = {{"shape", info.shard_of->shape.to_vector()},
+                       {"placements", info.shard_of->placements}};
+  }
   if (!tensor.sha256.empty()) out["sha256"] = tensor.sha256;
   if (tensor.stats) out["stats"] = stats_json(*tensor.stats);
   return out;
@@ -99,6 +103,8 @@ std::string remarks(const Inspection& inspection, const TensorInfo& info) {
   if (info.is_conj) add("conjugated");
   if (info.is_neg) add("negated");
   if (info.quantization) add(info.quantization->scheme);
+  if (info.shard_of)
+    add(cat("part of ", info.shard_of->shape.str(), ": ", escaped(placements_text(*info.shard_of))));
   if (!info.device.empty() && info.device != "cpu") add(escaped(info.device));
   return out;
 }

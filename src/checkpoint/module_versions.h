@@ -1,4 +1,4 @@
-// The `_version` of PyTorch's own module classes, which `_metadata` records.
+// The `_version` of module classes, which `_metadata` records.
 #pragma once
 
 #include <cstdint>

@@ -35,14 +35,17 @@ StoredTensor stored_from(ValueReader& reader, const Call& call, std::optional<DT
   return out;
 }
 
-void attributes_later(ValueReader& reader, Value target, Node state) {
-  reader.later([&reader, target, state]() mutable {
+void attributes_later(ValueReader& reader, Value target, Node state,
+                      std::span<const std::string_view> except) {
+  reader.later([&reader, target, state, except]() mutable {
     std::vector<Node> dicts{state};
     if (state.is(Kind::kTuple)) dicts.assign(state.items().begin(), state.items().end());
     for (const Node dict : dicts) {
       if (dict.is_none()) continue;
       for (const pickle::Pair pair : dict.pairs()) {
-        target.set_attribute(pair.key.as_string(), reader.now(pair.value));
+        const std::string_view name = pair.key.as_string();
+        if (std::find(except.begin(), except.end(), name) != except.end()) continue;
+        target.set_attribute(name, reader.now(pair.value));
       }
     }
   });

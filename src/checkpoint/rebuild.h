@@ -35,12 +35,18 @@ Dims dims_of(pickle::Node node);
 StoredTensor stored_from(ValueReader& reader, const Call& call, std::optional<DType> dtype);
 // A tensor like `inner` that is a Parameter; nullopt when inner is no tensor with data.
 Rebuilt parameter_of(ValueReader& reader, const Value& inner, bool requires_grad);
+// Whether _rebuild_from_type_v2 with its four arguments stands for a DTensor, and the part of it that is
+// there.
+bool is_shard(const Call& call);
+Rebuilt shard(ValueReader& reader, const Call& call);
 // The element type of a class like torch.cuda.FloatTensor; Error kCorrupt, at `at`, for any other global.
 DType tensor_class_dtype(const pickle::Global& type, const pickle::Node& at);
 // The bytes that _codecs.encode(text, 'latin1') makes.
 std::string latin1_bytes(pickle::Node text);
-// Sets what a state holds as attributes once it stands: None, a dict, or (dict or None, slots).
-void attributes_later(ValueReader& reader, Value target, pickle::Node state);
+// Sets what a state holds as attributes once it stands: None, a dict, or (dict or None, slots). Not those
+// with the names in `except`, which must live as long as the reader.
+void attributes_later(ValueReader& reader, Value target, pickle::Node state,
+                      std::span<const std::string_view> except = {});
 // True when a state is such a one, and no name in it is one that Python looks up by itself (`__class__`).
 bool is_attribute_state(pickle::Node state);
 

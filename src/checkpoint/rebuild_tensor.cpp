@@ -89,6 +89,7 @@ Rebuilt from_type(ValueReader& reader, const Call& call) {
   if (!is_plain || call.args[0].as_global().name.starts_with("_rebuild_from_type")) {
     return reader.inert(call.node);
   }
+  if (is_shard(call)) return shard(reader, call);
   bool known = false;
   auto inner = reader.make_call({call.node, call.args[0].as_global(), call.args[2].items()}, known);
   if (known && !inner) return std::nullopt;

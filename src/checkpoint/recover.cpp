@@ -146,29 +146,54 @@ class ModuleWalk {
 // Puts state_dicts in the place of modules, over a copy of the containers.
 class Recoverer {
  public:
-  explicit Recoverer(const NamedLimits& limits) : budget_(limits) {}
+  explicit Recoverer(const NamedLimits& limits) : limits_(limits), budget_(limits) {}
 
   Recovery run(const Value& root) {
-    if (!holds_module(root)) return {root, {}};
-    Recovery out{replacement(root), {}};
-    while (!unfilled_.empty()) {
-      const auto [source, target] = unfilled_.front();
-      unfilled_.pop_front();
-      fill(source, target);
+    Recovery out{root, {}};
+    look_through(root);
+    if (holds_module_) {
+      out.value = replacement(root);
+      while (!unfilled_.empty()) {
+        const auto [source, target] = unfilled_.front();
+        unfilled_.pop_front();
+        fill(source, target);
+      }
     }
     out.notes = std::move(notes_);
+    if (holds_shard_) add_shards(out);
     return out;
   }
 
  private:
-  // True when a module is reached through containers.
-  static bool holds_module(const Value& root) {
+  // A part is all there is to it: no other rank's file is looked for.
+  void add_shards(Recovery& out) const {
+    Notes notes;
+    for (const NamedLeaf& leaf : named_arrays(out.value, limits_)) {
+      if (!is_partial(leaf.value)) continue;
+      notes.add(cat("of a DTensor placed ", escaped(placements_text(*leaf.value.as_tensor().shard_of)),
+                    " only the part of the rank that wrote the file is here"),
+                leaf.name);
+    }
+    for (std::string& note : notes.list()) out.notes.push_back(std::move(note));
+  }
+
+  static bool is_partial(const Value& value) {
+    if (!value.is_array() || !value.as_tensor().shard_of) return false;
+    const auto& placements = value.as_tensor().shard_of->placements;
+    return placements.empty() || !std::ranges::all_of(placements, [](const std::string& placement) {
+             return placement.starts_with("Replicate(");
+           });
+  }
+
+  // Whether a module, and a part of a DTensor, is reached through containers.
+  void look_through(const Value& root) {
     std::vector<Value> open{root};
     std::unordered_set<const void*> seen;
     while (!open.empty()) {
       const Value value = open.back();
       open.pop_back();
-      if (is_module(value)) return true;
+      holds_module_ |= is_module(value);
+      if (is_partial(value)) holds_shard_ = true;
       if (!is_copied(value) || !seen.insert(value.id()).second) continue;
       if (value.is_dict()) {
         for (const auto& [key, item] : value.items()) open.push_back(item);
@@ -176,7 +201,6 @@ class Recoverer {
         for (const Value& element : value.elements()) open.push_back(element);
       }
     }
-    return false;
   }
 
   static bool is_copied(const Value& value) { return value.is_dict() || value.is_list() || value.is_tuple(); }
@@ -208,15 +232,21 @@ class Recoverer {
     const ModuleState state = ModuleWalk(budget_).run(module);
     notes_.insert(notes_.end(), state.notes.begin(), state.notes.end());
     Value out = arena_.dict(true);
-    for (const auto& [name, value] : state.entries) out.set_item(name, detached(value, arena_));
+    for (const auto& [name, value] : state.entries) {
+      if (is_partial(value)) holds_shard_ = true;
+      out.set_item(name, detached(value, arena_));
+    }
     Value metadata = arena_.dict(true);
     for (const auto& [prefix, part] : state.modules) metadata.set_item(prefix, local_metadata(part));
     out.set_attribute("_metadata", metadata);
     return out;
   }
 
+  NamedLimits limits_;
   ValueArena arena_;
   WalkBudget budget_;
+  bool holds_module_ = false;
+  bool holds_shard_ = false;
   std::unordered_map<const void*, Value> done_;
   std::deque<std::pair<Value, Value>> unfilled_;
   std::vector<std::string> notes_;
@@ -238,6 +268,10 @@ std::optional<std::pair<std::string, Value>> spectral_norm_of(const Value& hook)
 Value local_metadata(const Value& module) {
   const std::string owner = module.global_module();
   std::int64_t version = module_version(owner, module.global_name());
+  // Set by modules that became an older version of themselves.
+  if (const auto own = state_item(module, "_version"); own && own->is_int() && !own->is_big_int()) {
+    version = own->as_int();
+  }
   const auto tracks = state_item(module, "track_running_stats");
   const auto buffers = state_item(module, "_buffers");
   const auto has_buffer = [&](const char* name) {

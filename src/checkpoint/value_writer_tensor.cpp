@@ -176,7 +176,7 @@ void ValueWriter::dense_arguments(const TensorLeaf& leaf, bool requires_grad) {
 
 void ValueWriter::device_arguments(const TensorLeaf& leaf, bool requires_grad) {
   out_.mark();
-  dense({leaf.array, false, false, "cpu", std::nullopt}, false);
+  dense({.array = leaf.array}, false);
   out_.memoize();
   out_.global("torch", dtype_name(leaf.array.dtype()));
   out_.shared_text(leaf.device);
@@ -208,7 +208,7 @@ void ValueWriter::sparse_arguments(const SparseLeaf& leaf) {
     fail(ErrorCode::kCorrupt, "save", "the sparse tensor at ", path(), " points outside itself: ", fault);
   }
   for (const Array& part : parts) {
-    dense({part, false, false, leaf.device, std::nullopt}, false);
+    dense({.array = part, .device = leaf.device}, false);
     out_.memoize();
   }
   out_.global("torch", "Size");
@@ -230,7 +230,7 @@ void ValueWriter::quantization(const Quantization& parameters, const std::string
   out_.global("torch", parameters.scheme);
   if (per_channel) {
     for (const Array* array : {&parameters.scales, &parameters.zero_points}) {
-      dense({*array, false, false, device, std::nullopt}, false);
+      dense({.array = *array, .device = device}, false);
       out_.memoize();
     }
     out_.integer(parameters.axis);

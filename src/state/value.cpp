@@ -71,7 +71,13 @@ Value::Value(std::shared_ptr<ValueGraph> graph, ValueNode* node) : graph_(std::m
 Value::Value() : Value(ValueArena().none()) {}
 Value::Value(std::complex<double> value) : Value(ValueArena().complex(value)) {}
 Value::Value(std::string_view text) : Value(ValueArena().string(text)) {}
-Value::Value(Array array) : Value(TensorLeaf{std::move(array), false, false, "cpu", std::nullopt}) {}
+std::string placements_text(const ShardOf& shard) {
+  std::string out;
+  for (const std::string& placement : shard.placements) out += cat(out.empty() ? "" : ", ", placement);
+  return out.empty() ? "unknown" : out;
+}
+
+Value::Value(Array array) : Value(TensorLeaf{.array = std::move(array)}) {}
 Value::Value(TensorLeaf leaf) : Value(ValueArena().array(std::move(leaf))) {}
 Value::Value(SparseLeaf leaf) : Value(ValueArena().sparse(std::move(leaf))) {}
 

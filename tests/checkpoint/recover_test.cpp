@@ -114,6 +114,8 @@ TEST(Recover, VersionsOfNorms) {
   EXPECT_EQ(version({.owner = "mine", .name = "Norm", .buffers = full}), 1);
   EXPECT_EQ(version({.owner = "torch.ao.nn.quantized.dynamic.modules.linear", .name = "Linear"}), 4);
   EXPECT_EQ(version({.owner = "torch.nn.quantized.dynamic.modules.rnn", .name = "GRUCell"}), 1);
+  EXPECT_EQ(version({.owner = "torchvision.models.mnasnet", .name = "MNASNet"}), 2);
+  EXPECT_EQ(version({.owner = "mine", .name = "Net", .more = {{"_version", 3}}}), 3);
   EXPECT_EQ(version({.owner = "evil.torch.nn.modules.batchnorm", .name = "BatchNorm2d"}), 1);
 }
 

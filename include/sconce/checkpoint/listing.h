@@ -34,6 +34,7 @@ struct TensorInfo {
   std::shared_ptr<const Quantization> quantization;
   // Of a part of a sparse tensor what it is a part of, without the arrays; one for all its parts.
   std::shared_ptr<const SparseLeaf> sparse;
+  std::shared_ptr<const ShardOf> shard_of;      // null for what is no part of a DTensor
   BareStorage bare_storage = BareStorage::kNo;  // a storage saved by itself
   std::size_t storage = 0;                      // tensors with equal numbers share memory
   std::optional<std::size_t> alias_of;  // the first tensor of the listing in the same storage, if another

@@ -33,7 +33,8 @@ struct Recovery {
 // `root` with every pickled module in its dicts, lists and tuples replaced by its state_dict: an OrderedDict
 // of detached tensors with `_metadata`, which torch.load(weights_only=True) takes. What is not replaced stays
 // shared with `root`, which does not change; a module reached twice becomes one state_dict. Modules inside
-// other objects stay where they are. Errors as module_state().
+// other objects stay where they are. A note tells of tensors that are parts of DTensors, too: only what one
+// rank held is in the file. Errors as module_state().
 Recovery recover_modules(const Value& root, const NamedLimits& limits = {});
 
 }  // namespace sconce::checkpoint

@@ -65,14 +65,24 @@ struct Quantization {
 // it.
 enum class BareStorage : std::uint8_t { kNo, kTyped, kUntyped };
 
+// Of a torch.distributed DTensor, of which a file holds what one rank held: the whole.
+struct ShardOf {
+  Shape shape;                          // of the whole tensor
+  std::vector<std::string> placements;  // one per dimension of the mesh: "Shard(dim=0)", "Replicate()"
+};
+
+// The placements with commas between them; "unknown" where there are none.
+std::string placements_text(const ShardOf& shard);
+
 // An array as it stands in a checkpoint.
 struct TensorLeaf {
   Array array;
   bool requires_grad = false;
-  bool is_parameter = false;        // nn.Parameter rather than Tensor
-  std::string device = "cpu";       // as written ("cuda:0"); the data is in memory whatever it says
-  Rare<Quantization> quantization;  // for quantized dtypes
-  BareStorage bare_storage = BareStorage::kNo;  // not kNo: `array` is all elements of the storage
+  bool is_parameter = false;   // nn.Parameter rather than Tensor
+  std::string device = "cpu";  // as written ("cuda:0"); the data is in memory whatever it says
+  Rare<Quantization> quantization = std::nullopt;  // for quantized dtypes
+  BareStorage bare_storage = BareStorage::kNo;     // not kNo: `array` is all elements of the storage
+  Rare<ShardOf> shard_of = std::nullopt;           // what `array` is a part of, where it is one
 };
 
 // A sparse tensor, kept as its parts.
