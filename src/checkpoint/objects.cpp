@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "checkpoint/numpy_value.h"
+#include "checkpoint/read_limits.h"
 #include "checkpoint/source.h"
 #include "sconce/base/byte_reader.h"
 #include "sconce/state/python_class.h"
@@ -26,7 +27,7 @@ std::optional<Dims> dims_of(const Value& value) {
     const Value inner = value.object_args().at(0);
     return inner.is_tuple() ? dims_of(inner) : std::nullopt;
   }
-  if (!value.is_tuple() && !value.is_list()) return std::nullopt;
+  if ((!value.is_tuple() && !value.is_list()) || value.size() > kMaxRank) return std::nullopt;
   Dims out;
   for (const Value& element : value.elements()) {
     if (!element.is_int() || element.is_big_int() || element.as_int() < 0) return std::nullopt;

@@ -35,6 +35,14 @@ StoredTensor stored_from(ValueReader& reader, const Call& call, std::optional<DT
   return out;
 }
 
+namespace {
+
+// Attributes are looked up one after the other: a few is what they are for.
+constexpr std::size_t kMostAttributes = 1000;
+constexpr std::uint64_t kAttributeBytes = 64;
+
+}  // namespace
+
 void attributes_later(ValueReader& reader, Value target, Node state,
                       std::span<const std::string_view> except) {
   reader.later([&reader, target, state, except]() mutable {
@@ -42,6 +50,12 @@ void attributes_later(ValueReader& reader, Value target, Node state,
     if (state.is(Kind::kTuple)) dicts.assign(state.items().begin(), state.items().end());
     for (const Node dict : dicts) {
       if (dict.is_none()) continue;
+      if (dict.size() > kMostAttributes) {
+        throw Error(ErrorCode::kLimit, "torch",
+                    cat("an object has ", dict.size(), " attributes, at most ", kMostAttributes, " are read"))
+            .at_offset(dict.offset());
+      }
+      reader.count_copy(dict, dict.size() * kAttributeBytes);
       for (const pickle::Pair pair : dict.pairs()) {
         const std::string_view name = pair.key.as_string();
         if (std::find(except.begin(), except.end(), name) != except.end()) continue;
@@ -57,7 +71,7 @@ bool is_attribute_state(Node state) {
   if (state.is(Kind::kTuple) && dicts.size() != 2) return false;
   return std::all_of(dicts.begin(), dicts.end(), [](Node dict) {
     if (dict.is_none()) return true;
-    if (!dict.is(Kind::kDict)) return false;
+    if (!dict.is(Kind::kDict) || dict.size() > kMostAttributes) return false;
     for (const pickle::Pair pair : dict.pairs()) {
       if (!pair.key.is(Kind::kString) || is_special_name(pair.key.as_string())) return false;
     }

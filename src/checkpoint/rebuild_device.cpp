@@ -47,6 +47,8 @@ Rebuilt from_numpy(ValueReader& reader, const Call& call) {
   const auto array = numpy_array(*inner);
   const auto dtype = dtype_of(call);
   if (!array || !dtype) return reader.inert(call.node);
+  reader.count_copy(call.args[0],
+                    array->nbytes() + static_cast<std::uint64_t>(array->numel()) * itemsize(*dtype));
   return reader.tensor(array->cast(*dtype), leaf_of(call));
 }
 

@@ -28,9 +28,13 @@ std::string latin1_bytes(Node text) {
 
 namespace {
 
+// What an element of a set or a pair of a dict takes, with its place in the table of keys.
+constexpr std::uint64_t kItemBytes = 128;
+
 Rebuilt ordered_dict(ValueReader& reader, const Call& call) {
   expect_args(call, 0, 1);
   Value out = reader.arena().dict(true);
+  if (call.args.size() == 1) reader.count_copy(call.args[0], call.args[0].size() * kItemBytes);
   reader.later([&reader, call, out]() mutable {
     if (call.args.size() == 1 && call.args[0].is(Kind::kDict)) {
       for (const pickle::Pair pair : call.args[0].pairs()) {
@@ -56,6 +60,7 @@ Rebuilt make_set(ValueReader& reader, const Call& call) {
   if (call.args.empty()) return out;
   const auto elements = reader.get_all(call.args[0].items());
   if (!elements) return std::nullopt;
+  reader.count_copy(call.args[0], elements->size() * kItemBytes);
   try {
     for (const Value& element : *elements) out.append(element);
   } catch (const Error& error) {
@@ -68,7 +73,9 @@ Rebuilt make_set(ValueReader& reader, const Call& call) {
 Rebuilt encoded_bytes(ValueReader& reader, const Call& call) {
   expect_args(call, 2, 2);
   if (call.args[1].as_string() != "latin1") call.args[1].unexpected("'latin1'");
-  return reader.arena().bytes(as_byte_span(latin1_bytes(call.args[0])));
+  const std::string bytes = latin1_bytes(call.args[0]);
+  reader.count_copy(call.args[0], bytes.size());
+  return reader.arena().bytes(as_byte_span(bytes));
 }
 
 Rebuilt make_bytes(ValueReader& reader, const Call& call) {
@@ -78,6 +85,7 @@ Rebuilt make_bytes(ValueReader& reader, const Call& call) {
   const Value* content = reader.get(call.args[0]);
   if (!content) return std::nullopt;
   if (!content->is_bytes()) call.args[0].unexpected("bytes");
+  reader.count_copy(call.args[0], content->as_bytes().size());
   return reader.arena().bytes(content->as_bytes(), is_bytearray);
 }
 

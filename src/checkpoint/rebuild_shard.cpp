@@ -14,7 +14,8 @@ using pickle::Node;
 
 constexpr std::string_view kLocalTensor = "_local_tensor";
 constexpr std::string_view kSpec = "_spec";
-// Many tensors of a file may share one description, and each of them gets a copy.
+// A few bytes of a file may name the same long text again and again.
+constexpr std::size_t kMostEntries = 1000;  // that are searched
 constexpr std::size_t kMostDimensions = 64;
 constexpr std::size_t kMostPlacements = 16;
 constexpr std::size_t kMostFields = 4;
@@ -32,7 +33,7 @@ std::optional<Node> state_item(Node state, std::string_view name) {
   std::vector<Node> dicts{state};
   if (state.is(Kind::kTuple)) dicts.assign(state.items().begin(), state.items().end());
   for (const Node dict : dicts) {
-    if (!dict.is(Kind::kDict)) continue;
+    if (!dict.is(Kind::kDict) || dict.size() > kMostEntries) continue;
     if (const auto found = dict.find(name)) return found;
   }
   return std::nullopt;
@@ -54,17 +55,20 @@ std::string placement_text(Node placement) {
       comma = ", ";
     }
   }
-  return out + ')';
+  out += ')';
+  return out.size() <= kLongestText ? out : cat(out.substr(0, kLongestText), "...");
 }
 
-// Empty where they cannot be told.
-std::vector<std::string> placements_of(Node spec) {
+std::optional<Node> placements_in(std::optional<Node> spec) {
+  if (!spec || !spec->is(Kind::kObject) || spec->states().size() != 1) return std::nullopt;
+  return state_item(spec->states()[0], "placements");
+}
+
+std::vector<std::string> placement_texts(Node placements) {
   std::vector<std::string> out;
-  if (!spec.is(Kind::kObject) || spec.states().size() != 1) return out;
-  const auto placements = state_item(spec.states()[0], "placements");
-  const bool is_list = placements && (placements->is(Kind::kTuple) || placements->is(Kind::kList));
-  if (!is_list || placements->size() > kMostPlacements) return out;
-  for (const Node placement : placements->items()) out.push_back(placement_text(placement));
+  const bool is_list = placements.is(Kind::kTuple) || placements.is(Kind::kList);
+  if (!is_list || placements.size() > kMostPlacements) return out;
+  for (const Node placement : placements.items()) out.push_back(placement_text(placement));
   return out;
 }
 
@@ -91,9 +95,11 @@ Rebuilt shard(ValueReader& reader, const Call& call) {
   leaf.requires_grad = shell[7].as_bool();
   const auto is_parameter = state_item(call.args[3], "_is_param");
   leaf.is_parameter = is_parameter && is_parameter->is(Kind::kBool) && is_parameter->as_bool();
-  ShardOf whole{Shape(dims_of(shell[2])), {}};
-  if (const auto spec = state_item(call.args[3], kSpec)) whole.placements = placements_of(*spec);
-  leaf.shard_of = std::move(whole);
+  const Node none = call.args[0];
+  const Node placements = placements_in(state_item(call.args[3], kSpec)).value_or(none);
+  leaf.shard_of = reader.shard_of(shell[2], placements, [&] {
+    return ShardOf{Shape(dims_of(shell[2])), placement_texts(placements)};
+  });
   Value out = reader.arena().array(std::move(leaf));
   reader.copy_parts(out, "", *local);
   static constexpr std::array kOwn = {kLocalTensor, kSpec, std::string_view("_is_param")};

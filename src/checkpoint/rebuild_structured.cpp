@@ -23,6 +23,7 @@ const Value* channel_values(ValueReader& reader, Node node, Array& out, std::opt
     kind = reader.kind_of(*value);
     return value;
   }
+  reader.count_copy(node, node.size() * 2 * sizeof(T));
   std::vector<T> numbers;
   for (const Node item : node.items()) {
     if constexpr (std::is_integral_v<T>) {

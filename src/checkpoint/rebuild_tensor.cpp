@@ -96,8 +96,7 @@ Rebuilt from_type(ValueReader& reader, const Call& call) {
   if (!known || !(inner->is_array() || inner->is_sparse())) return reader.inert(call.node);
   attributes_later(reader, *inner, call.args[3]);
   if (!call.args[1].is_global("torch", "Tensor")) {
-    const pickle::Global& type = call.args[1].as_global();
-    inner->set_attribute("__class__", reader.arena().global(type.module, type.name));
+    inner->set_attribute("__class__", reader.global(call.args[1]));
   }
   return inner;
 }

@@ -186,7 +186,7 @@ TensorInfo tensor_info(const NamedLeaf& leaf, const StoredPart& part, const Stor
     info.requires_grad = tensor.requires_grad;
     info.is_parameter = tensor.is_parameter;
     info.bare_storage = tensor.bare_storage;
-    if (tensor.shard_of) info.shard_of = std::make_shared<const ShardOf>(*tensor.shard_of);
+    info.shard_of = tensor.shard_of;
     if (part.role.empty() && tensor.quantization) {
       info.quantization = std::make_shared<const Quantization>(*tensor.quantization);
     }

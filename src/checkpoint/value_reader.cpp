@@ -72,6 +72,7 @@ ValueReader::ValueReader(const pickle::Graph& graph, TensorBackend& backend, boo
       backend_(backend),
       ids_(ids),
       keep_parts_(keep_parts),
+      spare_memory_(graph.spare_memory()),
       slots_(graph.node_count(), kUnknown) {}
 
 Value ValueReader::read() {
@@ -157,7 +158,7 @@ std::optional<Value> ValueReader::make(Node node) {
     case Kind::kByteArray:
       return arena_.bytes(node.as_bytes(), node.is(Kind::kByteArray));
     case Kind::kGlobal:
-      return arena_.global(node.as_global().module, node.as_global().name);
+      return global(node);
     case Kind::kList:
       return make_list(node);
     case Kind::kDict:
@@ -213,6 +214,9 @@ std::optional<Value> ValueReader::make_inert(Node node, bool with_state) {
   const Value* kwargs = kwargs_node ? get(*kwargs_node) : nullptr;
   const std::optional<std::vector<Value>> states = with_state ? get_all(node.states()) : std::vector<Value>{};
   if (!callable || !args || (kwargs_node && !kwargs) || !states) return std::nullopt;
+  // Calls may share one tuple of arguments.
+  constexpr std::size_t kFewArguments = 64;
+  if (args->size() > kFewArguments) spend(node, args->size() * sizeof(void*));
   Value arguments = arena_.tuple();
   for (const Value& argument : *args) arguments.append(argument);
   const bool is_new = node.object_kind() == pickle::ObjectKind::kNewObj ||
@@ -232,8 +236,7 @@ std::optional<Value> ValueReader::make_inert(Node node, bool with_state) {
 // A storage saved by itself becomes the flat array of its elements, which remembers that.
 Value ValueReader::make_referent(Node node) {
   const Referent referent = ids_.resolve(node);
-  if (referent.global)
-    return arena_.global(referent.global->as_global().module, referent.global->as_global().name);
+  if (referent.global) return global(*referent.global);
   if (referent.tensor) {
     const auto known = tensors_.find(referent.tensor_key);
     if (known != tensors_.end()) return known->second;
@@ -367,6 +370,40 @@ Value ValueReader::sparse(const Node& at, SparseLeaf leaf,
   Value value = arena_.sparse(std::move(leaf));
   for (const auto& [role, part] : parts) copy_parts(value, role, part);
   return value;
+}
+
+void ValueReader::count_copy(Node source, std::uint64_t bytes) {
+  if (copied_.empty()) copied_.resize(graph_.node_count());
+  if (!copied_[source.id()]) {
+    copied_[source.id()] = true;
+    return;
+  }
+  spend(source, bytes);
+}
+
+Value ValueReader::global(Node node) {
+  constexpr std::size_t kShortName = 256;
+  const pickle::Global& global = node.as_global();
+  const std::size_t size = global.module.size() + global.name.size();
+  if (size > kShortName) spend(node, size);
+  return arena_.global(global.module, global.name);
+}
+
+void ValueReader::spend(Node source, std::uint64_t bytes) {
+  if (bytes > spare_memory_) {
+    throw Error(ErrorCode::kLimit, "torch",
+                cat("many values copy ", source.describe(), ": more than the memory that is left to them"))
+        .at_offset(source.offset())
+        .with_limit(graph_.memory_name());
+  }
+  spare_memory_ -= bytes;
+}
+
+std::shared_ptr<const ShardOf> ValueReader::shard_of(Node sizes, Node placements,
+                                                     const std::function<ShardOf()>& make) {
+  auto& made = shards_[{sizes.id(), placements.id()}];
+  if (!made) made = std::make_shared<const ShardOf>(make());
+  return made;
 }
 
 void ValueReader::copy_parts(const Value& value, const std::string& role, const Value& source) {

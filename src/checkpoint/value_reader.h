@@ -4,9 +4,12 @@
 
 #include <deque>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/persistent_ids.h"
@@ -72,6 +75,15 @@ class ValueReader {
                const std::vector<std::pair<std::string, Value>>& parts);
   // Of an array value; nullopt when there is no array and no descriptions are kept.
   std::optional<TensorKind> kind_of(const Value& array) const;
+  // What was made for these two nodes before, or what `make` makes: many tensors may be parts of like ones.
+  std::shared_ptr<const ShardOf> shard_of(pickle::Node sizes, pickle::Node placements,
+                                          const std::function<ShardOf()>& make);
+  // Counts `bytes` that a value takes to copy what `source` holds. The first copy is free, since the file
+  // holds as much; the others, which cost a file next to nothing, together keep to what the pickle's limit of
+  // memory left. Error kLimit.
+  void count_copy(pickle::Node source, std::uint64_t bytes);
+  // The class or function that a node names; long names count as copies.
+  Value global(pickle::Node node);
   // Remembers that `value` also stands on the tensors of `source`, under `role`.
   void copy_parts(const Value& value, const std::string& role, const Value& source);
 
@@ -82,6 +94,7 @@ class ValueReader {
     std::int64_t first = 0;
   };
 
+  void spend(pickle::Node source, std::uint64_t bytes);
   std::size_t add_storage(const pickle::Node& at, StorageInfo info, std::optional<ViewOf> view);
   std::size_t storage_of(const pickle::Node& at, const Referent& referent);
   Value make_referent(pickle::Node node);
@@ -98,6 +111,8 @@ class ValueReader {
   const PersistentIds& ids_;
   bool keep_parts_;
   ValueArena arena_;
+  std::vector<bool> copied_;  // by node id
+  std::uint64_t spare_memory_;
   std::vector<std::uint32_t> slots_;  // by node id: kUnknown, kBuilding, or position in values_ + kReady
   std::deque<Value> values_;
   std::vector<pickle::Node> missing_;
@@ -107,6 +122,7 @@ class ValueReader {
   std::unordered_map<std::string, std::size_t> storage_index_;
   std::unordered_map<std::string, Value> tensors_;  // of persistent ids that name tensors
   std::unordered_map<const void*, std::vector<StoredPart>> parts_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::shared_ptr<const ShardOf>> shards_;
 };
 
 // An entry set from a pickle: an unhashable key is the file's fault (Error kCorrupt).

@@ -65,6 +65,8 @@ struct Arena {
   std::vector<std::uint32_t> duplicate_keys;
   std::bitset<256> opcodes;
   int protocol = 0;
+  std::uint64_t spare_memory = 0;  // what Limits::memory leaves
+  std::string_view memory_name;
   NodeId root = kNoNode;
 
   const Record& at(NodeId id) const { return records[id]; }

@@ -78,6 +78,9 @@ double Node::as_double() const {
   return arena_->at(id_).real;
 }
 
+std::uint64_t Graph::spare_memory() const { return arena_->spare_memory; }
+std::string_view Graph::memory_name() const { return arena_->memory_name; }
+
 std::string_view Node::as_string() const {
   if (!is(Kind::kString)) unexpected("a string");
   return arena_->text(arena_->at(id_));

@@ -53,6 +53,8 @@ Parsed parse_at(Input input, std::size_t begin, const Limits& limits, std::uint6
     arena->root = kNoNode;
     error = caught;
   }
+  arena->spare_memory = limits.memory - std::min(limits.memory, builder.memory());
+  arena->memory_name = limits.memory_name;
   return {Graph(std::move(arena)), begin + in.position(), std::move(error)};
 }
 

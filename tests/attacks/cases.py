@@ -10,7 +10,8 @@ import json
 import pathlib
 import sys
 
-import kind_cases  # noqa: F401: importing makes the cases
+import copies_cases  # noqa: F401: importing makes the cases
+import kind_cases  # noqa: F401
 import other_cases  # noqa: F401
 import zip_cases  # noqa: F401
 from catalogue import CASES, GOOD, Link  # noqa: F401: GOOD for seeds

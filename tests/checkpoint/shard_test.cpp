@@ -214,7 +214,7 @@ TEST(Shard, OddPlacementsAreTold) {
                            }}}),
               ElementsAre("Partial(reduce_op=sum, x=?)"));
   EXPECT_THAT(placements({{std::string(100, 'P'), [](pickle::Writer&) {}}}),
-              ElementsAre(std::string(64, 'P') + "()"));
+              ElementsAre(std::string(64, 'P') + "..."));
   EXPECT_THAT(placements(std::vector<std::pair<std::string, Write>>(17, {"R", [](pickle::Writer&) {}})),
               IsEmpty());
 }

@@ -215,6 +215,10 @@ class Graph {
   std::span<const Global> globals() const;                // each distinct global once, in order of first use
   const std::bitset<256>& opcodes() const;                // which opcodes occur
   std::span<const std::uint32_t> duplicate_keys() const;  // key nodes whose dict already had an equal key
+  // Bytes that Limits::memory left, and the name of that limit: what is made of the nodes may copy what is
+  // there once again and again.
+  std::uint64_t spare_memory() const;
+  std::string_view memory_name() const;
   // Keeps alive, as long as the nodes, what they refer to (Input::owner, given later).
   void keep(std::shared_ptr<const void> owner);
 

@@ -82,7 +82,7 @@ struct TensorLeaf {
   std::string device = "cpu";  // as written ("cuda:0"); the data is in memory whatever it says
   Rare<Quantization> quantization = std::nullopt;  // for quantized dtypes
   BareStorage bare_storage = BareStorage::kNo;     // not kNo: `array` is all elements of the storage
-  Rare<ShardOf> shard_of = std::nullopt;           // what `array` is a part of, where it is one
+  std::shared_ptr<const ShardOf> shard_of = {};    // what `array` is a part of; null where it is none
 };
 
 // A sparse tensor, kept as its parts.
