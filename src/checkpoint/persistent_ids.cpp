@@ -15,13 +15,23 @@ std::string key_text(Node key) {
   return key.is(Kind::kInt) ? std::to_string(key.as_int()) : std::string(key.as_string());
 }
 
+std::string device_name(std::string_view name, Node at) {
+  constexpr std::size_t kLongest = 256;
+  if (name.size() > kLongest) {
+    throw Error(ErrorCode::kCorrupt, "torch",
+                cat("a device's name has ", name.size(), " bytes, expected at most ", kLongest))
+        .at_offset(at.offset());
+  }
+  return std::string(name);
+}
+
 StorageInfo storage_of(Node type, std::string key, std::string_view location, std::int64_t numel) {
   StorageInfo info;
   const auto storage_class = storage_class_of(type.as_global());
   if (!storage_class) type.unexpected("a storage class of torch");
   info.dtype = storage_class->dtype;
   info.key = std::move(key);
-  info.location = location;
+  info.location = device_name(location, type);
   try {
     info.bytes = checked_mul(static_cast<std::uint64_t>(numel),
                              static_cast<std::uint64_t>(itemsize(info.dtype.value_or(kUInt8))), "torch");

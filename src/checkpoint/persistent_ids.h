@@ -46,6 +46,8 @@ const PersistentIds& legacy_ids();
 // it is not a part.
 StorageView view_within(const StorageInfo& storage, std::string key, std::int64_t offset, std::int64_t numel,
                         pickle::Node at);
+// `name` as every tensor on that device keeps it. Error kCorrupt, at `at`, where it is too long for one.
+std::string device_name(std::string_view name, pickle::Node at);
 // The storage of `numel` (0 or more) elements of the class that `type` names; Errors kCorrupt, kOverflow.
 StorageInfo storage_of(pickle::Node type, std::string key, std::string_view location, std::int64_t numel);
 // The text of a key, which may be an int.

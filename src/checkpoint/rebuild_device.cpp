@@ -10,7 +10,7 @@ namespace {
 // Arguments 1 to 3: dtype, device, requires_grad.
 TensorLeaf leaf_of(const Call& call) {
   TensorLeaf leaf;
-  leaf.device = call.args[2].as_string();
+  leaf.device = device_name(call.args[2].as_string(), call.args[2]);
   leaf.requires_grad = call.args[3].as_bool();
   return leaf;
 }

@@ -46,3 +46,17 @@ copies_case("attributes", kept(ONE, attributes(999)), attributed(recall(ONE)), 5
 # An object, whatever it is for: its attributes are not looked at.
 copies_case("too_many_attributes", b"", attributed(attributes(200_000)), 1, "ok")
 copies_case("too_many_attributes_of_a_dict", b"", call("collections", "OrderedDict") + attributes(200_000) + b"b", 1)
+
+
+
+def tensors_case(name_, storage, dims, count, load, list=None, data="0"):  # noqa: A002
+    """Tensors whose calls share their arguments."""
+    arguments = tuple_of(storage, integer(0), ints(*[2] * dims), ints(*[0] * dims), NEWFALSE, ORDERED)
+    content = pickled(kept(OTHER, name("torch._utils", "_rebuild_tensor_v2")) + kept(ONE, arguments) +
+                      dict_of([("w", b"](" + (recall(OTHER) + recall(ONE) + b"R") * count + b"e")]))
+    case(f"copies_of_{name_}", "torch-zip", torch_zip(content, {data: NUMBERS}), load, list)
+
+
+tensors_case("shapes", pid("0", 6), 60, 200_000, "limit")
+tensors_case("devices", pid("0", 6).replace(text("cpu"), text("d" * 100_000)), 1, 5000, "corrupt")
+tensors_case("records", pid("k" * 60_000, 6), 1, 5000, "ok", "limit", data="k" * 60_000)
