@@ -14,6 +14,7 @@
 #include "checkpoint/read_limits.h"
 #include "checkpoint/torch_names.h"
 #include "sconce/base/checked.h"
+#include "sconce/checkpoint/walk_budget.h"
 #include "sconce/codec/pickle.h"
 
 namespace sconce::checkpoint::dcp {
@@ -33,6 +34,7 @@ constexpr std::string_view kStorageModules[] = {
 
 constexpr std::size_t kMaxPath = 100;
 constexpr std::size_t kMostUses = 64;  // of one place by several items
+constexpr std::size_t kMostFields = 64;
 
 template <std::size_t N>
 bool is_instance(const Node& node, const std::string_view (&modules)[N], std::string_view name) {
@@ -47,6 +49,7 @@ std::map<std::string_view, Node> fields_of(const Node& node, const std::string_v
   if (!is_instance(node, modules, name)) node.unexpected(cat("an object of class ", name));
   std::map<std::string_view, Node> out;
   for (const Node state : node.states()) {
+    if (state.pairs().size() > kMostFields) state.unexpected(cat("the few fields of class ", name));
     for (const pickle::Pair pair : state.pairs()) out[pair.key.as_string()] = pair.value;
   }
   return out;
@@ -146,10 +149,11 @@ Place place_of(const Node& node) {
 // Items by name and, for parts of tensors, offset.
 class Places {
  public:
-  explicit Places(const Node& storage_data) {
+  Places(const Node& storage_data, WalkBudget& names) {
     for (const pickle::Pair pair : pairs_of(storage_data)) {
       const auto fields = fields_of(pair.key, kModules, "MetadataIndex");
       const std::string name(field(pair.key, fields, "fqn").as_string());
+      names.keep_long(name.size());
       const auto offset = optional_field(fields, "offset");
       const auto key = std::pair(name, offset ? size_of(*offset).to_vector() : kNoOffset);
       if (!places_.emplace(key, place_of(pair.value)).second) {
@@ -196,11 +200,12 @@ void check_overlap(const Places& places) {
   }
 }
 
-std::optional<std::vector<Value>> path_of(const Node& node) {
+std::optional<std::vector<Value>> path_of(const Node& node, WalkBudget& names) {
   if (!node.is(Kind::kTuple) || node.size() == 0 || node.size() > kMaxPath) return std::nullopt;
   std::vector<Value> out;
   for (const Node step : node.items()) {
     if (step.is(Kind::kString)) {
+      names.keep_long(step.as_string().size());
       out.emplace_back(step.as_string());
     } else if (step.is(Kind::kInt) && step.as_int() >= 0) {
       out.emplace_back(step.as_int());
@@ -236,7 +241,7 @@ Item item_of(const std::string& name, const Node& node, const Places& places, st
 }
 
 // Names in the order of the flattened state_dict, with their paths; items that it does not have stay behind.
-void apply_planner_data(const Node& planner_data, Metadata& metadata) {
+void apply_planner_data(const Node& planner_data, Metadata& metadata, WalkBudget& names) {
   if (planner_data.is_none()) {
     metadata.notes.emplace_back("no planner data: names are keys as they are, nothing is nested");
     return;
@@ -256,7 +261,7 @@ void apply_planner_data(const Node& planner_data, Metadata& metadata) {
   }
   for (Item& item : metadata.items) {
     const auto found = paths.find(item.name);
-    auto path = found == paths.end() ? std::nullopt : path_of(found->second);
+    auto path = found == paths.end() ? std::nullopt : path_of(found->second, names);
     if (path) {
       item.path = *std::move(path);
     } else {
@@ -335,7 +340,8 @@ Metadata read_metadata(const ByteSource& pickle, const LoadOptions& options) {
   const auto fields = fields_of(root, kModules, "Metadata");
   const auto storage_data = optional_field(fields, "storage_data");
   if (!storage_data) root.unexpected("metadata that says where the items are");
-  const Places places(*storage_data);
+  WalkBudget names(options.walk);
+  const Places places(*storage_data, names);
   check_overlap(places);
   Metadata out;
   out.pickles.push_back(pickle_facts(std::string(kMetadataFile), graph));
@@ -348,7 +354,7 @@ Metadata read_metadata(const ByteSource& pickle, const LoadOptions& options) {
   if (planner_data == fields.end()) {
     out.notes.emplace_back("no planner data: names are keys as they are, nothing is nested");
   } else {
-    apply_planner_data(planner_data->second, out);
+    apply_planner_data(planner_data->second, out, names);
   }
   return out;
 }

@@ -271,8 +271,7 @@ Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
     listing.globals.push_back({std::string(global.module), std::string(global.name)});
   }
   std::map<std::size_t, std::size_t> first_use;  // storage -> tensor
-  constexpr std::size_t kShortName = 256;
-  WalkBudget long_records(options.walk);
+  WalkBudget record_names(options.walk);
   const std::vector<NamedLeaf> leaves = named_arrays(listing.tree, options.walk);
   listing.tensors.reserve(leaves.size());
   for (const NamedLeaf& leaf : leaves) {
@@ -282,7 +281,7 @@ Listing list_torch_value(const pickle::Graph& graph, const PersistentIds& ids,
       const auto [at, fresh] = first_use.try_emplace(part.tensor.storage, listing.tensors.size());
       TensorInfo info = tensor_info(leaf, part, reader.storages()[part.tensor.storage], *file);
       info.sparse = sparse;
-      if (info.record.size() > kShortName) long_records.keep(info.record.size(), 0);
+      record_names.keep_long(info.record.size());
       if (!fresh) info.alias_of = at->second;
       listing.tensors.push_back(std::move(info));
     }

@@ -60,3 +60,12 @@ def tensors_case(name_, storage, dims, count, load, list=None, data="0"):  # noq
 tensors_case("shapes", pid("0", 6), 60, 200_000, "limit")
 tensors_case("devices", pid("0", 6).replace(text("cpu"), text("d" * 100_000)), 1, 5000, "corrupt")
 tensors_case("records", pid("k" * 60_000, 6), 1, 5000, "ok", "limit", data="k" * 60_000)
+
+
+def place_of(number):
+    fqn = text("w" * 100_000) + b"q" + bytes([ONE]) if number == 0 else recall(ONE)
+    index = new(M, "MetadataIndex", dict_of([("fqn", fqn), ("offset", size_of(number)), ("index", NONE)]))
+    return index, dcp_place("__0_0.distcp", 0, 0)
+
+
+case("copies_of_dcp_names", "dcp", dcp(places=[place_of(i) for i in range(3000)]), "limit")

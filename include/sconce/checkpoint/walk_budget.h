@@ -23,6 +23,11 @@ class WalkBudget {
     require_limit(name_bytes_ <= limits_.name_bytes, "names", "checkpoint",
                   "the names in the tree need more than ", limits_.name_bytes, " bytes");
   }
+  // The same of a name that a file may hold once for many copies; short ones are in proportion to the rest.
+  void keep_long(std::size_t name) {
+    constexpr std::size_t kShortName = 256;
+    if (name > kShortName) keep(name, 0);
+  }
 
  private:
   NamedLimits limits_;
