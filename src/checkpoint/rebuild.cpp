@@ -32,10 +32,8 @@ StoredTensor stored_from(ValueReader& reader, const Call& call, std::optional<DT
   out.storage = reader.storage(call.args[0]);
   out.dtype = dtype.value_or(reader.storage_info(out.storage).dtype.value_or(kUInt8));
   out.geometry = {Shape(dims_of(call.args[2])), dims_of(call.args[3]), call.args[1].as_int()};
-  // Calls that share their arguments take a file some five bytes each.
-  constexpr std::uint64_t kTensorBytes = 512;
   constexpr std::uint64_t kDimensionBytes = 48;
-  reader.count_copy(call.args[2], kTensorBytes + out.geometry.shape.size() * kDimensionBytes);
+  reader.count_copy(call.args[2], out.geometry.shape.size() * kDimensionBytes);
   return out;
 }
 

@@ -117,6 +117,7 @@ bool ValueReader::make_now(Node node) {
   missing_.clear();
   auto value = make(node);
   if (!value) return false;
+  if (node.is(Kind::kObject)) count_object(node);
   slots_[node.id()] = static_cast<std::uint32_t>(values_.size()) + kReady;
   values_.push_back(*std::move(value));
   return true;
@@ -214,9 +215,6 @@ std::optional<Value> ValueReader::make_inert(Node node, bool with_state) {
   const Value* kwargs = kwargs_node ? get(*kwargs_node) : nullptr;
   const std::optional<std::vector<Value>> states = with_state ? get_all(node.states()) : std::vector<Value>{};
   if (!callable || !args || (kwargs_node && !kwargs) || !states) return std::nullopt;
-  // Calls may share one tuple of arguments.
-  constexpr std::size_t kFewArguments = 64;
-  if (args->size() > kFewArguments) spend(node, args->size() * sizeof(void*));
   Value arguments = arena_.tuple();
   for (const Value& argument : *args) arguments.append(argument);
   const bool is_new = node.object_kind() == pickle::ObjectKind::kNewObj ||
@@ -379,6 +377,13 @@ void ValueReader::count_copy(Node source, std::uint64_t bytes) {
     return;
   }
   spend(source, bytes);
+}
+
+// Objects that share their arguments take a file some five bytes each.
+void ValueReader::count_object(Node node) {
+  constexpr std::uint64_t kObjectBytes = 512;
+  const Node args = node.args_tuple();
+  if (args.size() > 0) count_copy(args, kObjectBytes + args.size() * sizeof(void*));
 }
 
 Value ValueReader::global(Node node) {

@@ -95,6 +95,7 @@ class ValueReader {
   };
 
   void spend(pickle::Node source, std::uint64_t bytes);
+  void count_object(pickle::Node node);
   std::size_t add_storage(const pickle::Node& at, StorageInfo info, std::optional<ViewOf> view);
   std::size_t storage_of(const pickle::Node& at, const Referent& referent);
   Value make_referent(pickle::Node node);

@@ -153,10 +153,12 @@ Node Node::callable() const {
   return {arena_, arena_->objects[arena_->at(id_).side].callable};
 }
 
-NodeList Node::args() const {
+Node Node::args_tuple() const {
   if (!is(Kind::kObject)) unexpected("an object");
-  return Node(arena_, arena_->objects[arena_->at(id_).side].args).items();
+  return {arena_, arena_->objects[arena_->at(id_).side].args};
 }
+
+NodeList Node::args() const { return args_tuple().items(); }
 
 std::optional<Node> Node::kwargs() const {
   if (!is(Kind::kObject)) unexpected("an object");

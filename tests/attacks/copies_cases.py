@@ -69,3 +69,6 @@ def place_of(number):
 
 
 case("copies_of_dcp_names", "dcp", dcp(places=[place_of(i) for i in range(3000)]), "limit")
+
+copies_case("tensors", kept(ONE, tensor()) + kept(OTHER, tuple_of(recall(ONE), b"\x88", ORDERED)) + kept(202, name("torch._utils", "_rebuild_parameter")),
+            recall(202) + recall(OTHER) + b"R", 600_000)

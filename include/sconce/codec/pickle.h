@@ -107,6 +107,7 @@ class Node {
   ObjectKind object_kind() const;
   Node callable() const;  // function or class: a global, persistent or object node
   NodeList args() const;
+  Node args_tuple() const;             // what they stand in; objects may share one
   std::optional<Node> kwargs() const;  // a dict, of kNewObjEx only
   NodeList states() const;             // BUILD arguments, in order
   bool is_call_of(std::string_view module,

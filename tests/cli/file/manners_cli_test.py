@@ -74,7 +74,7 @@ class MannersTest(CommandTest):
     def test_errors_with_json_are_one_line_on_stderr(self):
         self.refused(sconce("inspect", "--json", "/nowhere"), "/nowhere")
         self.refused(sconce("show", "--json", fixture("w_26.pt"), "v"), "'v'")
-        self.refused(sconce("convert", "--json", "/nowhere", "/tmp/o.pt"), "/nowhere")
+        self.refused(sconce("convert", "--json", "/nowhere", "/nowhere/o.pt"), "/nowhere")
 
     def test_names_of_files_are_escaped(self):
         with tempfile.TemporaryDirectory() as folder:
