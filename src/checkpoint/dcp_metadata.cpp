@@ -146,14 +146,23 @@ Place place_of(const Node& node) {
   return out;
 }
 
+void count_name(WalkBudget& names, const Node& name) {
+  try {
+    names.keep_long(name.as_string().size());
+  } catch (const Error& error) {
+    throw error.at_offset(name.offset());
+  }
+}
+
 // Items by name and, for parts of tensors, offset.
 class Places {
  public:
   Places(const Node& storage_data, WalkBudget& names) {
     for (const pickle::Pair pair : pairs_of(storage_data)) {
       const auto fields = fields_of(pair.key, kModules, "MetadataIndex");
-      const std::string name(field(pair.key, fields, "fqn").as_string());
-      names.keep_long(name.size());
+      const Node fqn = field(pair.key, fields, "fqn");
+      count_name(names, fqn);
+      const std::string name(fqn.as_string());
       const auto offset = optional_field(fields, "offset");
       const auto key = std::pair(name, offset ? size_of(*offset).to_vector() : kNoOffset);
       if (!places_.emplace(key, place_of(pair.value)).second) {
@@ -205,7 +214,7 @@ std::optional<std::vector<Value>> path_of(const Node& node, WalkBudget& names) {
   std::vector<Value> out;
   for (const Node step : node.items()) {
     if (step.is(Kind::kString)) {
-      names.keep_long(step.as_string().size());
+      count_name(names, step);
       out.emplace_back(step.as_string());
     } else if (step.is(Kind::kInt) && step.as_int() >= 0) {
       out.emplace_back(step.as_int());
