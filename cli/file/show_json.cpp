@@ -31,7 +31,7 @@ std::string element_text(T value, NotFinite& count) {
     return std::to_string(value);
   } else if constexpr (std::is_floating_point_v<T>) {
     return number_text(value, count);
-  } else if constexpr (std::is_same_v<T, Complex32> || std::is_same_v<T, BComplex32>) {
+  } else if constexpr (requires { value.real.bits; }) {
     return cat('[', number_text(static_cast<float>(value.real), count), ", ",
                number_text(static_cast<float>(value.imag), count), ']');
   } else if constexpr (requires { value.real(); }) {

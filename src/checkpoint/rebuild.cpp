@@ -39,8 +39,6 @@ StoredTensor stored_from(ValueReader& reader, const Call& call, std::optional<DT
 
 namespace {
 
-// Attributes are looked up one after the other: a few is what they are for.
-constexpr std::size_t kMostAttributes = 1000;
 constexpr std::uint64_t kAttributeBytes = 64;
 
 }  // namespace

@@ -43,6 +43,8 @@ Rebuilt shard(ValueReader& reader, const Call& call);
 DType tensor_class_dtype(const pickle::Global& type, const pickle::Node& at);
 // The bytes that _codecs.encode(text, 'latin1') makes.
 std::string latin1_bytes(pickle::Node text);
+// Attributes are looked up one after the other: a few is what they are for.
+inline constexpr std::size_t kMostAttributes = 1000;
 // Sets what a state holds as attributes once it stands: None, a dict, or (dict or None, slots). Not those
 // with the names in `except`, which must live as long as the reader.
 void attributes_later(ValueReader& reader, Value target, pickle::Node state,

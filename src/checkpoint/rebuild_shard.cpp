@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "checkpoint/read_limits.h"
 #include "checkpoint/rebuild.h"
 
 namespace sconce::checkpoint {
@@ -15,8 +16,6 @@ using pickle::Node;
 constexpr std::string_view kLocalTensor = "_local_tensor";
 constexpr std::string_view kSpec = "_spec";
 // A few bytes of a file may name the same long text again and again.
-constexpr std::size_t kMostEntries = 1000;  // that are searched
-constexpr std::size_t kMostDimensions = 64;
 constexpr std::size_t kMostPlacements = 16;
 constexpr std::size_t kMostFields = 4;
 constexpr std::size_t kLongestText = 64;
@@ -33,7 +32,7 @@ std::optional<Node> state_item(Node state, std::string_view name) {
   std::vector<Node> dicts{state};
   if (state.is(Kind::kTuple)) dicts.assign(state.items().begin(), state.items().end());
   for (const Node dict : dicts) {
-    if (!dict.is(Kind::kDict) || dict.size() > kMostEntries) continue;
+    if (!dict.is(Kind::kDict) || dict.size() > kMostAttributes) continue;
     if (const auto found = dict.find(name)) return found;
   }
   return std::nullopt;
@@ -82,7 +81,7 @@ bool is_shard(const Call& call) {
   }
   const Node shell = call.args[2];
   return shell.size() == 8 && shell.items()[2].is(Kind::kTuple) && shell.items()[7].is(Kind::kBool) &&
-         shell.items()[2].size() <= kMostDimensions && state_item(call.args[3], kLocalTensor).has_value();
+         shell.items()[2].size() <= kMaxRank && state_item(call.args[3], kLocalTensor).has_value();
 }
 
 Rebuilt shard(ValueReader& reader, const Call& call) {

@@ -131,6 +131,7 @@ struct Float8E8M0FNU {
   }
 };
 
+// A complex number of two narrow floats: storage alone.
 template <class Part>
 struct SmallComplex {
   Part real;
