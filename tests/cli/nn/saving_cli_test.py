@@ -99,6 +99,17 @@ class SavingCase(Case):
         return subprocess.Popen(self.command("train", *arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 
+    def hold_between_files(self, process, run):
+        """Stops the process where it has no unfinished file, whose space could come free or be wanted later."""
+        for _ in range(10_000):
+            process.send_signal(signal.SIGSTOP)
+            os.waitpid(process.pid, os.WUNTRACED)  # until every thread stands
+            if not any(path.name.startswith(".") for path in run.iterdir()):
+                return
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.001)
+        self.fail("always met with an unfinished file")
+
     def until_an_epoch_ends(self, process):
         for line in process.stdout:
             if "test accuracy" in line:
@@ -147,7 +158,9 @@ class FullDisk(SavingCase):
         run = disk.folder / "run"
         with self.start("--data", self.small, "--epochs", 100_000, "--save", run) as process:
             self.until_an_epoch_ends(process)
+            self.hold_between_files(process, run)
             disk.fill(leave=CHECKPOINT_BYTES // 4)
+            process.send_signal(signal.SIGCONT)
             process.stdout.read()
             errors = process.stderr.read()
         self.assertEqual(process.returncode, 2)
