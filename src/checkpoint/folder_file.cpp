@@ -29,8 +29,10 @@ std::string folder_of(const std::string& path) {
 
 void check_file_name(std::string_view name) {
   constexpr std::size_t kLongest = 255;  // of the file systems in use
-  const bool is_plain = !name.empty() && name.size() <= kLongest && name != "." && name != ".." &&
-                        is_utf8(name) && std::none_of(name.begin(), name.end(), [](char c) {
+  require(name.size() <= kLongest, ErrorCode::kUnsafe, "checkpoint",
+          "expected the name of a file, of at most ", kLongest, " bytes, found one of ", name.size());
+  const bool is_plain = !name.empty() && name != "." && name != ".." && is_utf8(name) &&
+                        std::none_of(name.begin(), name.end(), [](char c) {
                           return c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20;
                         });
   require(is_plain, ErrorCode::kUnsafe, "checkpoint", "expected the plain name of a file, found '",

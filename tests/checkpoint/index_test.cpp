@@ -149,6 +149,8 @@ TEST_F(IndexTest, NamesStayInTheFolder) {
     put_map(cat(R"({"a":")", name, R"("})"));
     EXPECT_EQ(code(), ErrorCode::kUnsafe) << name;
   }
+  put_map(cat(R"({"a":")", std::string(300, 'a'), R"("})"));
+  EXPECT_EQ(code(), ErrorCode::kUnsafe);
   fs::create_symlink("../one.safetensors", path("sub/out.safetensors"));
   fs::create_symlink("in.safetensors", path("sub/same.safetensors"));
   fs::create_symlink("nothing", path("sub/dangling.safetensors"));
