@@ -18,6 +18,8 @@ constexpr std::uint64_t kDamagedMemory = std::uint64_t{32} << 20;
 // A pickle of so few bytes is parsed at once: no more can be made of it than a refusal may take. Where that
 // goes well a survey would have told nothing.
 constexpr std::uint64_t kSmallBytes = std::uint64_t{2} << 20;
+// What torch.save writes of a small tensor comes to 6.8: with fewer the nodes would be moved while they grow.
+constexpr std::uint64_t kBytesPerNode = 6;
 
 std::optional<WindowedPickle> parse_small(const ByteSource& source, std::uint64_t begin, std::uint64_t size,
                                           const pickle::Limits& limits, std::uint64_t base_offset) {
@@ -25,7 +27,7 @@ std::optional<WindowedPickle> parse_small(const ByteSource& source, std::uint64_
   std::vector<std::byte> window(static_cast<std::size_t>(size));
   source.read_at(window, begin);
   const std::span<const std::byte> bytes = window;
-  pickle::Parsed parsed = pickle::parse_at({bytes, nullptr, base_offset}, 0, limits, size / 8);
+  pickle::Parsed parsed = pickle::parse_at({bytes, nullptr, base_offset}, 0, limits, size / kBytesPerNode);
   // Of one that ends sooner less memory may be made: the limits depend on its size.
   if (parsed.error || parsed.end != size) return std::nullopt;
   return WindowedPickle{std::move(window), std::move(parsed), begin + size};

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kLargest = std::size_t{16} << 10;
 constexpr std::size_t kFirstSlab = std::size_t{64} << 10;
-constexpr std::size_t kGrowth = 4;
+constexpr std::size_t kGrowth = 8;
 
 std::shared_ptr<std::byte> new_slab(std::size_t size) {
   void* const data = allocate_block(size, kStorageAlignment);

@@ -184,6 +184,7 @@ std::optional<Value> ValueReader::make(Node node) {
 Value ValueReader::make_list(Node node) {
   Value list = arena_.list();
   later([this, node, list]() mutable {
+    list.reserve(node.size());
     for (const Node item : node.items()) list.append(now(item));
   });
   return list;
@@ -192,6 +193,7 @@ Value ValueReader::make_list(Node node) {
 Value ValueReader::make_dict(Node node) {
   Value dict = arena_.dict();
   later([this, node, dict]() mutable {
+    dict.reserve(node.size());
     for (const pickle::Pair pair : node.pairs()) set_item_from(node, dict, now(pair.key), now(pair.value));
   });
   return dict;
@@ -278,10 +280,11 @@ std::size_t ValueReader::storage_of(const Node& at, const Referent& referent) {
 }
 
 std::size_t ValueReader::add_storage(const Node& at, StorageInfo info, std::optional<ViewOf> view) {
-  const auto [known, fresh] = storage_index_.try_emplace(info.key, storages_.size());
-  if (!fresh) {
-    const StorageInfo& first = storages_[known->second];
-    const auto first_view = views_.find(known->second);
+  const std::uint32_t hash = text_hash(info.key);
+  const auto known = storage_index_.find(hash, [&](std::uint32_t i) { return storages_[i].key == info.key; });
+  if (known) {
+    const StorageInfo& first = storages_[*known];
+    const auto first_view = views_.find(*known);
     const bool same_view = view ? first_view != views_.end() && first_view->second.storage == view->storage &&
                                       first_view->second.first == view->first
                                 : first_view == views_.end();
@@ -289,7 +292,7 @@ std::size_t ValueReader::add_storage(const Node& at, StorageInfo info, std::opti
       refuse(ErrorCode::kCorrupt, at,
              cat("storage '", escaped(info.key), "' is described twice, with different types or sizes"));
     }
-    return known->second;
+    return *known;
   }
   if (view) {
     views_.emplace(storages_.size(), *view);
@@ -298,6 +301,7 @@ std::size_t ValueReader::add_storage(const Node& at, StorageInfo info, std::opti
            cat("storage '", escaped(info.key), "' has ", info.bytes,
                " bytes by its description, the file has ", present));
   }
+  storage_index_.add(hash, static_cast<std::uint32_t>(storages_.size()));
   storages_.push_back(std::move(info));
   return storages_.size() - 1;
 }

@@ -14,6 +14,7 @@
 
 #include "checkpoint/persistent_ids.h"
 #include "checkpoint/stored_tensor.h"
+#include "sconce/base/hash_index.h"
 #include "sconce/codec/pickle.h"
 #include "sconce/state/value.h"
 
@@ -120,7 +121,7 @@ class ValueReader {
   std::deque<std::function<void()>> later_;
   std::deque<StorageInfo> storages_;  // many: a vector would hold up to twice as much while it grows
   std::unordered_map<std::size_t, ViewOf> views_;
-  std::unordered_map<std::string, std::size_t> storage_index_;
+  HashIndex storage_index_;           // of those that have keys
   std::unordered_map<std::string, Value> tensors_;  // of persistent ids that name tensors
   std::unordered_map<const void*, std::vector<StoredPart>> parts_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::shared_ptr<const ShardOf>> shards_;

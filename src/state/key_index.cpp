@@ -12,12 +12,12 @@ namespace {
 // Most keys are text, of which no other text is made.
 const std::string* text_of_key(const ValueNode& key) { return std::get_if<std::string>(&key.payload); }
 
-std::uint32_t hash_of(const ValueNode& key) {
+}  // namespace
+
+std::uint32_t KeyIndex::hash_of(const ValueNode& key) {
   const std::string* text = text_of_key(key);
   return text_hash(text != nullptr ? std::string_view(*text) : std::string_view(key_text(key)));
 }
-
-}  // namespace
 
 bool same_key(const ValueNode& a, const ValueNode& b) {
   const std::string* first = text_of_key(a);
@@ -29,15 +29,24 @@ bool same_key(const ValueNode& a, const ValueNode& b) {
 }
 
 std::optional<std::size_t> KeyIndex::find(const Entries& entries, const ValueNode& key) const {
-  return index_.find(hash_of(key), [&](std::uint32_t i) { return same_key(*entries[i].first, key); });
+  return find(entries, key, hash_of(key));
+}
+
+std::optional<std::size_t> KeyIndex::find(const Entries& entries, const ValueNode& key,
+                                          std::uint32_t hash) const {
+  return index_.find(hash, [&](std::uint32_t i) { return same_key(*entries[i].first, key); });
+}
+
+void KeyIndex::add(std::uint32_t hash) {
+  index_.add(hash, static_cast<std::uint32_t>(count_));
+  ++count_;
 }
 
 void KeyIndex::extend(const Entries& entries) {
   for (; count_ < entries.size(); ++count_) {
     const ValueNode& key = *entries[count_].first;
     const std::uint32_t hash = hash_of(key);
-    const auto same = [&](std::uint32_t i) { return same_key(*entries[i].first, key); };
-    if (!index_.find(hash, same)) index_.add(hash, static_cast<std::uint32_t>(count_));
+    if (!find(entries, key, hash)) index_.add(hash, static_cast<std::uint32_t>(count_));
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -23,6 +24,12 @@ class KeyIndex {
   std::optional<std::size_t> find(const Entries& entries, const ValueNode& key) const;
   // Brings the index up to entries that were appended since.
   void extend(const Entries& entries);
+  // The same in two steps: find() with the key's hash, and when it is new add(), before the entry is appended.
+  static std::uint32_t hash_of(const ValueNode& key);
+  std::optional<std::size_t> find(const Entries& entries, const ValueNode& key, std::uint32_t hash) const;
+  void add(std::uint32_t hash);
+  // Room for so many keys.
+  void reserve(std::size_t count) { index_.reserve(count); }
 
  private:
   HashIndex index_;

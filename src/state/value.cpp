@@ -32,11 +32,6 @@ void extend_index(Mapping& mapping) {
   mapping.index->extend(mapping.entries);
 }
 
-void append_entry(Mapping& mapping, ValueNode* key, ValueNode* value) {
-  mapping.entries.emplace_back(key, value);
-  extend_index(mapping);
-}
-
 bool is_hashable(const ValueNode& key) {
   switch (key.kind) {
     case ValueKind::kList:
@@ -302,11 +297,30 @@ void Value::set_item(const Value& key, const Value& value) {
           " cannot be a dict key");
   if (key.is_tuple()) static_cast<void>(key_text(*key.node_));  // throws of one that nests too deep for a key
   ValueNode* added = adopt(value);
-  if (const auto position = position_of(mapping, *key.node_)) {
-    mapping.entries[*position].second = added;
-  } else {
-    append_entry(mapping, adopt(key), added);
+  auto& entries = mapping.entries;
+  const std::uint32_t hash = mapping.index ? KeyIndex::hash_of(*key.node_) : 0;
+  if (const auto at =
+          mapping.index ? mapping.index->find(entries, *key.node_, hash) : position_of(mapping, *key.node_)) {
+    entries[*at].second = added;
+    return;
   }
+  ValueNode* own_key = adopt(key);
+  if (entries.size() == entries.capacity()) entries.reserve(std::max<std::size_t>(4, 2 * entries.size()));
+  if (mapping.index) mapping.index->add(hash);
+  entries.emplace_back(own_key, added);  // has room: index and entries agree whatever is thrown
+  if (!mapping.index) extend_index(mapping);
+}
+
+void Value::reserve(std::size_t count) {
+  auto* mapping = std::get_if<Mapping>(&node_->payload);
+  auto* sequence = std::get_if<Sequence>(&node_->payload);
+  require(mapping != nullptr || sequence != nullptr, ErrorCode::kDTypeMismatch, "value",
+          "expected a container, found ", value_kind_name(kind()));
+  if (sequence != nullptr) return sequence->elements.reserve(count);
+  mapping->entries.reserve(count);
+  if (count < kIndexFrom) return;
+  if (!mapping->index) mapping->index.emplace().extend(mapping->entries);
+  mapping->index->reserve(count);
 }
 
 void Value::set_attribute(std::string_view name, const Value& value) {

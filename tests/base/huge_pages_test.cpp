@@ -23,6 +23,15 @@ TEST(HugePages, BlocksAreAlignedAsAsked) {
   }
 }
 
+TEST(HugePages, APageThatIsMoreThanHalfTakenIsTakenWhole) {
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, kHugePage / 2, kHugePage, 3 * kHugePage + 5,
+                                  std::numeric_limits<std::size_t>::max()}) {
+    EXPECT_EQ(to_huge_page(bytes), bytes);
+  }
+  EXPECT_EQ(to_huge_page(kHugePage / 2 + 1), kHugePage);
+  EXPECT_EQ(to_huge_page(3 * kHugePage - 1), 3 * kHugePage);
+}
+
 TEST(HugePages, VectorsGrowAcrossTheSizeOfAPage) {
   std::vector<std::uint64_t, BlockAllocator<std::uint64_t>> numbers;
   for (std::uint64_t i = 0; i < 700'000; ++i) numbers.push_back(i);

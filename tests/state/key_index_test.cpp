@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error_matcher.h"
 #include "sconce/state/value.h"
 
 namespace sconce {
@@ -32,9 +33,15 @@ Value draw_key(std::mt19937& random) {
   }
 }
 
-TEST(KeyIndex, ManyKeysAreWhatASearchFinds) {
+class KeyIndex : public ::testing::TestWithParam<std::size_t> {};
+
+// With room made before the first entry and without.
+INSTANTIATE_TEST_SUITE_P(Room, KeyIndex, ::testing::Values(0, 5, 1000));
+
+TEST_P(KeyIndex, ManyKeysAreWhatASearchFinds) {
   std::mt19937 random(7);
   Value dict = Value::dict();
+  dict.reserve(GetParam());
   std::vector<std::pair<Value, int>> plain;  // small dicts are searched, so that each comparison is one
   const auto place_of = [&](const Value& key) {
     for (std::size_t i = 0; i < plain.size(); ++i) {
@@ -59,6 +66,19 @@ TEST(KeyIndex, ManyKeysAreWhatASearchFinds) {
     EXPECT_EQ(items[i].second.as_int(), plain[i].second);
     EXPECT_EQ(dict.find(plain[i].first)->as_int(), plain[i].second);
   }
+}
+
+TEST(Reserve, IsForContainersAndChangesNothing) {
+  Value dict = Value::dict();
+  for (int i = 0; i < 10; ++i) dict.set_item(i, i);  // so few have no index yet
+  dict.reserve(100);
+  for (int i = 5; i < 60; ++i) dict.set_item(i, -i);
+  ASSERT_EQ(dict.size(), 60U);
+  for (int i = 0; i < 60; ++i) EXPECT_EQ(dict.at(i).as_int(), i < 5 ? i : -i);
+  Value list = Value::list({1, 2});
+  list.reserve(50);
+  EXPECT_EQ(list.size(), 2U);
+  EXPECT_ERROR(Value(3).reserve(2), ErrorCode::kDTypeMismatch);
 }
 
 }  // namespace

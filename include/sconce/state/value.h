@@ -195,6 +195,7 @@ class Value {
   // Changing containers in place; every handle to the node sees it.
   void append(const Value& element);                    // list, tuple under construction, set
   void set_item(const Value& key, const Value& value);  // dict: replaces, or appends a new key
+  void reserve(std::size_t count);                      // room for so many elements or entries
   // Takes out every direct part of this value for which `is_dropped` says so. Entries of a dict, attributes
   // and what was set on an object vanish; in lists, tuples and calls None takes the part's place, so that the
   // others keep theirs. True when there was such a part.
