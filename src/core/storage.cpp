@@ -1,10 +1,11 @@
 #include "sconce/core/storage.h"
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <new>
 
 #include "sconce/base/error.h"
+#include "sconce/base/huge_pages.h"
 
 namespace sconce {
 namespace {
@@ -12,12 +13,12 @@ namespace {
 class HeapAllocator final : public Allocator {
  public:
   std::byte* allocate(std::size_t size) override {
-    void* data = ::operator new (size == 0 ? 1 : size, std::align_val_t{kStorageAlignment}, std::nothrow);
+    void* data = allocate_block(std::max<std::size_t>(1, size), kStorageAlignment);
     require(data != nullptr, ErrorCode::kLimit, "storage", "cannot allocate ", size, " bytes");
     return static_cast<std::byte*>(data);
   }
-  void deallocate(std::byte* data, std::size_t) noexcept override {
-    ::operator delete (data, std::align_val_t{kStorageAlignment});
+  void deallocate(std::byte* data, std::size_t size) noexcept override {
+    free_block(data, std::max<std::size_t>(1, size), kStorageAlignment);
   }
 };
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 
+#include "sconce/base/recycled.h"
 #include "sconce/base/ref.h"
 
 namespace sconce {
@@ -87,7 +88,7 @@ class Storage {
 
  private:
   struct Pending;
-  struct Block : RefCounted {
+  struct Block : RefCounted, Recycled<Block> {
     Block();
     ~Block();
     std::byte* bytes() {

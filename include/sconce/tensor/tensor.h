@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "sconce/base/recycled.h"
 #include "sconce/base/ref.h"
 #include "sconce/core/array.h"
 #include "sconce/tensor/blocks.h"
@@ -131,7 +132,7 @@ class Tensor {
  private:
   friend struct Graph;
   friend struct InBlocks;
-  struct Impl : RefCounted {
+  struct Impl : RefCounted, Recycled<Impl> {
     Impl() = default;
     explicit Impl(Array plain) : array(std::move(plain)) {}
     Array array;         // undefined while the numbers stand in blocks

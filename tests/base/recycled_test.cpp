@@ -1,0 +1,86 @@
+#include "sconce/base/recycled.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace sconce {
+namespace {
+
+struct Small : Recycled<Small> {
+  std::array<std::uint64_t, 9> numbers{};
+};
+struct Larger : Small {
+  std::array<std::uint64_t, 40> more{};
+};
+
+std::vector<std::unique_ptr<Small>> made(std::size_t count) {
+  std::vector<std::unique_ptr<Small>> out;
+  for (std::size_t i = 0; i < count; ++i) {
+    out.push_back(std::make_unique<Small>());
+    out.back()->numbers.fill(i);
+  }
+  return out;
+}
+
+TEST(Recycled, ObjectsAreApartHoweverManyThereAre) {
+  for (const std::size_t count : {1U, 5U, 32U, 33U, 200U, 3U}) {
+    const auto objects = made(count);
+    std::set<const Small*> places;
+    for (std::size_t i = 0; i < count; ++i) {
+      places.insert(objects[i].get());
+      for (const std::uint64_t number : objects[i]->numbers) ASSERT_EQ(number, i);
+    }
+    EXPECT_EQ(places.size(), count);
+  }
+}
+
+TEST(Recycled, WhatWasFreedLastIsTakenFirst) {
+  if (!detail::kRecycles) GTEST_SKIP() << "a sanitizer watches the heap";
+  auto first = std::make_unique<Small>();
+  const void* const place = first.get();
+  first.reset();
+  EXPECT_EQ(std::make_unique<Small>().get(), place);
+}
+
+TEST(Recycled, DerivedClassesOfOtherSizeAreNot) {
+  for (int i = 0; i < 100; ++i) {
+    const auto larger = std::make_unique<Larger>();
+    larger->more.fill(7);
+    const auto small = std::make_unique<Small>();
+    small->numbers.fill(8);
+    EXPECT_EQ(larger->more[39], 7U);
+  }
+}
+
+TEST(Recycled, ObjectsMayBeFreedByOtherThreads) {
+  for (int round = 0; round < 20; ++round) {
+    auto objects = made(100);
+    std::thread([&] {
+      objects.clear();
+      objects = made(50);
+    }).join();  // which gives back what it kept
+    for (std::size_t i = 0; i < objects.size(); ++i) EXPECT_EQ(objects[i]->numbers[8], i);
+  }
+}
+
+// Freed after the thread's list was emptied.
+TEST(Recycled, ThreadsMayFreeWhileTheyEnd) {
+  std::thread([] {
+    struct Last {
+      std::unique_ptr<Small> object;
+    };
+    thread_local Last last;  // made before the first object is freed, so gone after the list is
+    last.object = std::make_unique<Small>();
+    made(3);
+    last.object->numbers[0] = 1;
+  }).join();
+}
+
+}  // namespace
+}  // namespace sconce
