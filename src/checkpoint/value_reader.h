@@ -121,7 +121,7 @@ class ValueReader {
   std::deque<std::function<void()>> later_;
   std::deque<StorageInfo> storages_;  // many: a vector would hold up to twice as much while it grows
   std::unordered_map<std::size_t, ViewOf> views_;
-  HashIndex storage_index_;           // of those that have keys
+  HashIndex storage_index_;                         // of those that have keys
   std::unordered_map<std::string, Value> tensors_;  // of persistent ids that name tensors
   std::unordered_map<const void*, std::vector<StoredPart>> parts_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::shared_ptr<const ShardOf>> shards_;

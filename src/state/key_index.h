@@ -24,7 +24,8 @@ class KeyIndex {
   std::optional<std::size_t> find(const Entries& entries, const ValueNode& key) const;
   // Brings the index up to entries that were appended since.
   void extend(const Entries& entries);
-  // The same in two steps: find() with the key's hash, and when it is new add(), before the entry is appended.
+  // The same in two steps: find() with the key's hash, and when it is new add(), before the entry is
+  // appended.
   static std::uint32_t hash_of(const ValueNode& key);
   std::optional<std::size_t> find(const Entries& entries, const ValueNode& key, std::uint32_t hash) const;
   void add(std::uint32_t hash);

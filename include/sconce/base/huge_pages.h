@@ -16,8 +16,8 @@ void* allocate_block(std::size_t bytes, std::size_t alignment) noexcept;
 // With what it was allocated with.
 void free_block(void* data, std::size_t bytes, std::size_t alignment) noexcept;
 
-// `bytes`, or more up to the end of a huge page that they take more than half of: the kernel gives none that is
-// cut.
+// `bytes`, or more up to the end of a huge page that they take more than half of: the kernel gives none that
+// is cut.
 constexpr std::size_t to_huge_page(std::size_t bytes) {
   const std::size_t rest = bytes % kHugePage;
   const bool is_rounded = rest > kHugePage / 2 && bytes <= static_cast<std::size_t>(-1) - kHugePage;
