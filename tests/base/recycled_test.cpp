@@ -43,9 +43,10 @@ TEST(Recycled, ObjectsAreApartHoweverManyThereAre) {
 TEST(Recycled, WhatWasFreedLastIsTakenFirst) {
   if (!detail::kRecycles) GTEST_SKIP() << "a sanitizer watches the heap";
   auto first = std::make_unique<Small>();
-  const void* const place = first.get();
+  const auto place = reinterpret_cast<std::uintptr_t>(first.get());
   first.reset();
-  EXPECT_EQ(std::make_unique<Small>().get(), place);
+  const auto second = std::make_unique<Small>();
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(second.get()), place);
 }
 
 TEST(Recycled, DerivedClassesOfOtherSizeAreNot) {
@@ -69,17 +70,30 @@ TEST(Recycled, ObjectsMayBeFreedByOtherThreads) {
   }
 }
 
-// Freed after the thread's list was emptied.
+// What ends after the thread's list was emptied: nothing is taken from there again.
+struct Last {
+  std::unique_ptr<Small> object;
+  int* wrong = nullptr;
+  ~Last() {
+    object.reset();
+    const auto objects = made(60);
+    const auto of_heap = std::make_unique<std::array<std::uint64_t, 9>>();  // would stand on one of them
+    of_heap->fill(99);
+    for (std::size_t i = 0; i < objects.size(); ++i) {
+      for (const std::uint64_t number : objects[i]->numbers) *wrong += number == i ? 0 : 1;
+    }
+  }
+};
+
 TEST(Recycled, ThreadsMayFreeWhileTheyEnd) {
-  std::thread([] {
-    struct Last {
-      std::unique_ptr<Small> object;
-    };
-    thread_local Last last;  // made before the first object is freed, so gone after the list is
+  int wrong = 0;
+  std::thread([&] {
+    thread_local Last last;  // made before the thread frees its first object, so gone after the list is
     last.object = std::make_unique<Small>();
-    made(3);
-    last.object->numbers[0] = 1;
+    last.wrong = &wrong;
+    made(40);
   }).join();
+  EXPECT_EQ(wrong, 0);
 }
 
 }  // namespace
