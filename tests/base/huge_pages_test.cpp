@@ -1,11 +1,16 @@
 #include "sconce/base/huge_pages.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdint>
+#include <cstring>
+#include <fstream>
 #include <limits>
 #include <numeric>
 #include <vector>
+
+#include "sconce/base/sanitized.h"
 
 namespace sconce {
 namespace {
@@ -21,6 +26,37 @@ TEST(HugePages, BlocksAreAlignedAsAsked) {
       free_block(data, bytes, alignment);
     }
   }
+}
+
+TEST(HugePages, WithoutMemoryThereIsNoBlock) {
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+  for (const std::size_t bytes : {kMost, kMost - kHugePage, kMost - 3 * kHugePage, kMost / 2})
+    EXPECT_EQ(allocate_block(bytes, 64), nullptr) << bytes;
+}
+
+std::size_t resident_bytes() {
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages >> pages;
+  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST(HugePages, WhatIsFreedGoesBackWhateverIsKeptBesideIt) {
+  if (kIsSanitized) GTEST_SKIP() << "a sanitizer keeps what is freed";
+  constexpr std::size_t kBytes = 3 * kHugePage;
+  std::vector<void*> kept;
+  const std::size_t before = resident_bytes();
+  for (int i = 0; i < 64; ++i) {
+    void* const data = allocate_block(kBytes, 64);
+    ASSERT_NE(data, nullptr);
+    std::memset(data, 1, kBytes);
+    kept.push_back(allocate_block(kHugePage, 64));
+    ASSERT_NE(kept.back(), nullptr);
+    static_cast<std::byte*>(kept.back())[0] = std::byte{1};
+    free_block(data, kBytes, 64);
+  }
+  EXPECT_LT(resident_bytes(), before + 65 * kHugePage + kBytes);
+  for (void* const data : kept) free_block(data, kHugePage, 64);
+  EXPECT_LT(resident_bytes(), before + kHugePage);
 }
 
 TEST(HugePages, APageThatIsMoreThanHalfTakenIsTakenWhole) {

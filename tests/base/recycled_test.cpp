@@ -41,7 +41,7 @@ TEST(Recycled, ObjectsAreApartHoweverManyThereAre) {
 }
 
 TEST(Recycled, WhatWasFreedLastIsTakenFirst) {
-  if (!detail::kRecycles) GTEST_SKIP() << "a sanitizer watches the heap";
+  if (kIsSanitized) GTEST_SKIP() << "a sanitizer watches the heap";
   auto first = std::make_unique<Small>();
   const auto place = reinterpret_cast<std::uintptr_t>(first.get());
   first.reset();

@@ -6,24 +6,9 @@
 #include <new>
 #include <utility>
 
+#include "sconce/base/sanitized.h"
+
 namespace sconce {
-
-namespace detail {
-
-// Sanitizers are to see every object come from the heap and go there.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kRecycles = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool kRecycles = false;
-#else
-inline constexpr bool kRecycles = true;
-#endif
-#else
-inline constexpr bool kRecycles = true;
-#endif
-
-}  // namespace detail
 
 // Base of T, whose objects are made by new: memory that was kept takes a few instructions, the heap a
 // hundred.
@@ -66,7 +51,7 @@ class Recycled {
   };
   // Makes room when the thread frees its first object. False where there is to be none.
   static bool open() noexcept {
-    if (!detail::kRecycles || list.was_opened) return false;
+    if (kIsSanitized || list.was_opened) return false;
     static_assert(sizeof(T) >= sizeof(Link) && alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
     [[maybe_unused]] thread_local const Cleaner cleaner;
     list = {nullptr, kMost, true};
