@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <exception>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <new>
@@ -75,19 +76,34 @@ std::string one_line(const char* text) {
   return out;
 }
 
-// What to do about a damaged file: most were cut off on their way here.
-std::string damage_hint(const Error& error) {
-  const bool is_damage = error.code() == ErrorCode::kTruncated || error.code() == ErrorCode::kCorrupt ||
-                         error.code() == ErrorCode::kChecksum;
-  if (!is_damage || error.path().empty() || error.where() == "salvage") return "";
-  return checkpoint::can_salvage(error.path()) ? "; try 'sconce salvage'" : "; get the file anew";
-}
-
 // For a limit that the command's option raises.
 std::string limit_hint(const Error& error, const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   const bool has_option = !chosen.empty() && chosen.front()->get_option_no_throw(kLimitOption) != nullptr;
-  return has_option && !error.limit().empty() ? cat("; see ", kLimitOption, " ", error.limit()) : "";
+  return has_option ? cat("; see ", kLimitOption, " ", error.limit()) : "";
+}
+
+// What to do about a file that cannot be read, where the text does not say it.
+std::string hint(const Error& error, const CLI::App& app) {
+  if (!error.limit().empty()) return limit_hint(error, app);
+  std::error_code ignored;
+  const bool is_there = !error.path().empty() && std::filesystem::exists(error.path(), ignored);
+  if (!is_there || !error.advice().empty() || error.where() == "salvage") return "";
+  switch (error.code()) {
+    case ErrorCode::kTruncated:  // most were cut off on their way here
+    case ErrorCode::kCorrupt:
+    case ErrorCode::kChecksum:
+    case ErrorCode::kOverflow:
+    case ErrorCode::kNotFound:  // a part of it
+      return checkpoint::can_salvage(error.path()) ? "; try 'sconce salvage'" : "; get the file anew";
+    case ErrorCode::kUnsafe:
+      return "; do not load it in Python";
+    case ErrorCode::kLimit:
+      return error.where() == "storage" ? "; there is too little memory"
+                                        : "; no option raises this limit, and no sound file reaches it";
+    default:
+      return "";
+  }
 }
 
 int guarded(const CLI::App& app, const std::function<int()>& run) {
@@ -99,7 +115,7 @@ int guarded(const CLI::App& app, const std::function<int()>& run) {
     return kFine;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kInterrupted && stop_requested()) return stop_status();
-    print_error(error.what() + damage_hint(error) + limit_hint(error, app));
+    print_error(error.what() + hint(error, app));
   } catch (const std::bad_alloc&) {
     print_error("not enough memory");
   } catch (const std::exception& error) {

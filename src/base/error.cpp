@@ -5,7 +5,8 @@
 namespace sconce {
 namespace {
 
-std::string composed(std::string_view where, std::string_view text, std::string_view path) {
+std::string composed(std::string_view where, std::string_view text, std::string_view path = {},
+                     std::string_view advice = {}) {
   std::string out;
   if (!path.empty()) out += cat(escaped(path), ": ");
   if (!where.empty()) {
@@ -14,6 +15,7 @@ std::string composed(std::string_view where, std::string_view text, std::string_
     out += "] ";
   }
   out += text;
+  if (!advice.empty()) out += cat("; ", advice);
   return out;
 }
 
@@ -37,10 +39,10 @@ std::string_view error_code_name(ErrorCode code) {
 }
 
 Error::Error(ErrorCode code, std::string_view where, std::string_view text)
-    : std::runtime_error(composed(where, text, {})), code_(code), where_(where), text_(text) {}
+    : std::runtime_error(composed(where, text)), code_(code), where_(where), text_(text) {}
 
 void Error::compose() {
-  static_cast<std::runtime_error&>(*this) = std::runtime_error(composed(where_, text_, path_));
+  static_cast<std::runtime_error&>(*this) = std::runtime_error(composed(where_, text_, path_, advice_));
 }
 
 Error Error::in_file(std::string_view path) const {
@@ -80,6 +82,14 @@ Error Error::in_record(std::string_view record, OffsetIn offset_in) const {
 Error Error::with_limit(std::string_view limit) const {
   Error out = *this;
   out.limit_ = limit;
+  return out;
+}
+
+Error Error::with_advice(std::string_view advice) const {
+  Error out = *this;
+  if (!advice_.empty()) return out;
+  out.advice_ = advice;
+  out.compose();
   return out;
 }
 

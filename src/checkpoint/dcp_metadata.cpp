@@ -112,13 +112,15 @@ DType dtype_of(const Node& properties) {
     throw Error(
         ErrorCode::kUnsupported, "dcp",
         cat("unknown dtype ", escaped(dtype->as_global().module), ".", escaped(dtype->as_global().name)))
-        .at_offset(dtype->offset());
+        .at_offset(dtype->offset())
+        .with_advice("save it with another dtype");
   }
   if (layout && layout->is_call_of("torch.serialization", "_get_layout") && layout->args().size() == 1 &&
       layout->args()[0].as_string() != "torch.strided") {
     throw Error(ErrorCode::kUnsupported, "dcp",
                 cat("a tensor of layout ", escaped(layout->args()[0].as_string())))
-        .at_offset(layout->offset());
+        .at_offset(layout->offset())
+        .with_advice("save it dense");
   }
   return *known;
 }
@@ -128,30 +130,23 @@ Place place_of(const Node& node) {
   Place out;
   const Node file = field(node, fields, "relative_path");
   out.file = file.as_string();
-  try {
-    check_file_name(out.file);
-  } catch (const Error& error) {
-    throw error.at_offset(file.offset());
-  }
+  at_offset(file.offset(), [&] { check_file_name(out.file); });
   out.offset = unsigned_of(field(node, fields, "offset"));
   out.length = unsigned_of(field(node, fields, "length"));
-  checked_add(out.offset, out.length, "dcp");
+  at_offset(node.offset(), [&] { return checked_add(out.offset, out.length, "dcp"); });
   if (const auto transforms = optional_field(fields, "transform_descriptors");
       transforms && transforms->size() > 0) {
-    throw Error(ErrorCode::kUnsupported, "dcp",
-                cat("items transformed by '", escaped(transforms->items()[0].as_string()),
-                    "' cannot be read; save the checkpoint without transforms"))
-        .at_offset(transforms->offset());
+    throw Error(
+        ErrorCode::kUnsupported, "dcp",
+        cat("items transformed by '", escaped(transforms->items()[0].as_string()), "' cannot be read"))
+        .at_offset(transforms->offset())
+        .with_advice("save the checkpoint without transforms");
   }
   return out;
 }
 
 void count_name(WalkBudget& names, const Node& name) {
-  try {
-    names.keep_long(name.as_string().size());
-  } catch (const Error& error) {
-    throw error.at_offset(name.offset());
-  }
+  at_offset(name.offset(), [&] { names.keep_long(name.as_string().size()); });
 }
 
 // Items by name and, for parts of tensors, offset.
@@ -245,7 +240,7 @@ Item item_of(const std::string& name, const Node& node, const Places& places, st
     out.place = places.at(chunk, name, out.offsets);
     item.chunks.push_back(std::move(out));
   }
-  check_chunks(name, item.size, item.chunks, comparisons);
+  at_offset(node.offset(), [&] { check_chunks(name, item.size, item.chunks, comparisons); });
   return item;
 }
 

@@ -22,6 +22,7 @@ namespace {
 constexpr std::string_view kSalvage = "'sconce salvage' writes the tensors that can be proven whole";
 
 std::string advice_for(const Problem& problem, bool can_salvage) {
+  if (!problem.advice.empty()) return problem.advice;
   if (!problem.limit.empty()) {
     return cat("the limit '", problem.limit, "' was reached; the library's LoadOptions can raise it");
   }
@@ -30,6 +31,7 @@ std::string advice_for(const Problem& problem, bool can_salvage) {
       return cat("copy or download the file again", can_salvage ? "; " : "", can_salvage ? kSalvage : "");
     case ErrorCode::kChecksum:
     case ErrorCode::kCorrupt:
+    case ErrorCode::kOverflow:
     case ErrorCode::kNotFound:
       return can_salvage ? std::string(kSalvage) : "";
     case ErrorCode::kUnsafe:
@@ -223,7 +225,7 @@ std::string_view integrity_name(Integrity integrity) {
 }
 
 Problem problem_of(const Error& error, const std::string& record) {
-  return {error.code(), cat("[", error.where(), "] ", error.text()), record, error.offset(), {},
+  return {error.code(), cat("[", error.where(), "] ", error.text()), record, error.offset(), error.advice(),
           error.limit()};
 }
 

@@ -37,7 +37,9 @@ class Text {
       read_map(cursor, on_tensor);
     });
     cursor.finish();
-    require_checkpoint(has_map, "index", "a JSON file without a 'weight_map', not the index of a checkpoint");
+    require_checkpoint(
+        has_map, "index",
+        "a JSON file without a 'weight_map', not the index of a checkpoint; name the checkpoint itself");
     keys.check(text_);
   }
 
@@ -59,7 +61,8 @@ class Text {
     json::DistinctKeys names;
     cursor.members([&](std::string name, std::size_t position) {
       add(names, name, position);
-      on_tensor(std::move(name), cursor.string());
+      cursor.first();
+      at_offset(cursor.position(), [&] { on_tensor(std::move(name), cursor.string()); });
     });
     names.check(text_);
   }

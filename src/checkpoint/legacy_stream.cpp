@@ -35,7 +35,8 @@ void check_version(const Graph& graph) {
   if (version.as_int() != kVersion) {
     throw Error(ErrorCode::kUnsupported, "torch",
                 cat("a stream of protocol version ", version.as_int(), ", expected ", kVersion))
-        .at_offset(version.offset());
+        .at_offset(version.offset())
+        .with_advice("get the file anew");
   }
 }
 

@@ -57,6 +57,8 @@ class Parser {
     std::optional<std::string> descr;
     std::optional<bool> fortran_order;
     std::optional<Shape> shape;
+    std::uint64_t descr_at = 0;  // where they stand
+    std::uint64_t shape_at = 0;
   };
 
   Fields parse() {
@@ -66,10 +68,12 @@ class Parser {
       const std::string key = string();
       expect(':');
       if (key == "descr" && !out.descr) {
+        out.descr_at = next();
         out.descr = descr();
       } else if (key == "fortran_order" && !out.fortran_order) {
         out.fortran_order = boolean();
       } else if (key == "shape" && !out.shape) {
+        out.shape_at = next();
         out.shape = shape();
       } else {
         corrupt(cat("an unexpected key '", escaped(key), "'"));
@@ -87,6 +91,11 @@ class Parser {
  private:
   [[noreturn]] void corrupt(std::string_view what) const {
     throw Error(ErrorCode::kCorrupt, "npy", cat("the header has ", what)).at_offset(offset_ + at_);
+  }
+  // Where what comes next stands.
+  std::uint64_t next() {
+    skip_spaces();
+    return offset_ + at_;
   }
   void skip_spaces() {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
@@ -117,7 +126,8 @@ class Parser {
     skip_spaces();
     if (at_ < text_.size() && (text_[at_] == '[' || text_[at_] == '(')) {
       throw Error(ErrorCode::kUnsupported, "npy", "a structured dtype, which no tensor can hold")
-          .at_offset(offset_ + at_);
+          .at_offset(offset_ + at_)
+          .with_advice("save its fields as arrays of their own");
     }
     return string();
   }
@@ -180,8 +190,10 @@ ByteType type_of(const std::string& descr) {
                                    [&](const Code& candidate) { return candidate.code == code; });
   const bool has_order = order == '<' || order == '>';
   if (known == std::end(kCodes) || !(has_order || (order == '|' && itemsize(known->dtype) == 1))) {
-    fail(ErrorCode::kUnsupported, "npy", "dtype '", escaped(descr), "'",
-         kind_name(code.empty() ? '\0' : code.front()), ", which no tensor can hold");
+    throw Error(ErrorCode::kUnsupported, "npy",
+                cat("dtype '", escaped(descr), "'", kind_name(code.empty() ? '\0' : code.front()),
+                    ", which no tensor can hold"))
+        .with_advice("save it as numbers, or leave it out");
   }
   const bool is_little = std::endian::native == std::endian::little;
   return {known->dtype, dtype_info(known->dtype).word > 1 && order == (is_little ? '>' : '<')};
@@ -204,16 +216,24 @@ Geometry fortran_geometry(const Shape& shape) {
 std::size_t header_size(std::span<const std::byte> head) {
   ByteReader in(head, "npy");
   if (!as_chars(head).starts_with(kMagic.substr(0, head.size()))) {
-    fail(ErrorCode::kCorrupt, "npy", "expected an array of numpy, which begins with \\x93NUMPY");
+    throw Error(ErrorCode::kCorrupt, "npy", "expected an array of numpy, which begins with \\x93NUMPY")
+        .at_offset(0);
   }
   in.skip(kMagic.size());
   const unsigned major = in.u8();
   const unsigned minor = in.u8();
-  require(major >= 1 && major <= 3 && minor == 0, ErrorCode::kUnsupported, "npy", "format version ", major,
-          ".", minor, ", expected 1.0, 2.0 or 3.0");
+  if (major < 1 || major > 3 || minor != 0) {
+    throw Error(ErrorCode::kUnsupported, "npy",
+                cat("format version ", major, ".", minor, ", expected 1.0, 2.0 or 3.0"))
+        .at_offset(kMagic.size())
+        .with_advice("save it anew with numpy.save");
+  }
   const std::uint32_t length = major == 1 ? in.little<std::uint16_t>() : in.little<std::uint32_t>();
-  require(length <= kMostText, ErrorCode::kLimit, "npy", "a header of ", length, " bytes, at most ",
-          kMostText, " are read");
+  if (length > kMostText) {
+    throw Error(ErrorCode::kLimit, "npy",
+                cat("a header of ", length, " bytes, at most ", kMostText, " are read"))
+        .at_offset(kMagic.size() + 2);
+  }
   return in.position() + length;
 }
 
@@ -230,18 +250,21 @@ Header parse_header(std::span<const std::byte> head) {
   const Parser::Fields fields = Parser(text, prefix).parse();
 
   Header out;
-  const ByteType type = type_of(*fields.descr);
+  const ByteType type = at_offset(fields.descr_at, [&] { return type_of(*fields.descr); });
   out.dtype = type.dtype;
   out.needs_swap = type.needs_swap;
   out.size = size;
-  // Zeros must not hide a product that overflows.
-  std::int64_t product = 1;
-  for (const std::int64_t dim : *fields.shape)
-    product = checked_mul(product, std::max<std::int64_t>(dim, 1), "npy");
-  out.data_bytes = static_cast<std::uint64_t>(
-      checked_mul(fields.shape->numel(), static_cast<std::int64_t>(itemsize(out.dtype)), "npy"));
-  out.geometry =
-      *fields.fortran_order ? fortran_geometry(*fields.shape) : Geometry::contiguous(*fields.shape);
+  out.shape_at = fields.shape_at;
+  at_offset(fields.shape_at, [&] {
+    // Zeros must not hide a product that overflows.
+    std::int64_t product = 1;
+    for (const std::int64_t dim : *fields.shape)
+      product = checked_mul(product, std::max<std::int64_t>(dim, 1), "npy");
+    out.data_bytes = static_cast<std::uint64_t>(
+        checked_mul(fields.shape->numel(), static_cast<std::int64_t>(itemsize(out.dtype)), "npy"));
+    out.geometry =
+        *fields.fortran_order ? fortran_geometry(*fields.shape) : Geometry::contiguous(*fields.shape);
+  });
   return out;
 }
 

@@ -21,6 +21,7 @@ struct Header {
   Geometry geometry;        // row-major, or column-major where the file says fortran_order
   std::size_t size = 0;     // of the header with its prefix: where the data begins
   std::uint64_t data_bytes = 0;
+  std::uint64_t shape_at = 0;  // where the shape stands in the header
 };
 
 // The size of the header that begins with `head`. Errors: kTruncated, kCorrupt, kUnsupported, kLimit.

@@ -76,13 +76,13 @@ class NpzArchive {
         reader_(source_.bytes, zip_limits(options, true)) {
     for (const zip::Entry& entry : reader_.entries()) {
       require(entry.name.ends_with(kSuffix), ErrorCode::kUnsupported, "npz", "the record '",
-              escaped(entry.name), "' is not an array (.npy)");
+              escaped(entry.name), "' is not an array (.npy); leave it out");
       Member member{&entry, entry.name.substr(0, entry.name.size() - kSuffix.size()), {}};
       try {
         member.header = header_from([&](std::size_t n) { return reader_.read_prefix(entry, n); });
         check_size(member.header, entry.size);
       } catch (const Error& error) {
-        fail(error.code(), "npz", "the record '", escaped(entry.name), "': ", error.text());
+        throw error.in_record(entry.name, OffsetIn::kRecord);
       }
       members_.push_back(std::move(member));
     }

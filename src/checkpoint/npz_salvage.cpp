@@ -37,7 +37,7 @@ FoundArray read_array(const ByteSource& source, const FoundRecord& record) {
   require(has_one_name(record), ErrorCode::kCorrupt, "npz", "its header calls it '", escaped(record.name),
           "', the central directory '", escaped(record.listed_name), "'");
   require(record.name.ends_with(npy::kSuffix), ErrorCode::kUnsupported, "npz", "the record '",
-          escaped(record.name), "' is not an array (.npy)");
+          escaped(record.name), "' is not an array (.npy); leave it out");
   require(record.method == zip::Method::kDeflated || record.size <= source.size(), ErrorCode::kTruncated,
           "npz", "expected ", record.size, " bytes, the file has ", source.size());
   std::vector<std::byte> bytes(static_cast<std::size_t>(record.size));

@@ -32,12 +32,10 @@ StorageInfo storage_of(Node type, std::string key, std::string_view location, st
   info.dtype = storage_class->dtype;
   info.key = std::move(key);
   info.location = device_name(location, type);
-  try {
-    info.bytes = checked_mul(static_cast<std::uint64_t>(numel),
-                             static_cast<std::uint64_t>(itemsize(info.dtype.value_or(kUInt8))), "torch");
-  } catch (const Error& error) {
-    throw error.at_offset(type.offset());
-  }
+  info.bytes = at_offset(type.offset(), [&] {
+    return checked_mul(static_cast<std::uint64_t>(numel),
+                       static_cast<std::uint64_t>(itemsize(info.dtype.value_or(kUInt8))), "torch");
+  });
   return info;
 }
 
@@ -79,7 +77,8 @@ class LegacyIds : public PersistentIds {
       throw Error(ErrorCode::kUnsupported, "torch",
                   "the stream was written with pickle protocol 0, which keeps storage ids as mere text; "
                   "torch.load cannot read it either")
-          .at_offset(pid.offset());
+          .at_offset(pid.offset())
+          .with_advice("save it with protocol 2");
     }
     if (pid.is(Kind::kTuple) && pid.size() == 4 && pid.items()[0].is(Kind::kString) &&
         pid.items()[0].as_string() == "module") {

@@ -24,7 +24,8 @@ void explain(const ByteSource& source, const LoadOptions& options) {
     return global.name == "NumpyArrayWrapper" && global.module.starts_with("joblib.");
   });
   require(!is_joblib, ErrorCode::kUnsupported, "torch",
-          "a joblib file, whose arrays stand between the opcodes of its pickle");
+          "a joblib file, whose arrays stand between the opcodes of its pickle; load it with joblib and "
+          "save it with torch.save");
 }
 
 FilePickle read_whole(const ByteSource& source, const LoadOptions& options) {

@@ -33,7 +33,8 @@ void apply_metadata(const Node& metadata, StoredTensor& stored) {
       stored.is_neg = pair.value.as_bool();
     } else {
       throw Error(ErrorCode::kUnsupported, "torch", cat("unknown tensor metadata '", escaped(name), "'"))
-          .at_offset(pair.key.offset());
+          .at_offset(pair.key.offset())
+          .with_advice("save the tensor without it");
     }
   }
 }
@@ -58,7 +59,8 @@ Rebuilt tensor_v3(ValueReader& reader, const Call& call) {
   if (!dtype) {
     throw Error(ErrorCode::kUnsupported, "torch",
                 cat("unknown dtype torch.", escaped(call.args[6].as_global().name)))
-        .at_offset(call.args[6].offset());
+        .at_offset(call.args[6].offset())
+        .with_advice("save it with another dtype");
   }
   StoredTensor stored = stored_from(reader, call, dtype);
   if (call.args.size() == 8) apply_metadata(call.args[7], stored);

@@ -46,8 +46,11 @@ Entry entry_of(const std::string& name, const json::Json& value) {
   entry.name = name;
   const std::string& dtype = value.at("dtype").as_string();
   const auto known = dtype_from_safetensors(dtype);
-  require(known.has_value(), ErrorCode::kUnsupported, "safetensors", "tensor '", escaped(name),
-          "' has dtype '", escaped(dtype), "', which is not known");
+  if (!known) {
+    throw Error(ErrorCode::kUnsupported, "safetensors",
+                cat("tensor '", escaped(name), "' has dtype '", escaped(dtype), "', which is not known"))
+        .with_advice("save it with another dtype");
+  }
   entry.dtype = *known;
   entry.shape = shape_of(value.at("shape"));
   if (const std::int64_t values = values_per_element(entry.dtype); values > 1) {

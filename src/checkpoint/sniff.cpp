@@ -119,7 +119,7 @@ struct SniffRow {
 constexpr SniffRow kSniffRows[] = {
     {""sv, is_npz, "", kNpzReader},
     {"PK\3\4"sv, nullptr, "", kTorchZipReader},
-    {"PK\5\6"sv, nullptr, "an empty zip archive", {}},
+    {"PK\5\6"sv, nullptr, "an empty zip archive; get it anew", {}},
     {""sv,
      is_legacy_stream,
      "",
@@ -131,16 +131,26 @@ constexpr SniffRow kSniffRows[] = {
      "",
      {Format::kSafetensors, load_safetensors, list_safetensors, salvage_safetensors,
       can_salvage_safetensors}},
-    {"PYTORCH1"sv, nullptr, "a TorchScript preview file, which is not supported", {}},
+    {"PYTORCH1"sv,
+     nullptr,
+     "a TorchScript preview file, which is not supported; the PyTorch that wrote it can save its state_dict",
+     {}},
     {""sv,
      is_mobile_script,
-     "a TorchScript module for mobile devices (flatbuffer), which is not supported",
+     "a TorchScript module for mobile devices (flatbuffer), which is not supported; save the state_dict "
+     "of the module it was made of",
      {}},
     {""sv, is_pickle, "", kPlainPickle},
-    {"\x89HDF"sv, nullptr, "an HDF5 file (Keras?), not a PyTorch checkpoint", {}},
+    {"\x89HDF"sv,
+     nullptr,
+     "an HDF5 file (Keras?), not a PyTorch checkpoint; h5py reads it, and numpy.savez writes its arrays",
+     {}},
     {"\x93NUMPY"sv, nullptr, "", {Format::kNpz, load_npy, list_npy, nullptr, nullptr, examine_npy}},
-    {""sv, is_onnx, "an ONNX model, not a PyTorch checkpoint", {}},
-    {"GGUF"sv, nullptr, "a GGUF file, not a PyTorch checkpoint", {}},
+    {""sv,
+     is_onnx,
+     "an ONNX model, not a PyTorch checkpoint; the package onnx reads it, and numpy.savez writes its weights",
+     {}},
+    {"GGUF"sv, nullptr, "a GGUF file, not a PyTorch checkpoint; get the model as safetensors", {}},
     {"\x1F\x8B"sv, nullptr, "gzip-compressed; unpack it first", {}},
     {"BZh"sv, nullptr, "bzip2-compressed; unpack it first", {}},
     {"\xFD"
@@ -154,18 +164,23 @@ constexpr SniffRow kSniffRows[] = {
      nullptr,
      "a Git LFS pointer, not the file itself; run 'git lfs pull'",
      {}},
-    {""sv, is_html, "an HTML page: the download gave a web page instead of the file", {}},
+    {""sv,
+     is_html,
+     "an HTML page: the download gave a web page instead of the file; look whether it wants a login "
+     "or has the true link",
+     {}},
     {""sv,
      is_xml,
-     "an XML document: the download gave an error message (of S3, say) instead of the file?",
+     "an XML document: the download gave an error message (of S3, say) instead of the file? Look what "
+     "it says",
      {}},
     {""sv, is_old_pickle, "", kPlainPickle},
-    {""sv, is_zeros, "zero bytes at its beginning: an incomplete download or copy?", {}},
+    {""sv, is_zeros, "zero bytes at its beginning: an incomplete download or copy? Get it anew", {}},
     {""sv,
      is_json_object,
      "",
      {Format::kSafetensorsIndex, load_index, list_index, salvage_index, can_salvage_index, examine_index}},
-    {""sv, is_text, "a text file, not a checkpoint", {}},
+    {""sv, is_text, "a text file, not a checkpoint; look whether it says why the download failed", {}},
 };
 
 std::string head_of(const ByteSource& source) {
@@ -175,7 +190,7 @@ std::string head_of(const ByteSource& source) {
 }
 
 Reader reader_for(const ByteSource& source) {
-  require(source.size() > 0, ErrorCode::kUnsupported, "checkpoint", "the file is empty");
+  require(source.size() > 0, ErrorCode::kUnsupported, "checkpoint", "the file is empty; get it anew");
   const std::string head = head_of(source);
   for (const SniffRow& row : kSniffRows) {
     const bool matches = row.matches ? row.matches(head) : head.starts_with(row.prefix);
@@ -183,7 +198,9 @@ Reader reader_for(const ByteSource& source) {
     require(row.reader.load != nullptr, ErrorCode::kUnsupported, "checkpoint", "the file is ", row.what);
     return row.reader;
   }
-  fail(ErrorCode::kUnsupported, "checkpoint", "the file is not a checkpoint of a format that is known");
+  fail(ErrorCode::kUnsupported, "checkpoint",
+       "the file is not a checkpoint of a format that is known: expected what torch.save, torch.jit.save, "
+       "safetensors or numpy write; if it is one, its beginning is damaged: get it anew");
 }
 
 bool is_dcp(const fs::path& folder) {

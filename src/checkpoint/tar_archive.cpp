@@ -44,7 +44,7 @@ TarArchive::TarArchive(Source source, const LoadOptions& options)
   const bool is_torch = std::any_of(members.begin(), members.end(), [](const tar::Member& member) {
     return member.name == kStorages || member.name == kTensors || member.name == kPickle;
   });
-  require_checkpoint(is_torch, "torch", "a tar archive that PyTorch 0.1 did not write");
+  require_checkpoint(is_torch, "torch", "a tar archive that PyTorch 0.1 did not write; unpack it first");
   // Tensors need the storages, the pickle needs both.
   read_storages(member(members, kStorages));
   read_tensors(member(members, kTensors));

@@ -28,7 +28,9 @@ constexpr Stranger kStrangers[] = {
      "a TorchScript archive of PyTorch 1.0 to 1.3, which is not supported; PyTorch 1.13 loads it and saves "
      "it "
      "anew"},
-    {".data/extern_modules", "a torch.package archive, which is not supported"},
+    {".data/extern_modules",
+     "a torch.package archive, which is not supported; torch.package reads it, and torch.save writes its "
+     "state_dict"},
     {"archive_format",
      "a torch.export archive (.pt2), which is not supported; torch.export.load reads it, and torch.save "
      "writes "
@@ -72,12 +74,13 @@ std::string TorchArchive::read_small(const zip::Entry& entry) const {
 
 void TorchArchive::read_top_folder() {
   const auto entries = reader_.entries();
-  require_checkpoint(!entries.empty(), "torch", "the zip archive is empty");
+  require_checkpoint(!entries.empty(), "torch", "the zip archive is empty; get it anew");
   const std::string_view first = entries.front().name;
   const std::size_t slash = first.find('/');
   require_checkpoint(slash != std::string_view::npos, "torch",
                      "a zip archive that torch.save did not write: it begins with the record '",
-                     escaped(first), "'");
+                     escaped(first),
+                     "', which is in no folder; unpack it first, or zip its folder as a whole");
   top_ = first.substr(0, slash + 1);
   for (const Stranger& stranger : kStrangers) {
     require_checkpoint(find(stranger.record) == nullptr, "torch", "this is ", stranger.what);
@@ -97,14 +100,16 @@ void TorchArchive::refuse_without_pickle() const {
           "a TorchScript archive that is damaged: ", lacks);
   const bool is_torch = std::any_of(std::begin(kOwnRecords), std::end(kOwnRecords),
                                     [this](std::string_view record) { return find(record) != nullptr; });
-  require_checkpoint(is_torch, "torch", "a zip archive that torch.save did not write: ", lacks);
+  require_checkpoint(is_torch, "torch", "a zip archive that torch.save did not write: ", lacks,
+                     "; unpack it first");
   fail(ErrorCode::kCorrupt, "torch", "an archive of torch.save that is damaged: ", lacks);
 }
 
 void TorchArchive::check_version() const {
   const zip::Entry* entry = find(".data/version");
   if (entry == nullptr) entry = find("version");
-  require(entry != nullptr, ErrorCode::kUnsupported, "torch", "the archive has no record 'version'");
+  require(entry != nullptr, ErrorCode::kUnsupported, "torch",
+          "the archive has no record 'version', which PyTorch needs; get the file anew");
   std::string text = read_small(*entry);
   if (text.ends_with('\n')) text.pop_back();
   int version = 0;
@@ -112,7 +117,7 @@ void TorchArchive::check_version() const {
   const bool is_number = failed == std::errc() && end == text.data() + text.size();
   require(is_number && version >= 1 && version <= kNewestVersion, ErrorCode::kUnsupported, "torch",
           "the record '", escaped(entry->name), "' has the archive version '", escaped(text),
-          "', expected 1 to ", kNewestVersion);
+          "', expected 1 to ", kNewestVersion, "; save it with a known version of PyTorch");
 }
 
 void TorchArchive::read_byte_order() {
@@ -124,7 +129,7 @@ void TorchArchive::read_byte_order() {
   }
   const std::string text = entry == nullptr ? "little" : read_small(*entry);
   require(text == "little" || text == "big", ErrorCode::kUnsupported, "torch", "the record '", escaped(top_),
-          "byteorder' has the unknown byte order '", escaped(text), "'");
+          "byteorder' has the unknown byte order '", escaped(text), "'; get the file anew");
   needs_swap_ = (text == "little") != (std::endian::native == std::endian::little);
 }
 

@@ -69,7 +69,7 @@ class LoadBackend : public TensorBackend {
     Place& place = place_of(tensor.storage, storage, word);
     if (file_.needs_swap() && place.word != word) {
       fail(ErrorCode::kUnsupported, "torch", "storage '", escaped(storage.key),
-           "' has the other byte order and is used with elements of two sizes");
+           "' has the other byte order and is used with elements of two sizes; save its tensors apart");
     }
     Array array(place.storage, tensor.dtype, tensor.geometry);
     if (!tensor.is_conj && !tensor.is_neg) return array;

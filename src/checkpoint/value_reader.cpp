@@ -61,8 +61,8 @@ void set_item_from(const Node& at, Value& dict, const Value& key, const Value& v
   try {
     dict.set_item(key, value);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kDTypeMismatch) throw;
-    refuse(ErrorCode::kCorrupt, at, error.text());
+    const bool is_key = error.code() == ErrorCode::kDTypeMismatch;
+    refuse(is_key ? ErrorCode::kCorrupt : error.code(), at, error.text());
   }
 }
 
@@ -115,12 +115,22 @@ Value ValueReader::now(Node node) {
 // False when some others must be made first: these are then in missing_.
 bool ValueReader::make_now(Node node) {
   missing_.clear();
-  auto value = make(node);
+  auto value = make_placed(node);
   if (!value) return false;
   if (node.is(Kind::kObject)) count_object(node);
   slots_[node.id()] = static_cast<std::uint32_t>(values_.size()) + kReady;
   values_.push_back(*std::move(value));
   return true;
+}
+
+// What the parts of a tensor say of themselves has no place: it is that of the object.
+std::optional<Value> ValueReader::make_placed(Node node) {
+  try {
+    return make(node);
+  } catch (const Error& error) {
+    if (!error.record().empty() || !error.path().empty()) throw;
+    throw error.at_offset(node.offset());
+  }
 }
 
 // Depth first with a stack of its own: nesting in a file must not become nesting of calls.

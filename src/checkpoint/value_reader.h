@@ -107,6 +107,7 @@ class ValueReader {
   Value make_dict(pickle::Node node);
   void build(pickle::Node start);
   bool make_now(pickle::Node node);
+  std::optional<Value> make_placed(pickle::Node node);
 
   const pickle::Graph& graph_;
   TensorBackend& backend_;

@@ -29,7 +29,10 @@ class StackMachine {
   // What follows comes from the opcode at `offset` of the file.
   void begin_op(std::uint64_t offset) { op_offset_ = offset; }
   [[noreturn]] void stop(ErrorCode code, std::string_view text) const {
-    throw Error(code, "pickle", text).at_offset(op_offset_);
+    const bool is_foreign = code == ErrorCode::kUnsupported;
+    throw Error(code, "pickle", text)
+        .at_offset(op_offset_)
+        .with_advice(is_foreign ? "save it anew with torch.save" : "");
   }
   [[noreturn]] void corrupt(std::string_view text) const { stop(ErrorCode::kCorrupt, text); }
   // Where the limit that is called so is reached.

@@ -223,11 +223,7 @@ void fill_central(ByteReader& in, Entry& entry) {
   require_at(disk == 0, at, ErrorCode::kUnsupported, "the archive is split over several disks");
   check_flags(entry.flags, method, at);
   entry.method = static_cast<Method>(method);
-  try {
-    check_record_name(entry.name);
-  } catch (const Error& error) {
-    throw error.at_offset(at);
-  }
+  at_offset(at, [&] { check_record_name(entry.name); });
   require_at(entry.method != Method::kStored || entry.size == entry.compressed_size, at, ErrorCode::kCorrupt,
              "a stored record with two sizes, ", entry.compressed_size, " and ", entry.size);
   require_at(!entry.is_directory() || entry.size == 0, at, ErrorCode::kCorrupt, "a directory with content");

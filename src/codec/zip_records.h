@@ -18,9 +18,12 @@ namespace sconce::zip {
 
 constexpr std::size_t kChunkBytes = std::size_t{1} << 18;  // read at once: fits a cache
 
+inline constexpr std::string_view kZipAnew = "unpack it and zip it anew, as one file without a password";
+
 template <class... Parts>
 [[noreturn]] void fail_at(std::uint64_t offset, ErrorCode code, const Parts&... parts) {
-  throw Error(code, "zip", cat(parts...)).at_offset(offset);
+  const bool is_foreign = code == ErrorCode::kUnsupported;  // made by no tool that writes checkpoints
+  throw Error(code, "zip", cat(parts...)).at_offset(offset).with_advice(is_foreign ? kZipAnew : "");
 }
 
 template <class... Parts>

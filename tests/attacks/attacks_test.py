@@ -172,7 +172,10 @@ class Attacks(unittest.TestCase):
                        r"|a shard is|the deflated records|central directory missing)")
     PLACE = re.compile(r"at byte \d+|record '|tensor '|member '|storage '|key '")
 
-    def test_a_refusal_names_the_place(self):
+    # The end of the line, behind what was found and where.
+    WHAT_TO_DO = re.compile(r"(; |\? )[^;?]+\Z")
+
+    def test_a_refusal_names_the_place_and_says_what_to_do(self):
         for name, case in self.cases.items():
             if case["list"] == "ok":
                 continue
@@ -183,7 +186,8 @@ class Attacks(unittest.TestCase):
                 self.assertEqual(len(lines), 1)
                 self.assertTrue(lines[0].startswith(f"sconce: {pathlib.Path(case['path']).parents[0]}"), lines[0][:200])
                 self.assertTrue(self.PLACE.search(lines[0]) or self.WHOLE.search(lines[0]), lines[0][:300])
-                if case["load"] in ("truncated", "corrupt", "checksum"):
+                self.assertRegex(lines[0], self.WHAT_TO_DO)
+                if case["load"] in ("truncated", "corrupt", "checksum", "overflow"):
                     self.assertRegex(lines[0], r"; (try 'sconce salvage'|get the file anew)\Z")
 
     def test_a_refusal_prints_the_file_and_nothing_on_stdout(self):

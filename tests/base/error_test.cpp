@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 namespace sconce {
 namespace {
@@ -38,6 +40,31 @@ TEST(Error, AtOffsetKeepsTheInnermostOffset) {
   EXPECT_EQ(error.offset(), 17U);
   EXPECT_STREQ(error.what(), "[pickle] cut (at byte 17)");
   EXPECT_EQ(error.in_file("a").offset(), 17U);
+}
+
+TEST(Error, AdviceStandsAtTheEndAndIsKept) {
+  const Error error = Error(ErrorCode::kUnsupported, "zip", "split").with_advice("join it");
+  const Error placed =
+      error.at_offset(3).in_record("a", OffsetIn::kRecord).in_file("net.pt").with_advice("no");
+  EXPECT_EQ(placed.advice(), "join it");
+  EXPECT_EQ(placed.text(), "split (at byte 3 of the record 'a')");
+  EXPECT_STREQ(placed.what(), "net.pt: [zip] split (at byte 3 of the record 'a'); join it");
+  EXPECT_STREQ(error.with_advice("").what(), "[zip] split; join it");
+}
+
+TEST(Error, WorkAtAnOffsetGivesItToItsErrors) {
+  EXPECT_EQ(at_offset(7, [] { return 5; }), 5);
+  for (const auto& [made, found] : {std::pair{std::optional<std::uint64_t>(), 7U}, {2U, 2U}}) {
+    try {
+      at_offset(7, [made = made] {
+        const Error error(ErrorCode::kCorrupt, "json", "bad");
+        throw made ? error.at_offset(*made) : error;
+      });
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.offset(), found);
+    }
+  }
 }
 
 TEST(Error, ALimitKeepsItsName) {

@@ -40,7 +40,8 @@ std::string_view error_code_name(ErrorCode code);
 // What the offset of an error counts in.
 enum class OffsetIn : std::uint8_t { kFile, kRecord };
 
-// Everything the library throws. what() is "path: [where] text"; tests check code(), people read what().
+// Everything the library throws. what() is "path: [where] text; advice"; tests check code(), people read
+// what().
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, std::string_view where, std::string_view text);
@@ -56,6 +57,8 @@ class Error : public std::runtime_error {
   OffsetIn offset_in() const { return offset_in_; }
   // For kLimit: what the limit is called among the options that raise it ("inflated"), empty when none does.
   const std::string& limit() const { return limit_; }
+  // What to do about it; empty where the text says it or there is nothing to do.
+  const std::string& advice() const { return advice_; }
 
   // The same error naming a file (kept when one is named already).
   Error in_file(std::string_view path) const;
@@ -66,6 +69,8 @@ class Error : public std::runtime_error {
   Error in_record(std::string_view record, OffsetIn offset_in) const;
   // The same error naming the limit that was reached.
   Error with_limit(std::string_view limit) const;
+  // The same error saying what to do (kept when it says so already).
+  Error with_advice(std::string_view advice) const;
 
  private:
   // what() says what the parts say.
@@ -79,6 +84,7 @@ class Error : public std::runtime_error {
   std::optional<std::uint64_t> offset_;
   OffsetIn offset_in_ = OffsetIn::kFile;
   std::string limit_;
+  std::string advice_;
 };
 
 namespace detail {
@@ -111,6 +117,16 @@ template <class... Parts>
 void require_limit(bool condition, std::string_view limit, std::string_view where, const Parts&... parts) {
   if (!condition) [[unlikely]]
     throw Error(ErrorCode::kLimit, where, cat(parts...)).with_limit(limit);
+}
+
+// Calls `work`; what it throws names the byte offset (kept when it names one).
+template <class Work>
+decltype(auto) at_offset(std::uint64_t offset, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    throw error.at_offset(offset);
+  }
 }
 
 }  // namespace sconce
