@@ -84,11 +84,11 @@ void Optimizer::fill_defaults(Options& options) const {
 void Optimizer::step() {
   const NoGradGuard no_grad;
   std::size_t number = 0;
-  for (const ParamGroup& group : content_.groups) {
+  for (ParamGroup& group : content_.groups) {
     prepare(group);
-    for (Tensor param : group.params()) {
+    for (Tensor& param : group.params_) {
       const std::size_t slot = number++;
-      const Tensor grad = param.grad();
+      const Tensor& grad = param.grad();
       if (!grad.defined()) continue;
       ParamState& state = content_.states[slot];
       const bool is_new = state.empty();

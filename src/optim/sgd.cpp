@@ -80,15 +80,12 @@ void SGD::prepare(const ParamGroup& group) {
 }
 
 void SGD::update(const ParamGroup&, Array& param, const Array& grad, ParamState& state) {
+  StateValue* const kept = rule_.momentum != 0 ? state.find(kBuffer) : nullptr;
+  if (kept != nullptr && kept->is_array()) return kernels::sgd_step(param, grad, kept->array(), false, rule_);
   Array buffer;
-  bool is_first = false;
-  if (rule_.momentum != 0) {
-    const StateValue* found = state.find(kBuffer);
-    is_first = found == nullptr || !found->is_array();
-    buffer = is_first ? Array::empty(param.shape(), param.dtype()) : found->array();
-  }
-  kernels::sgd_step(param, grad, buffer, is_first, rule_);
-  if (is_first) state.set(kBuffer, buffer);
+  if (rule_.momentum != 0) buffer = Array::empty(param.shape(), param.dtype());
+  kernels::sgd_step(param, grad, buffer, true, rule_);
+  if (buffer.defined()) state.set(kBuffer, buffer);
 }
 
 }  // namespace sconce::optim

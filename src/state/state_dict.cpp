@@ -1,6 +1,7 @@
 #include "sconce/state/state_dict.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sconce/base/error.h"
 
@@ -47,6 +48,8 @@ const Array& StateValue::array() const {
   return *held;
 }
 
+Array& StateValue::array() { return const_cast<Array&>(std::as_const(*this).array()); }
+
 Value StateValue::to_value() const {
   if (const auto* held = std::get_if<Array>(&content_)) return *held;
   return std::get<Value>(content_);
@@ -71,6 +74,10 @@ const StateValue* StateDict::find(std::string_view name) const {
   }
   const auto found = index_.find(std::string(name));
   return found == index_.end() ? nullptr : &entries_[found->second].second;
+}
+
+StateValue* StateDict::find(std::string_view name) {
+  return const_cast<StateValue*>(std::as_const(*this).find(name));
 }
 
 const StateValue& StateDict::at(std::string_view name) const {

@@ -162,7 +162,7 @@ class Walk {
       if (target.edge.node.get() == &node) target.gradient = grads[target.edge.index];
     }
     const auto edges = node.edges();
-    results_.assign(edges.size(), Tensor());
+    results_.resize(edges.size());
     if (node.is_leaf() && visit.runs && visit.first.defined()) {
       static_cast<GradSlot&>(node).accumulate(std::move(visit.first));
       return;
@@ -170,14 +170,13 @@ class Walk {
     const bool has_gradient =
         std::any_of(grads.begin(), grads.end(), [](const Tensor& g) { return g.defined(); });
     if (visit.runs && has_gradient) differentiate(visit, retain_graph);
-    std::vector<Tensor> results = std::move(results_);
     for (std::size_t i = 0; i < edges.size(); ++i) {
+      Tensor result = std::move(results_[i]);  // undefined for the next node
       if (!edges[i].node || !visit.runs) continue;
       Visit& child = *find(edges[i].node.get());
-      if (results[i].defined() && child.wanted) put(child, edges[i].index, std::move(results[i]));
+      if (result.defined() && child.wanted) put(child, edges[i].index, std::move(result));
       if (--child.pending == 0 && child.wanted) push(edges[i].node->walk_index_);
     }
-    results_ = std::move(results);
     visit.first = Tensor();
     visit.many.clear();
   }
@@ -219,7 +218,7 @@ class Walk {
   std::vector<Visit> visits_;
   std::vector<std::size_t> finished_;
   std::vector<std::pair<std::uint64_t, std::size_t>> ready_;  // a heap: (sequence, visit)
-  std::vector<Tensor> results_;
+  std::vector<Tensor> results_;  // of the node that runs; undefined between nodes
   std::vector<std::uint8_t> needs_;
 };
 

@@ -10,11 +10,11 @@ void Saved::keep_input(const Tensor& input) {
 
 void Saved::keep(const Tensor& tensor) {
   blocks_ = InBlocks::handle(tensor);
-  if (!blocks_) array_ = tensor.array();
+  if (!blocks_) array_.emplace(tensor.array());
   version_ = version();
 }
 
-std::uint32_t Saved::version() const { return blocks_ ? blocks_->version() : array_.storage().version(); }
+std::uint32_t Saved::version() const { return blocks_ ? blocks_->version() : array_->storage().version(); }
 
 Saved Saved::output(const Tensor& result, std::uint32_t index) {
   Saved out;
@@ -28,7 +28,7 @@ Tensor Saved::get(const Backward& pass) const {
   const std::uint32_t now = version();
   require(now == version_, ErrorCode::kState, pass.node().name(),
           "a tensor needed for backward was changed in place (version ", now, ", expected ", version_, ")");
-  Tensor out = blocks_ ? InBlocks::made(blocks_) : Tensor(array_);
+  Tensor out = blocks_ ? InBlocks::made(blocks_) : Tensor(*array_);
   // The history only matters while the backward pass is itself recorded.
   if (is_grad_enabled()) {
     Graph::set_edge(out, is_output_ ? Edge(Ref<Node>(const_cast<Node*>(&pass.node())), edge_.index) : edge_);

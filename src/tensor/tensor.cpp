@@ -54,8 +54,9 @@ std::string Tensor::grad_fn_name() const {
   return is_leaf() ? std::string() : std::string(impl_->edge.node->name());
 }
 
-Tensor Tensor::grad() const {
-  return impl_ && impl_->slot ? static_cast<const GradSlot&>(*impl_->slot).grad() : Tensor();
+const Tensor& Tensor::grad() const {
+  static const Tensor kNone;
+  return impl_ && impl_->slot ? static_cast<const GradSlot&>(*impl_->slot).grad() : kNone;
 }
 
 void Tensor::set_grad(const Tensor& grad) {

@@ -54,6 +54,7 @@ class ParamGroup {
   void set_lr(double lr) { set("lr", lr); }
 
  private:
+  friend class Optimizer;  // writes to the parameters
   const Value* find(std::string_view name) const;
   const Value& get(std::string_view name) const;
 

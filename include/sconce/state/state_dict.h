@@ -30,6 +30,7 @@ class StateValue {
   bool is_array() const { return std::holds_alternative<Array>(content_); }
   // Error kDTypeMismatch when this is not an array.
   const Array& array() const;
+  Array& array();
   Value to_value() const;
   // Of the array.
   const Shape& shape() const { return array().shape(); }
@@ -54,6 +55,7 @@ class StateDict {
   void set(std::string name, StateValue value);
   bool contains(std::string_view name) const { return find(name) != nullptr; }
   const StateValue* find(std::string_view name) const;  // null when absent
+  StateValue* find(std::string_view name);
   // Error kNotFound, naming the nearest name there is.
   const StateValue& at(std::string_view name) const;
   bool erase(std::string_view name);

@@ -70,8 +70,8 @@ class Saved {
   void keep(const Tensor& tensor);
   std::uint32_t version() const;
 
-  Array array_;
-  Ref<Blocks> blocks_;  // instead of array_
+  std::optional<Array> array_;  // none: nothing is kept, or blocks_ is
+  Ref<Blocks> blocks_;
   Edge edge_;
   std::uint32_t version_ = 0;
   bool is_output_ = false;

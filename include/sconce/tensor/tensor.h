@@ -80,8 +80,9 @@ class Tensor {
   bool is_leaf() const { return !requires_grad() || impl_->edge.node->is_leaf(); }
   // Name of the operation that made this tensor; empty for a leaf.
   std::string grad_fn_name() const;
-  // The accumulated gradient; undefined when there is none.
-  Tensor grad() const;
+  // The accumulated gradient; undefined when there is none. It stands until the gradient is replaced: keep a
+  // copy of the handle beyond that.
+  const Tensor& grad() const;
   // Replaces the gradient; an undefined tensor clears it. Errors kShapeMismatch, kDTypeMismatch.
   void set_grad(const Tensor& grad);
   // Keeps the gradient of a non-leaf, too, from the next backward on.
@@ -134,7 +135,7 @@ class Tensor {
   friend struct InBlocks;
   struct Impl : RefCounted, Recycled<Impl> {
     Impl() = default;
-    explicit Impl(Array plain) : array(std::move(plain)) {}
+    explicit Impl(Array&& plain) : array(std::move(plain)) {}
     Array array;         // undefined while the numbers stand in blocks
     Ref<Blocks> blocks;  // null: they stand in `array`
     Edge edge;           // what made it; a GradSlot for a leaf that requires grad
