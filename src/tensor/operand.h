@@ -12,7 +12,10 @@ namespace sconce {
 struct Operand {
   explicit Operand(const Tensor& x) : shape(x.shape()), dtype(x.dtype()) {}
   // The gradient of the promoted, broadcast operand as that of the operand itself.
-  Tensor reduce(const Tensor& grad) const { return sum_to(grad, shape).to(dtype); }
+  Tensor reduce(Tensor grad) const {
+    if (grad.shape() == shape && grad.dtype() == dtype) return grad;
+    return sum_to(grad, shape).to(dtype);
+  }
   Shape shape;
   DType dtype;
 };

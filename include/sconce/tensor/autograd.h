@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "sconce/base/recycled.h"
 #include "sconce/tensor/grad_mode.h"
 #include "sconce/tensor/node.h"
 #include "sconce/tensor/tensor.h"
@@ -96,7 +97,7 @@ struct Graph {
 
 // A node whose derivative is a callable taking Backward&.
 template <class Derivative>
-class FunctionNode final : public Node {
+class FunctionNode final : public Node, public Recycled<FunctionNode<Derivative>> {
  public:
   FunctionNode(std::string_view name, std::size_t inputs, std::size_t outputs, Derivative&& derivative)
       : Node(name, inputs, outputs), derivative_(std::move(derivative)) {}
