@@ -27,39 +27,46 @@ struct Plane {
   std::int64_t height, width, out_height, out_width;
 };
 
-// The compiler leaves a loop of selects scalar; with these types it has no choice.
-template <int kBlock>
-struct Vectors {
-  typedef float Floats __attribute__((vector_size(kBlock * sizeof(float))));
-  typedef std::int32_t Places __attribute__((vector_size(kBlock * sizeof(float))));
-};
+// The compiler leaves a loop of selects scalar; with these types it has no choice. They are as wide as the
+// registers that this code is compiled for, AVX2's: wider ones it takes apart into single numbers.
+constexpr int kLanes = 8;
+typedef float Floats __attribute__((vector_size(kLanes * sizeof(float))));
+typedef std::int32_t Places __attribute__((vector_size(kLanes * sizeof(std::int32_t))));
 
 template <int kBlock>
 SCONCE_ALWAYS_INLINE inline void pool(const float* in, const Plane& s, const Window& w, float* out,
                                       std::int32_t* where) {
-  using Floats = typename Vectors<kBlock>::Floats;
-  using Places = typename Vectors<kBlock>::Places;
+  static_assert(kBlock % kLanes == 0);
+  constexpr int kParts = kBlock / kLanes;
   for (std::int64_t oy = 0; oy < s.out_height; ++oy) {
     const Reach rows = reach_of(oy, s.height, w.kernel.h, w.stride.h, w.padding.h, w.dilation.h);
     for (std::int64_t ox = 0; ox < s.out_width; ++ox, out += kBlock, where += kBlock) {
       const Reach columns = reach_of(ox, s.width, w.kernel.w, w.stride.w, w.padding.w, w.dilation.w);
       // Dilation can step over a small image: such a window has no pixel and no place.
       const bool has_pixel = rows.begin < rows.end && columns.begin < columns.end;
-      Floats best = Floats{} - std::numeric_limits<float>::infinity();
-      Places place =
-          Places{} + (has_pixel ? static_cast<std::int32_t>(rows.begin * s.width + columns.begin) : -1);
+      const auto first = has_pixel ? static_cast<std::int32_t>(rows.begin * s.width + columns.begin) : -1;
+      Floats best[kParts];
+      Places place[kParts];
+      for (int part = 0; part < kParts; ++part) {
+        best[part] = Floats{} - std::numeric_limits<float>::infinity();
+        place[part] = Places{} + first;
+      }
       for (std::int64_t y = rows.begin; y < rows.end; y += w.dilation.h) {
         for (std::int64_t x = columns.begin; x < columns.end; x += w.dilation.w) {
-          Floats pixel;
-          std::memcpy(&pixel, in + (y * s.width + x) * kBlock, sizeof pixel);
-          // The first of equals stays and NaN, which is no equal of itself, wins.
-          const Places beats = (pixel > best) | (pixel != pixel);  // NOLINT(misc-redundant-expression)
-          best = beats ? pixel : best;
-          place = beats ? Places{} + static_cast<std::int32_t>(y * s.width + x) : place;
+          const std::int64_t at = y * s.width + x;
+          for (int part = 0; part < kParts; ++part) {
+            Floats pixel;
+            std::memcpy(&pixel, in + at * kBlock + part * kLanes, sizeof pixel);
+            // The first of equals stays and NaN, which is no equal of itself, wins.
+            const Places beats =
+                (pixel > best[part]) | (pixel != pixel);  // NOLINT(misc-redundant-expression)
+            best[part] = beats ? pixel : best[part];
+            place[part] = beats ? Places{} + static_cast<std::int32_t>(at) : place[part];
+          }
         }
       }
-      std::memcpy(out, &best, sizeof best);
-      std::memcpy(where, &place, sizeof place);
+      std::memcpy(out, best, sizeof best);
+      std::memcpy(where, place, sizeof place);
     }
   }
 }
