@@ -29,7 +29,7 @@ struct Plane {
 
 // The compiler leaves a loop of selects scalar; with these types it has no choice. They are as wide as the
 // registers that this code is compiled for, AVX2's: wider ones it takes apart into single numbers.
-constexpr int kLanes = 8;
+constexpr std::int64_t kLanes = 8;
 typedef float Floats __attribute__((vector_size(kLanes * sizeof(float))));
 typedef std::int32_t Places __attribute__((vector_size(kLanes * sizeof(std::int32_t))));
 
@@ -37,7 +37,7 @@ template <int kBlock>
 SCONCE_ALWAYS_INLINE inline void pool(const float* in, const Plane& s, const Window& w, float* out,
                                       std::int32_t* where) {
   static_assert(kBlock % kLanes == 0);
-  constexpr int kParts = kBlock / kLanes;
+  constexpr std::int64_t kParts = kBlock / kLanes;
   for (std::int64_t oy = 0; oy < s.out_height; ++oy) {
     const Reach rows = reach_of(oy, s.height, w.kernel.h, w.stride.h, w.padding.h, w.dilation.h);
     for (std::int64_t ox = 0; ox < s.out_width; ++ox, out += kBlock, where += kBlock) {
@@ -47,14 +47,14 @@ SCONCE_ALWAYS_INLINE inline void pool(const float* in, const Plane& s, const Win
       const auto first = has_pixel ? static_cast<std::int32_t>(rows.begin * s.width + columns.begin) : -1;
       Floats best[kParts];
       Places place[kParts];
-      for (int part = 0; part < kParts; ++part) {
+      for (std::int64_t part = 0; part < kParts; ++part) {
         best[part] = Floats{} - std::numeric_limits<float>::infinity();
         place[part] = Places{} + first;
       }
       for (std::int64_t y = rows.begin; y < rows.end; y += w.dilation.h) {
         for (std::int64_t x = columns.begin; x < columns.end; x += w.dilation.w) {
           const std::int64_t at = y * s.width + x;
-          for (int part = 0; part < kParts; ++part) {
+          for (std::int64_t part = 0; part < kParts; ++part) {
             Floats pixel;
             std::memcpy(&pixel, in + at * kBlock + part * kLanes, sizeof pixel);
             // The first of equals stays and NaN, which is no equal of itself, wins.
