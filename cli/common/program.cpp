@@ -83,18 +83,26 @@ std::string limit_hint(const Error& error, const CLI::App& app) {
   return has_option ? cat("; see ", kLimitOption, " ", error.limit()) : "";
 }
 
+// Readers look for parts of the file itself; others for what the user named.
+bool is_reader(std::string_view where) {
+  return where == "torch" || where == "index" || where == "checkpoint";
+}
+
 // What to do about a file that cannot be read, where the text does not say it.
 std::string hint(const Error& error, const CLI::App& app) {
   if (!error.limit().empty()) return limit_hint(error, app);
   std::error_code ignored;
   const bool is_there = !error.path().empty() && std::filesystem::exists(error.path(), ignored);
-  if (!is_there || !error.advice().empty() || error.where() == "salvage") return "";
+  if (!is_there || !error.advice().empty()) return "";
+  if (error.where() == "salvage") return "; get the file anew";
   switch (error.code()) {
+    case ErrorCode::kNotFound:
+      if (!is_reader(error.where())) return "";
+      [[fallthrough]];
     case ErrorCode::kTruncated:  // most were cut off on their way here
     case ErrorCode::kCorrupt:
     case ErrorCode::kChecksum:
     case ErrorCode::kOverflow:
-    case ErrorCode::kNotFound:  // a part of it
       return checkpoint::can_salvage(error.path()) ? "; try 'sconce salvage'" : "; get the file anew";
     case ErrorCode::kUnsafe:
       return "; do not load it in Python";

@@ -46,7 +46,9 @@ auto within(const std::string& path, const Item& item, const Place& place, const
     if (error.code() == ErrorCode::kInterrupted) throw;
     throw Error(error.code(), error.where(),
                 cat("item '", escaped(item.name), "' at byte ", place.offset, ": ", error.text()))
-        .in_file(cat(path, "/", place.file));
+        .in_file(cat(path, "/", place.file))
+        .with_limit(error.limit())
+        .with_advice(error.advice());
   }
 }
 

@@ -107,7 +107,9 @@ const PlainPickle::Stream& PlainPickle::stream_of(Node content, const LoadOption
         [this](const pickle::Graph& graph) { inner_facts_.add("byte strings", graph); });
   } catch (const Error& error) {
     throw Error(error.code(), "torch",
-                cat("in the storage pickled at byte ", content.offset(), ": ", error.text()));
+                cat("in the storage pickled at byte ", content.offset(), ": ", error.text()))
+        .with_limit(error.limit())
+        .with_advice(error.advice());
   }
   inner_trailing_bytes_ += out.stream->trailing_bytes();
   return out;

@@ -135,7 +135,9 @@ class Text {
       const bool has_place = error.offset() || error.text().find(escaped(name)) != std::string::npos;
       if (has_place || name.size() > kMaxName) throw error.at_offset(offset_ + begin);
       throw Error(error.code(), error.where(), cat("tensor '", escaped(name), "': ", error.text()))
-          .at_offset(offset_ + begin);
+          .at_offset(offset_ + begin)
+          .with_limit(error.limit())
+          .with_advice(error.advice());
     }
   }
   template <class OnPair>

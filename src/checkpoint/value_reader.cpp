@@ -61,8 +61,8 @@ void set_item_from(const Node& at, Value& dict, const Value& key, const Value& v
   try {
     dict.set_item(key, value);
   } catch (const Error& error) {
-    const bool is_key = error.code() == ErrorCode::kDTypeMismatch;
-    refuse(is_key ? ErrorCode::kCorrupt : error.code(), at, error.text());
+    if (error.code() != ErrorCode::kDTypeMismatch) throw error.at_offset(at.offset());
+    refuse(ErrorCode::kCorrupt, at, error.text());
   }
 }
 

@@ -14,7 +14,10 @@ void Saved::keep(const Tensor& tensor) {
   version_ = version();
 }
 
-std::uint32_t Saved::version() const { return blocks_ ? blocks_->version() : array_->storage().version(); }
+std::uint32_t Saved::version() const {
+  if (blocks_) return blocks_->version();
+  return array_ ? array_->storage().version() : 0;
+}
 
 Saved Saved::output(const Tensor& result, std::uint32_t index) {
   Saved out;
@@ -28,6 +31,7 @@ Tensor Saved::get(const Backward& pass) const {
   const std::uint32_t now = version();
   require(now == version_, ErrorCode::kState, pass.node().name(),
           "a tensor needed for backward was changed in place (version ", now, ", expected ", version_, ")");
+  if (!blocks_ && !array_) return {};
   Tensor out = blocks_ ? InBlocks::made(blocks_) : Tensor(*array_);
   // The history only matters while the backward pass is itself recorded.
   if (is_grad_enabled()) {

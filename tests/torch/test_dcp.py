@@ -12,7 +12,7 @@ import warnings
 
 import torch
 
-from sconce_torch import SEED, TORCH_VERSION, TestCase, digest, needs_torch, run_probe, tensor_bytes
+from sconce_torch import SEED, TORCH_VERSION, TestCase, digest, needs_torch, run_probe, run_sconce, tensor_bytes
 
 try:
     import torch.distributed.checkpoint as dcp
@@ -105,6 +105,14 @@ class Theirs(Case):
         self.assert_same({"w": whole}, self.to_torch(folder))
         listing = json.loads(run_probe("list", folder).stdout)
         self.assertEqual(listing["tensors"][0]["sha256"], digest(whole))
+
+    def test_a_limit_within_an_item_names_its_option(self):
+        folder = self.folder / "ck"
+        dcp.save({"w": torch.ones(3), "long": [i + 0.5 for i in range(5000)]}, checkpoint_id=folder)
+        for limit in ["pickle=6000", "memory=60000", "records=1"]:
+            result = run_sconce("inspect", "--limit", limit, folder, check=False)
+            self.assertEqual(result.returncode, 2)
+            self.assertTrue(result.stderr.endswith(f"; see --limit {limit.split('=')[0]}\n"), result.stderr)
 
     RANKS = """
 import os, pathlib, sys, time, torch

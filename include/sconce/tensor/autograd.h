@@ -63,7 +63,7 @@ class Saved {
     if (wanted) keep_input(input);
   }
   static Saved output(const Tensor& result, std::uint32_t index = 0);
-  // The tensor again; Error kState when its memory was written to since.
+  // The tensor again, undefined where nothing was kept; Error kState when its memory was written to since.
   Tensor get(const Backward& pass) const;
 
  private:

@@ -68,7 +68,7 @@ class ShowTest(CommandTest):
         path = fixture("sd_26.pt")
         self.refused(sconce("show", path, "0.wieght"), "0.wieght", "did you mean '0.weight'")
         self.refused(sconce("show", path, "0.wieght[0]"), "did you mean '0.weight'")
-        self.refused(sconce("show", path, "zzz"), "sd_26.pt", "sconce inspect")
+        self.refused(sconce("show", path, "zzz"), "sd_26.pt", "; 'sconce inspect' lists the names\n")  # the file is whole
         self.refused(sconce("show", path, "0.weight[9]"), "9")
         self.refused(sconce("show", path, "0.weight[None]"), "None")
         self.refused(sconce("show", path, "0.weight[a]"), "character 2")
