@@ -6,7 +6,6 @@ SCONCE_DATA names the pictures' folder. SCONCE_PICTURE_STEPS=25000 is the long f
 import json
 import os
 import sys
-import unittest.mock
 from pathlib import Path
 
 import torch
@@ -39,6 +38,24 @@ class Pictures(torch.utils.data.Dataset):
         return (record[1:].view(3, 32, 32).float().div(255) - 0.5) / 0.5, record[0].long()
 
 
+def watch_kinks(net, gaps):
+    """Appends, of every training step, how near a number comes to where the derivative jumps: ReLU's zero, or the next
+    one of its pooling window, where the larger is above zero. Equal ones of equal pixels are equal in every order."""
+    def of_windows(module, inputs, out):
+        first, second = out.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4).topk(2).values.unbind(-1)
+        between = (first - second)[(first > 0) & (first > second)]
+        add(torch.cat([first.abs().flatten(), between]))
+
+    def add(distances):
+        if torch.is_grad_enabled():  # the evaluation has none
+            gaps.append(distances.min().item())
+
+    for module in (net.conv1, net.conv2):
+        module.register_forward_hook(of_windows)
+    for module in (net.fc1, net.fc2):
+        module.register_forward_hook(lambda module, inputs, out: add(out.abs()))
+
+
 class RealPictures(OneThreadCase):
     @classmethod
     def setUpClass(cls):
@@ -46,21 +63,22 @@ class RealPictures(OneThreadCase):
         cls.training = Pictures([cls.data / name for name in real_data.BATCHES[:-1]])
         cls.testing = Pictures([cls.data / real_data.BATCHES[-1]])
 
-    def script(self, seed):
+    def script(self, seed, steps=STEPS, prepare=lambda net: None):
         """Losses of the plain script, and how many of the 10,000 pictures it gets right in the end."""
         torch.manual_seed(seed)
         net = LeNet()
+        prepare(net)
         optimizer = torch.optim.SGD(net.parameters(), **OPTIONS)
         losses = []
         loader = torch.utils.data.DataLoader(self.training, batch_size=BATCH, shuffle=True)
-        while len(losses) < STEPS:
+        while len(losses) < steps:
             for x, y in loader:
                 optimizer.zero_grad()
                 loss = functional.cross_entropy(net(x), y)
                 loss.backward()
                 optimizer.step()
                 losses.append(loss.item())
-                if len(losses) == STEPS:
+                if len(losses) == steps:
                     break
         correct = 0
         with torch.no_grad():
@@ -69,29 +87,29 @@ class RealPictures(OneThreadCase):
                 correct += (net(pixels).argmax(1) == records[:, 0]).sum().item()
         return losses, correct
 
-    def command(self, seed, steps=STEPS):
-        """The same of the command."""
-        run = self.folder / f"run{seed}_{steps}"
+    def command(self, seed):
+        run = self.folder / f"run{seed}"
         result = run_sconce("train", "--arch", "lenet", "--data", self.data, "--batch-size", BATCH, "--lr",
-                            OPTIONS["lr"], "--momentum", OPTIONS["momentum"], "--steps", steps, "--seed", seed,
+                            OPTIONS["lr"], "--momentum", OPTIONS["momentum"], "--steps", STEPS, "--seed", seed,
                             "--threads", 1, "--log-every", 1, "--json", "--save", run)
         records = [json.loads(line) for line in result.stdout.splitlines()]
         losses = [record["loss"] for record in records if "loss" in record]  # the others are epochs
         found = run_sconce("eval", "--weights", run / "last.pt", "--threads", 1, "--json")
         return losses, json.loads(found.stdout)["correct"]
 
-    def assert_only_a_kink(self, seed, losses, differences):
-        """Of some seeds one meets a kink this early: two numbers of a pooling window, or one and zero, that are nearer
-        to each other than sums of another order are. The plain loops, which add up in PyTorch's order, must not part."""
-        with unittest.mock.patch.dict(os.environ, SCONCE_BACKEND="reference"):
-            plain, _ = self.command(seed, len(losses))
-        parted = max(abs(a - b) for a, b in zip(losses, plain))
-        print(f"seed {seed}: a kink within {len(losses)} steps; the plain loops differ by {parted:.1e}", flush=True)
-        self.assertLessEqual(parted, 1e-6, f"seed {seed}")
+    def assert_only_a_kink(self, seed, differences):
+        """Of 75 seeds one was seen to meet a kink this early: PyTorch's numbers come so near to one, before the losses
+        part, that the last bits of sums of another order decide."""
+        parted = next(step for step, difference in enumerate(differences) if difference > 1e-6)
+        gaps = []
+        self.script(seed, parted, lambda net: watch_kinks(net, gaps))
+        print(f"seed {seed}: parts at step {parted}, within {min(gaps):.1e} of a kink before", flush=True)
+        self.assertLess(min(gaps), 1e-7, f"seed {seed}")  # the last bit of 1 is 1.2e-7
         self.assertLessEqual(max(differences), 1e-4, f"seed {seed}")
 
     def test_the_same_losses_and_accuracy(self):
         correct = [0, 0]
+        kinks = 0
         for seed in range(SEED, SEED + SEEDS):
             theirs, mine = self.script(seed), self.command(seed)
             self.assertEqual(len(mine[0]), STEPS)
@@ -101,12 +119,14 @@ class RealPictures(OneThreadCase):
                   f"{STEPS} {max(differences):.1e}", flush=True)
             # As in the golden run. Later, rounding that fell to another side of a kink is a part of every loss.
             if max(differences[:20]) > 1e-6:
-                self.assert_only_a_kink(seed, theirs[0][:20], differences[:20])
+                self.assert_only_a_kink(seed, differences[:20])
+                kinks += 1
             self.assertLessEqual(max(differences[:100]), 1e-3, f"seed {seed}")
             for begin in range(0, min(STEPS, 1500), 500):
                 means = [sum(losses[begin : begin + 500]) / 500 for losses in (theirs[0], mine[0])]
                 self.assertAlmostEqual(*means, delta=0.01, msg=f"steps {begin} to {begin + 500}, seed {seed}")
             correct[0] += theirs[1]
             correct[1] += mine[1]
+        self.assertLessEqual(kinks, 1)
         means = [count / SEEDS / 100 for count in correct]
         self.assertAlmostEqual(*means, delta=1.5, msg=f"percent right, SCONCE_SEED={SEED}")
