@@ -139,7 +139,7 @@ Array conv2d_backward_weight(const Array& grad, const Array& image, const Shape&
 Array conv2d_backward_bias(const Array& grad) {
   const Blocks s = blocks_of(grad, "conv2d");
   const float* g = grad.data<float>();
-  const std::vector<double> sums =
+  const auto [sums] =
       channel_sums(s, [g](std::int64_t, std::int64_t i) SCONCE_ALWAYS_INLINE { return double{g[i]}; });
   Array out = Array::empty({s.channels()});
   std::transform(sums.begin(), sums.end(), out.mutable_data<float>(),

@@ -44,10 +44,10 @@ BatchNormStatistics batch_norm_statistics(const Array& input, double eps) {
           "expected at least one value per channel, found ", plain_shape(input));
   const float* in = input.data<float>();
   const auto count = static_cast<double>(s.count());
-  std::vector<double> means =
+  auto [means] =
       channel_sums(s, [in](std::int64_t, std::int64_t i) SCONCE_ALWAYS_INLINE { return double{in[i]}; });
   for (double& mean : means) mean /= count;
-  std::vector<double> variances =
+  auto [variances] =
       channel_sums(s, [in, mean = means.data()](std::int64_t channel, std::int64_t i) SCONCE_ALWAYS_INLINE {
         const double distance = double{in[i]} - mean[channel];
         return distance * distance;
@@ -60,31 +60,17 @@ BatchNormStatistics batch_norm_statistics(const Array& input, double eps) {
   return {to_array(means, s), to_array(variances, s), to_array(inverses, s)};
 }
 
-Array batch_norm_apply(const Array& input, const Array& mean, const Array& inverse_deviation,
-                       const Array& weight, const Array& bias) {
+Joined::Term batch_norm_term(const Array& input, const Array& mean, const Array& inverse_deviation,
+                             const Array& weight, const Array& bias) {
   const Blocks s = blocks_of(input, kWhere);
   check_channels(s, {&mean, &inverse_deviation, &weight, &bias});
   const std::vector<float> means = values_of(mean, s, 0);
-  std::vector<float> scale = values_of(inverse_deviation, s, 1);
-  std::vector<float> shift = values_of(bias, s, 0);
   const std::vector<float> weights = values_of(weight, s, 1);
-  for (std::size_t c = 0; c < scale.size(); ++c) {
-    scale[c] *= weights[c];
-    shift[c] -= means[c] * scale[c];
+  Joined::Term out{input, values_of(inverse_deviation, s, 1), values_of(bias, s, 0)};
+  for (std::size_t c = 0; c < means.size(); ++c) {
+    out.scale[c] *= weights[c];
+    out.shift[c] -= means[c] * out.scale[c];
   }
-  Array out = Array::empty(input.shape());
-  const float* in = input.data<float>();
-  float* result = out.mutable_data<float>();
-  for_each_block(s, [&](auto block, std::int64_t channel, std::int64_t first) SCONCE_ALWAYS_INLINE {
-    constexpr int kBlock = decltype(block)::value;
-    float scales[kBlock];
-    float shifts[kBlock];
-    std::copy_n(scale.data() + channel, kBlock, scales);
-    std::copy_n(shift.data() + channel, kBlock, shifts);
-    for (std::int64_t i = first; i < first + s.plane * kBlock; i += kBlock) {
-      for (int c = 0; c < kBlock; ++c) result[i + c] = in[i + c] * scales[c] + shifts[c];
-    }
-  });
   return out;
 }
 
@@ -100,11 +86,11 @@ BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, co
   const std::vector<float> weights = values_of(weight, s, 1);
   const float* in = input.data<float>();
   const float* gradient = grad.data<float>();
-  const std::vector<double> sums = channel_sums(
-      s, [gradient](std::int64_t, std::int64_t i) SCONCE_ALWAYS_INLINE { return double{gradient[i]}; });
-  const std::vector<double> dots = channel_sums(
-      s, [in, gradient, mean = means.data()](std::int64_t channel, std::int64_t i)
-             SCONCE_ALWAYS_INLINE { return double{gradient[i]} * (double{in[i]} - double{mean[channel]}); });
+  const auto [sums, dots] = channel_sums(
+      s, [gradient](std::int64_t, std::int64_t i) SCONCE_ALWAYS_INLINE { return double{gradient[i]}; },
+      [in, gradient, mean = means.data()](std::int64_t channel, std::int64_t i) SCONCE_ALWAYS_INLINE {
+        return double{gradient[i]} * (double{in[i]} - double{mean[channel]});
+      });
   BatchNormGradients out{Array::empty(input.shape()), Array::empty({s.channels()}), to_array(sums, s)};
   // As in the plain kernel: the statistics follow the input in training.
   const auto count = static_cast<double>(std::max<std::int64_t>(s.count(), 1));

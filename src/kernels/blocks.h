@@ -1,6 +1,8 @@
 // The sizes of an image in blocks (sconce/kernels/blocked.h), and sums over its channels.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <type_traits>
 #include <vector>
@@ -51,33 +53,56 @@ void for_each_block(const Blocks& s, const Body& body) {
   });
 }
 
-// For every channel the sum of term(channel, index of a float), in double. The order of summation does not
-// depend on the number of threads.
-template <class Term>
-std::vector<double> channel_sums(const Blocks& s, const Term& term) {
+// Adds term(channel, index) of the pixels [begin, end) of a block, every second one for itself.
+template <int kBlock, class Term>
+SCONCE_ALWAYS_INLINE inline void add_pixels(const Term& term, std::int64_t channel, std::int64_t begin,
+                                            std::int64_t end, double* even_sums, double* odd_sums) {
+  double even[kBlock];
+  double odd[kBlock];
+  std::copy_n(even_sums, kBlock, even);
+  std::copy_n(odd_sums, kBlock, odd);
+  std::int64_t i = begin;
+  constexpr std::int64_t kStep = 2 * std::int64_t{kBlock};
+  for (; i + kStep <= end; i += kStep) {
+    for (int c = 0; c < kBlock; ++c) even[c] += term(channel + c, i + c);
+    for (int c = 0; c < kBlock; ++c) odd[c] += term(channel + c, i + kBlock + c);
+  }
+  for (; i < end; i += kBlock) {
+    for (int c = 0; c < kBlock; ++c) even[c] += term(channel + c, i + c);
+  }
+  std::copy_n(even, kBlock, even_sums);
+  std::copy_n(odd, kBlock, odd_sums);
+}
+
+// For every channel and each of the terms the sum of term(channel, index of a float), in double, in one pass
+// over memory. The order of summation depends neither on the number of threads nor on other terms.
+template <class... Terms>
+std::array<std::vector<double>, sizeof...(Terms)> channel_sums(const Blocks& s, const Terms&... terms) {
+  constexpr std::size_t kCount = sizeof...(Terms);
+  constexpr std::int64_t kPixels = 128;  // that stay in the cache from one term to the next; even
   const std::int64_t channels = s.channels();
-  std::vector<double> parts(static_cast<std::size_t>(s.batch * channels));
+  const std::int64_t stride = s.batch * channels;
+  std::vector<double> parts(kCount * static_cast<std::size_t>(stride));
   for_each_block(s, [&](auto block, std::int64_t channel, std::int64_t first) SCONCE_ALWAYS_INLINE {
     constexpr int kBlock = decltype(block)::value;
-    double even[kBlock] = {};
-    double odd[kBlock] = {};
-    std::int64_t i = first;
-    const std::int64_t end = first + s.plane * kBlock;
-    constexpr std::int64_t kStep = 2 * std::int64_t{kBlock};
-    for (; i + kStep <= end; i += kStep) {
-      for (int c = 0; c < kBlock; ++c) even[c] += term(channel + c, i + c);
-      for (int c = 0; c < kBlock; ++c) odd[c] += term(channel + c, i + kBlock + c);
+    double even[kCount][kBlock] = {};
+    double odd[kCount][kBlock] = {};
+    const std::int64_t last = first + s.plane * kBlock;
+    for (std::int64_t begin = first; begin < last; begin += kPixels * kBlock) {
+      const std::int64_t end = std::min(begin + kPixels * kBlock, last);
+      std::size_t t = 0;
+      ((add_pixels<kBlock>(terms, channel, begin, end, even[t], odd[t]), ++t), ...);
     }
-    for (; i < end; i += kBlock) {
-      for (int c = 0; c < kBlock; ++c) even[c] += term(channel + c, i + c);
+    double* out = parts.data() + first / (std::max<std::int64_t>(s.plane, 1) * channels) * channels + channel;
+    for (std::size_t t = 0; t < kCount; ++t, out += stride) {
+      for (int c = 0; c < kBlock; ++c) out[c] = even[t][c] + odd[t][c];
     }
-    double* out = parts.data() + first / (s.plane * channels) * channels + channel;
-    for (int c = 0; c < kBlock; ++c) out[c] = even[c] + odd[c];
   });
-  std::vector<double> sums(parts.begin(), parts.begin() + (s.batch > 0 ? channels : 0));
-  sums.resize(static_cast<std::size_t>(channels));
-  for (std::int64_t n = 1; n < s.batch; ++n) {
-    for (std::int64_t c = 0; c < channels; ++c) sums[c] += parts[n * channels + c];
+  std::array<std::vector<double>, kCount> sums;
+  for (std::size_t t = 0; t < kCount; ++t) {
+    sums[t].resize(static_cast<std::size_t>(channels));
+    const double* part = parts.data() + static_cast<std::int64_t>(t) * stride;
+    for (std::int64_t i = 0; i < stride; ++i) sums[t][i % channels] += part[i];
   }
   return sums;
 }

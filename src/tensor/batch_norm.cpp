@@ -101,8 +101,9 @@ Tensor batch_norm(const Tensor& input, Tensor running_mean, Tensor running_varia
     return kernel(x, statistics.mean, statistics.inverse_deviation, array_or_none(weight),
                   array_or_none(bias));
   };
-  Tensor out = blocks != nullptr ? InBlocks::made(apply(kernels::blocked::batch_norm_apply, *blocks))
-                                 : Tensor(apply(kernels::batch_norm_apply, input.array()));
+  Tensor out = blocks != nullptr
+                   ? InBlocks::made({apply(kernels::blocked::batch_norm_term, *blocks), {}, false})
+                   : Tensor(apply(kernels::batch_norm_apply, input.array()));
   if (options.training && running_mean.defined()) {
     kernels::batch_norm_update(running_mean.mutable_array(), running_variance.mutable_array(), statistics,
                                count, options.momentum);

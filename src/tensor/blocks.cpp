@@ -2,18 +2,47 @@
 
 #include <utility>
 
-#include "sconce/kernels/blocked.h"
+#include "sconce/tensor/fusion.h"
 #include "tensor/in_blocks.h"
 
 namespace sconce {
 
-Blocks::Blocks(Array array) : array_(std::move(array)), shape_(kernels::blocked::plain_shape(array_)) {}
+namespace blocked = kernels::blocked;
+
+Blocks::Blocks(Array array)
+    : shape_(blocked::plain_shape(array)), is_computed_(true), array_(std::move(array)) {}
+
+Blocks::Blocks(Joined joined)
+    : shape_(blocked::plain_shape(joined.first.image)), joined_(std::move(joined)) {}
+
+const Array& Blocks::computed() const {
+  if (!is_computed_.load(std::memory_order_relaxed)) {
+    array_ = blocked::evaluate(*joined_);
+    joined_.reset();
+    is_computed_.store(true, std::memory_order_release);
+  }
+  return array_;
+}
+
+const Array& Blocks::array() const {
+  if (is_computed_.load(std::memory_order_acquire)) return array_;
+  const std::scoped_lock lock(mutex_);
+  return computed();
+}
+
+Blocks::Joined Blocks::joined() const {
+  if (!is_computed_.load(std::memory_order_acquire)) {
+    const std::scoped_lock lock(mutex_);
+    if (joined_) return *joined_;
+  }
+  return {{array_, {}, {}}, {}, false};
+}
 
 const Array& Blocks::plain() const {
   if (is_plain_.load(std::memory_order_acquire)) return plain_;
   const std::scoped_lock lock(mutex_);
   if (is_plain_.load(std::memory_order_relaxed)) return plain_;
-  plain_ = kernels::blocked::to_plain(array_);
+  plain_ = blocked::to_plain(computed());
   first_version_ = plain_.storage().version();
   is_plain_.store(true, std::memory_order_release);
   return plain_;
@@ -30,11 +59,41 @@ Tensor InBlocks::made(const Array& blocks) {
   return made(make_ref<Blocks>(blocks));
 }
 
+Tensor InBlocks::made(blocked::Joined joined) {
+  if (!is_fusion_enabled()) return made(blocked::evaluate(joined));
+  return made(make_ref<Blocks>(std::move(joined)));
+}
+
 Tensor InBlocks::made(Ref<Blocks> blocks) {
   Tensor out;
   out.impl_ = make_ref<Tensor::Impl>();
   out.impl_->blocks = std::move(blocks);
   return out;
 }
+
+namespace {
+
+// x as one operand of a sum.
+blocked::Joined::Term term_of(const Tensor& x) {
+  if (InBlocks::stands(x)) {
+    blocked::Joined joined = InBlocks::handle(x)->joined();
+    if (!joined.second && !joined.has_relu) return std::move(joined.first);
+  }
+  return {InBlocks::of(x), {}, {}};
+}
+
+}  // namespace
+
+Tensor InBlocks::relu(const Tensor& x) {
+  blocked::Joined joined = handle(x)->joined();
+  joined.has_relu = true;
+  return made(std::move(joined));
+}
+
+bool InBlocks::fit(const Tensor& a, const Tensor& b) {
+  return (stands(a) || stands(b)) && a.shape() == b.shape() && a.dtype() == b.dtype();
+}
+
+Tensor InBlocks::add(const Tensor& a, const Tensor& b) { return made(blocked::Joined{term_of(a), term_of(b), false}); }
 
 }  // namespace sconce

@@ -10,11 +10,12 @@ namespace sconce {
 
 // The way to a tensor's blocks.
 struct InBlocks {
-  // Null when the tensor stands in planes, or when its planes were written to.
-  static const Array* find(const Tensor& x) {
-    const bool is_there = x.impl_ && x.impl_->blocks && x.impl_->blocks->version() == 0;
-    return is_there ? &x.impl_->blocks->array() : nullptr;
+  // False when the tensor stands in planes, or when its planes were written to.
+  static bool stands(const Tensor& x) {
+    return x.impl_ && x.impl_->blocks && x.impl_->blocks->version() == 0;
   }
+  // Null unless it stands in blocks.
+  static const Array* find(const Tensor& x) { return stands(x) ? &x.impl_->blocks->array() : nullptr; }
   // In blocks or planes, as it stands.
   static const Array& any(const Tensor& x) {
     const Array* blocks = find(x);
@@ -29,19 +30,20 @@ struct InBlocks {
   static Tensor made(Ref<Blocks> blocks);
   // The tensor (N, C, H, W) of an array (N, C / B, H, W, B).
   static Tensor made(const Array& blocks);
+  // The tensor of what is to be computed when somebody needs it, or at once without fusion.
+  static Tensor made(Blocks::Joined joined);
+  // relu(x) of a tensor in blocks.
+  static Tensor relu(const Tensor& x);
+  // Whether what is made of two tensors, number by number, stands in blocks: one of them does, and they have
+  // one shape.
+  static bool fit(const Tensor& a, const Tensor& b);
+  static Tensor add(const Tensor& a, const Tensor& b);
 };
 
-// kernel(x), a kernel that looks at each number by itself: in blocks when x is.
-template <class Kernel>
-Tensor map_blocks(const Tensor& x, const Kernel& kernel) {
-  const Array* blocks = InBlocks::find(x);
-  return blocks != nullptr ? InBlocks::made(kernel(*blocks)) : Tensor(kernel(x.array()));
-}
 // kernel(a, b) of two float32 tensors of one shape: in blocks when either is.
 template <class Kernel>
 Tensor map_blocks(const Tensor& a, const Tensor& b, const Kernel& kernel) {
-  const bool any = InBlocks::find(a) != nullptr || InBlocks::find(b) != nullptr;
-  if (any && a.shape() == b.shape() && a.dtype() == b.dtype()) {
+  if (InBlocks::fit(a, b)) {
     const Array x = InBlocks::of(a);
     const Array y = InBlocks::of(b);
     if (x.shape() == y.shape()) return InBlocks::made(kernel(x, y));

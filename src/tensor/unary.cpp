@@ -135,7 +135,7 @@ Tensor sigmoid(const Tensor& x) {
 }
 
 Tensor relu(const Tensor& x) {
-  Tensor y = map_blocks(x, [](const Array& a) { return kernels::relu(a); });
+  Tensor y = InBlocks::stands(x) ? InBlocks::relu(x) : Tensor(kernels::relu(x.array()));
   if (needs_grad(x)) {
     record(y, "relu", {x},
            [y = Saved::output(y)](Backward& pass) { pass.set(0, relu_gradient(pass.grad(), y.get(pass))); });

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "sconce/kernels/backend.h"
+#include "sconce/kernels/elementwise.h"
 #include "support/kernel_testing.h"
 
 namespace sconce {
@@ -19,6 +20,7 @@ using kernels::Isa;
 using kernels::Window;
 using test::all_isas;
 using test::BackendScope;
+using test::code_of;
 using test::IsaScope;
 using test::PoisonScope;
 using test::Random;
@@ -51,6 +53,13 @@ void expect_same(const Array& expected, const Array& found) {
   const Array a = expected.contiguous();
   const Array b = found.contiguous();
   EXPECT_EQ(std::memcmp(a.raw(), b.raw(), a.nbytes()), 0) << expected.shape();
+}
+
+// Batch normalisation with given statistics.
+Array normalised(const Array& input, const Array& mean, const Array& inverse_deviation, const Array& weight,
+                 const Array& bias) {
+  blocked::Joined joined{blocked::batch_norm_term(input, mean, inverse_deviation, weight, bias), {}, false};
+  return blocked::evaluate(joined);
 }
 
 TEST(Blocked, ThereAndBack) {
@@ -237,7 +246,7 @@ TEST(Blocked, BatchNormEqualsTheReference) {
                 1e-6);
       // From the same statistics, the same bits as in planes.
       expect_same(kernels::batch_norm_apply(x, expected.mean, expected.inverse_deviation, weight, bias),
-                  blocked::to_plain(blocked::batch_norm_apply(blocked::from_plain(x), expected.mean,
+                  blocked::to_plain(normalised(blocked::from_plain(x), expected.mean,
                                                               expected.inverse_deviation, weight, bias)));
       const Array mean = wide(expected.mean);
       const Array inverse = wide(expected.inverse_deviation);
@@ -252,6 +261,77 @@ TEST(Blocked, BatchNormEqualsTheReference) {
         EXPECT_LT(relative_difference(blocks.bias, plain.bias), 1e-5);
       }
     }
+  });
+}
+
+// An operand, in planes and as a term; values among which are zeros of both signs and NaN.
+struct Operand {
+  Array plain;  // what the term comes to
+  blocked::Joined::Term term;
+};
+
+Operand random_operand(Random& random, const Shape& shape) {
+  Array x = random.normal(shape);
+  auto* values = x.mutable_data<float>();
+  for (std::int64_t k = 0; k < x.numel(); ++k) {
+    if (random.integer(0, 9) == 0) values[k] = std::numeric_limits<float>::quiet_NaN();
+    if (random.integer(0, 3) == 0) values[k] = random.coin() ? 0.0F : -0.0F;
+  }
+  if (random.coin()) return {x, {blocked::from_plain(x), {}, {}}};
+  const Shape channels{shape[1]};
+  const Array mean = random.normal(channels);
+  const Array inverse = random.normal(channels);
+  const Array weight = random.coin() ? random.normal(channels) : Array();
+  const Array bias = random.coin() ? random.normal(channels) : Array();
+  return {kernels::batch_norm_apply(x, mean, inverse, weight, bias),
+          blocked::batch_norm_term(blocked::from_plain(x), mean, inverse, weight, bias)};
+}
+
+TEST(Blocked, JoinedHasTheBitsOfOneAfterTheOther) {
+  for_each_isa(8, [](Random& random) {
+    for (int i = 0; i < 200; ++i) {
+      const Shape shape = random_image(random);
+      SCOPED_TRACE(cat(shape));
+      const ThreadsScope threads(static_cast<int>(random.integer(1, 3)));
+      Operand first = random_operand(random, shape);
+      Array expected = first.plain;
+      blocked::Joined joined{first.term, {}, random.coin()};
+      // A second operand, or the same image once more.
+      if (random.coin()) {
+        const Operand second = random.integer(0, 4) == 0 ? first : random_operand(random, shape);
+        expected = kernels::add(expected, second.plain);
+        joined.second = second.term;
+      }
+      if (joined.has_relu) expected = kernels::relu(expected);
+      // Images that others hold stay as they are; otherwise their memory is taken.
+      const bool is_held = random.coin();
+      const Array before = first.term.image.clone();
+      const std::byte* place = first.term.image.raw();
+      if (!is_held) first.term.image = {};
+      const Array out = blocked::evaluate(joined);
+      expect_same(expected, blocked::to_plain(out));
+      if (is_held) {
+        expect_same(before, first.term.image);
+      } else if (!joined.second) {
+        EXPECT_EQ(out.raw(), place);
+      }
+    }
+  });
+}
+
+TEST(Blocked, JoinedOfWhatDoesNotFit) {
+  for_each_isa(9, [](Random& random) {
+    const std::int64_t b = blocked::block_size();
+    const Array x = blocked::from_plain(random.normal({2, b, 3, 3}));
+    const Array larger = blocked::from_plain(random.normal({2, b, 3, 4}));
+    const std::vector<float> few(static_cast<std::size_t>(b - 1), 1.0F);
+    const std::vector<float> enough(static_cast<std::size_t>(b), 1.0F);
+    const auto code = [](blocked::Joined joined) { return code_of([&] { (void)blocked::evaluate(joined); }); };
+    EXPECT_EQ(code({{x, {}, {}}, blocked::Joined::Term{larger, {}, {}}, false}), ErrorCode::kShapeMismatch);
+    EXPECT_EQ(code({{x, few, few}, {}, false}), ErrorCode::kShapeMismatch);
+    EXPECT_EQ(code({{x, enough, {}}, {}, false}), ErrorCode::kShapeMismatch);
+    EXPECT_EQ(code({{random.normal({2, b, 3, 3}), {}, {}}, {}, false}), ErrorCode::kShapeMismatch);
+    EXPECT_EQ(code({{x.cast(kInt32), {}, {}}, {}, false}), ErrorCode::kDTypeMismatch);
   });
 }
 

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "sconce/kernels/blocked.h"
+#include "sconce/kernels/elementwise.h"
 #include "sconce/tensor/autograd.h"
 #include "sconce/tensor/batch_norm.h"
 #include "sconce/tensor/conv.h"
+#include "sconce/tensor/fusion.h"
 #include "sconce/tensor/ops.h"
 #include "sconce/tensor/pool.h"
 #include "support/kernel_testing.h"
@@ -24,6 +26,19 @@ using test::BackendScope;
 using test::code_of;
 using test::Random;
 using test::relative_difference;
+using test::ThreadsScope;
+
+// Fusion on or off for a scope.
+class FusionScope {
+ public:
+  explicit FusionScope(bool on) : previous_(set_fusion_enabled(on)) {}
+  FusionScope(const FusionScope&) = delete;
+  FusionScope& operator=(const FusionScope&) = delete;
+  ~FusionScope() { set_fusion_enabled(previous_); }
+
+ private:
+  bool previous_;
+};
 
 // What a test looks at: nothing, or every tensor as soon as it is there.
 using Look = void (*)(const Tensor&);
@@ -73,6 +88,10 @@ struct Network {
     Tensor y = watch(conv2d(x, second, {}, {.padding = 1}));
     y = watch(batch_norm(y, mean, variance, gain, offset, {.training = true}));
     x = watch(relu(watch(x + y)));
+    y = watch(relu(watch(batch_norm(x, mean, variance, gain, offset, {.training = false}))));
+    x = watch(watch(batch_norm(y, mean, variance, {}, {}, {.training = true})) +
+              watch(batch_norm(x, mean, variance, gain, {}, {.training = true})));
+    x = watch(relu(watch(x + x)));
     x = watch(max_pool2d(x, 3, {.stride = 2, .padding = 1}));
     x = watch(conv2d(x, third, bias, {.padding = 1}));
     x = watch(avg_pool2d(x, 2));
@@ -126,6 +145,97 @@ TEST_F(BlocksTest, LookingChangesNothing) {
       EXPECT_TRUE(away.gradients[i].same_bits(seen.gradients[i])) << i;
     }
   }
+}
+
+TEST_F(BlocksTest, FusionChangesNoBit) {
+  for (const Shape& shape : {Shape{3, 3, 14, 14}, Shape{1, 3, 9, 12}}) {
+    for (const int threads : {1, 2}) {
+      const ThreadsScope scope(threads);
+      const Result joined = run(look_away, shape);
+      const FusionScope off(false);
+      const Result apart = run(look_away, shape);
+      EXPECT_TRUE(joined.out.same_bits(apart.out));
+      for (std::size_t i = 0; i < joined.gradients.size(); ++i) {
+        EXPECT_TRUE(joined.gradients[i].same_bits(apart.gradients[i])) << i;
+      }
+    }
+  }
+}
+
+// What a network in eval mode gives, with everything kept, looked at from the last to the first or not at all.
+std::vector<Array> infer(bool looks) {
+  const NoGradGuard no_grad;
+  Random random(12);
+  std::vector<Tensor> seen;
+  const auto keep = [&](Tensor x) {
+    if (looks) seen.push_back(x);
+    return x;
+  };
+  const auto norm = [&](const Tensor& x) {
+    return keep(batch_norm(x, random.normal({16}), ones({16}), random.normal({16}), random.normal({16}), {}));
+  };
+  const auto conv = [&](const Tensor& x) {
+    return keep(conv2d(x, random.normal({16, x.size(1), 3, 3}), {}, {.padding = 1}));
+  };
+  Tensor x = keep(relu(norm(conv(random.normal({2, 3, 10, 10})))));
+  for (int i = 0; i < 3; ++i) {
+    const Tensor y = norm(conv(keep(relu(norm(conv(x))))));
+    x = keep(relu(keep(y + (i == 1 ? norm(conv(x)) : x))));
+  }
+  std::vector<Array> out{x.array()};
+  for (std::size_t i = seen.size(); i-- > 0;) out.push_back(seen[i].array());
+  return out;
+}
+
+TEST_F(BlocksTest, WhatIsKeptIsNeverOverwritten) {
+  const std::vector<Array> found = infer(true);
+  const std::vector<Array> alone = infer(false);
+  const FusionScope off(false);
+  const std::vector<Array> expected = infer(true);
+  EXPECT_TRUE(alone[0].same_bits(expected[0]));
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) EXPECT_TRUE(found[i].same_bits(expected[i])) << i;
+}
+
+TEST_F(BlocksTest, WhatWaitsIsOfTheTimeItWasAskedFor) {
+  const NoGradGuard no_grad;
+  const auto run_once = [&](bool fuses) {
+    const FusionScope scope(fuses);
+    Random same(14);
+    Tensor x = conv2d(same.normal({1, 16, 6, 6}), same.normal({16, 16, 3, 3}));
+    Tensor gain = same.normal({16});
+    Tensor offset = same.normal({16});
+    Tensor mean = same.normal({16});
+    Tensor variance = ones({16});
+    const Tensor other = same.normal({1, 16, 4, 4});
+    const Tensor y = batch_norm(x, mean, variance, gain, offset, {});
+    const Tensor z = relu(y + other);
+    // Whatever is written now is not meant.
+    for (Tensor t : {x, gain, offset, mean, variance, other}) t.mul_(3);
+    return std::vector<Array>{z.array(), y.array()};
+  };
+  const auto found = run_once(true);
+  const auto expected = run_once(false);
+  EXPECT_TRUE(found[0].same_bits(expected[0]));
+  EXPECT_TRUE(found[1].same_bits(expected[1]));
+}
+
+TEST_F(BlocksTest, FactsNeedNoNumbers) {
+  Random random(15);
+  const NoGradGuard no_grad;
+  const Tensor x = conv2d(random.normal({2, 3, 6, 6}), random.normal({16, 3, 3, 3}), {}, {.padding = 1});
+  const Tensor y = relu(x + x);
+  const auto waits = [](const Tensor& t) { return InBlocks::handle(t)->joined().has_relu; };
+  ASSERT_TRUE(waits(y));
+  EXPECT_EQ(y.shape(), (Shape{2, 16, 6, 6}));
+  EXPECT_EQ(y.numel(), 2 * 16 * 36);
+  EXPECT_EQ(y.dtype(), kFloat32);
+  EXPECT_FALSE(y.requires_grad());
+  EXPECT_TRUE(waits(y));
+  (void)y.array();
+  EXPECT_FALSE(waits(y));
+  const FusionScope off(false);
+  EXPECT_FALSE(waits(relu(x)));
 }
 
 TEST_F(BlocksTest, EqualThePlainLoops) {
@@ -278,6 +388,26 @@ TEST_F(BlocksTest, FiveDimensionsAreNoBlocks) {
   EXPECT_EQ(code_of([&] { (void)max_pool2d(x, 2); }), ErrorCode::kShapeMismatch);
   EXPECT_EQ(code_of([&] { (void)avg_pool2d(x, 2); }), ErrorCode::kShapeMismatch);
   EXPECT_EQ(code_of([&] { (void)conv2d(x, random.normal({16, 16, 3, 3})); }), ErrorCode::kShapeMismatch);
+}
+
+TEST(BlocksThreads, MayComputeWhatWaitsAtOnce) {
+  if (kernels::blocked::block_size() == 0) GTEST_SKIP() << "no blocks without vector registers";
+  Random random(16);
+  for (int round = 0; round < 20; ++round) {
+    const NoGradGuard no_grad;
+    const Tensor weight = random.normal({16, 16, 3, 3});
+    Tensor x = conv2d(random.normal({1, 16, 20, 20}), weight);
+    const Array plain = kernels::blocked::to_plain(*InBlocks::find(x));
+    // Two that wait for one image, which nobody else holds, and two threads each.
+    const Tensor a = relu(x);
+    const Tensor b = relu(x + x);
+    x = Tensor();
+    std::vector<std::thread> threads;
+    for (const Tensor* t : {&a, &b, &a, &b}) threads.emplace_back([t] { (void)t->array().raw(); });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_TRUE(a.array().same_bits(kernels::relu(plain)));
+    EXPECT_TRUE(b.array().same_bits(kernels::relu(kernels::add(plain, plain))));
+  }
 }
 
 TEST(BlocksThreads, MayLookAtOnce) {

@@ -14,7 +14,8 @@ class RefCounted {
   RefCounted() = default;
   RefCounted(const RefCounted&) = delete;
   RefCounted& operator=(const RefCounted&) = delete;
-  std::uint32_t use_count() const { return count_.load(std::memory_order_relaxed); }
+  // When it is 1, whatever others did through their handles has happened.
+  std::uint32_t use_count() const { return count_.load(std::memory_order_acquire); }
 
  protected:
   ~RefCounted() = default;

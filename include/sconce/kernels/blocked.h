@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "sconce/core/array.h"
 #include "sconce/kernels/batch_norm.h"
@@ -39,10 +41,24 @@ Array conv2d_backward_weight(const Array& grad, const Array& image, const Shape&
                              const Conv2dParams& params);
 Array conv2d_backward_bias(const Array& grad);
 
+// What stands between two convolutions, in one pass over memory: relu(first + second).
+struct Joined {
+  struct Term {
+    Array image;                      // float32, in blocks
+    std::vector<float> scale, shift;  // of each channel: image * scale + shift; both empty: the image
+  };
+  Term first;
+  std::optional<Term> second;  // an image of the same shape
+  bool has_relu = false;
+};
+// The bits are those of one operation after the other. An image whose memory nobody else holds is overwritten
+// with the result: `joined` is spent then.
+Array evaluate(Joined& joined);
+
 // As the functions of sconce/kernels/batch_norm.h, with the same errors.
 BatchNormStatistics batch_norm_statistics(const Array& input, double eps);
-Array batch_norm_apply(const Array& input, const Array& mean, const Array& inverse_deviation,
-                       const Array& weight, const Array& bias);
+Joined::Term batch_norm_term(const Array& input, const Array& mean, const Array& inverse_deviation,
+                             const Array& weight, const Array& bias);
 BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, const Array& mean,
                                        const Array& inverse_deviation, const Array& weight, bool training);
 

@@ -36,7 +36,7 @@ class Tensor {
   Tensor(Array array);  // NOLINT(google-explicit-constructor): data without history
 
   bool defined() const { return static_cast<bool>(impl_); }
-  DType dtype() const { return any_array().dtype(); }
+  DType dtype() const { return impl_ && impl_->blocks ? kFloat32 : array().dtype(); }
   const Shape& shape() const {
     if (impl_ && impl_->blocks) [[unlikely]]
       return impl_->blocks->shape();
@@ -44,7 +44,7 @@ class Tensor {
   }
   const Strides& strides() const { return array().strides(); }
   std::size_t rank() const { return shape().size(); }
-  std::int64_t numel() const { return any_array().numel(); }
+  std::int64_t numel() const { return shape().numel(); }
   std::int64_t size(std::int64_t dim) const { return shape()[normalize_dim(dim, rank(), "size")]; }
   bool is_contiguous() const { return array().is_contiguous(); }
 
@@ -142,8 +142,6 @@ class Tensor {
     Ref<Node> slot;      // GradSlot: where its gradient is kept, null until one may be
   };
   [[noreturn]] static void fail_undefined();
-  // The same numbers in whatever order.
-  const Array& any_array() const { return impl_ && impl_->blocks ? impl_->blocks->array() : array(); }
   Ref<Impl> impl_;
 };
 
