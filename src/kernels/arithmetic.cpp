@@ -99,8 +99,13 @@ Array minimum(const Array& a, const Array& b) {
   return binary_real("minimum", a, b, []<class T>(T x, T y) { return is_nan(x) || x < y ? x : y; });
 }
 
-Array relu_backward(const Array& grad, const Array& out) {
-  return binary_floating("relu", grad, out, []<class T>(T g, T y) { return y <= T(0) ? T(0) : g; });
+Array relu_backward(Array grad, const Array& out) {
+  constexpr auto kMask = []<class T>(T g, T y) { return y <= T(0) ? T(0) : g; };
+  if (!grad.storage().is_ours_alone() || !is_row(grad, out.shape())) {
+    return binary_floating("relu", grad, out, kMask);
+  }
+  update_floating("relu", grad, out, kMask);
+  return grad;
 }
 
 Array tanh_backward(const Array& grad, const Array& out) {

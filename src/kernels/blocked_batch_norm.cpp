@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "kernels/blocks.h"
 #include "kernels/operands.h"
@@ -74,7 +75,7 @@ Joined::Term batch_norm_term(const Array& input, const Array& mean, const Array&
   return out;
 }
 
-BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, const Array& mean,
+BatchNormGradients batch_norm_backward(Array grad, const Array& input, const Array& mean,
                                        const Array& inverse_deviation, const Array& weight, bool training) {
   const Blocks s = blocks_of(input, kWhere);
   require(grad.shape() == input.shape(), ErrorCode::kShapeMismatch, kWhere, "expected a gradient of shape ",
@@ -91,7 +92,9 @@ BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, co
       [in, gradient, mean = means.data()](std::int64_t channel, std::int64_t i) SCONCE_ALWAYS_INLINE {
         return double{gradient[i]} * (double{in[i]} - double{mean[channel]});
       });
-  BatchNormGradients out{Array::empty(input.shape()), Array::empty({s.channels()}), to_array(sums, s)};
+  const bool is_reused = grad.storage().is_ours_alone();
+  BatchNormGradients out{is_reused ? std::move(grad) : Array::empty(input.shape()),
+                         Array::empty({s.channels()}), to_array(sums, s)};
   // As in the plain kernel: the statistics follow the input in training.
   const auto count = static_cast<double>(std::max<std::int64_t>(s.count(), 1));
   std::vector<float> mean_grads(means.size());
@@ -115,9 +118,12 @@ BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, co
     std::copy_n(slopes.data() + channel, kBlock, slope);
     std::copy_n(scales.data() + channel, kBlock, scale);
     for (std::int64_t i = first; i < first + s.plane * kBlock; i += kBlock) {
+      float pixel[kBlock];  // by itself: the compiler cannot know that gradient and result are one
+      std::copy_n(gradient + i, kBlock, pixel);
       for (int c = 0; c < kBlock; ++c) {
-        result[i + c] = (gradient[i + c] - mean_grad[c] - (in[i + c] - center[c]) * slope[c]) * scale[c];
+        pixel[c] = (pixel[c] - mean_grad[c] - (in[i + c] - center[c]) * slope[c]) * scale[c];
       }
+      std::copy_n(pixel, kBlock, result + i);
     }
   });
   return out;

@@ -84,12 +84,10 @@ void check_term(const Joined::Term& term, const Array& image) {
           " channels, found ", term.scale.size(), " and ", term.shift.size());
 }
 
-bool is_ours_alone(const Array& image) { return image.storage().use_count() == 1; }
-
 // Where the result goes.
 Array room_for(const Joined& joined) {
-  if (is_ours_alone(joined.first.image)) return joined.first.image;
-  if (joined.second && is_ours_alone(joined.second->image)) return joined.second->image;
+  if (joined.first.image.storage().is_ours_alone()) return joined.first.image;
+  if (joined.second && joined.second->image.storage().is_ours_alone()) return joined.second->image;
   return Array::empty(joined.first.image.shape());
 }
 

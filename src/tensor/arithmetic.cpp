@@ -20,14 +20,15 @@ Tensor add(const Tensor& a, const Tensor& b, Scalar alpha) {
   require(is_floating(dtype) || is_complex(dtype) || alpha.dtype() != kFloat64, ErrorCode::kDTypeMismatch,
           "add", "a fractional alpha needs floating tensors, these are ", dtype);
   const double scale = alpha.to_double();
+  const auto added = [&](const Array& x, const Array& y) {
+    return scale == 1 ? kernels::add(InDType(x, dtype), InDType(y, dtype))
+                      : kernels::add_scaled(InDType(x, dtype), InDType(y, dtype), scale);
+  };
   Tensor out;
-  if (scale == 1 && InBlocks::fit(a, b)) {
-    out = InBlocks::add(a, b);
+  if (!InBlocks::fit(a, b)) {
+    out = added(a.array(), b.array());
   } else {
-    out = map_blocks(a, b, [&](const Array& x, const Array& y) {
-      return scale == 1 ? kernels::add(InDType(x, dtype), InDType(y, dtype))
-                        : kernels::add_scaled(InDType(x, dtype), InDType(y, dtype), scale);
-    });
+    out = scale == 1 ? InBlocks::add(a, b) : map_blocks(a, b, added);
   }
   if (needs_grad(a, b)) {
     record(out, "add", {a, b}, [a = Operand(a), b = Operand(b), alpha](Backward& pass) {

@@ -62,7 +62,7 @@ void differentiate(Backward& pass, const Kept& kept) {
   const Array* blocks = InBlocks::find(input);
   const auto gradients =
       blocks != nullptr
-          ? kernels::blocked::batch_norm_backward(InBlocks::of(pass.grad()), *blocks, kept.mean,
+          ? kernels::blocked::batch_norm_backward(InBlocks::take(pass.take_grad()), *blocks, kept.mean,
                                                   kept.inverse_deviation, weight, kept.options.training)
           : kernels::batch_norm_backward(pass.grad().array(), input.array(), kept.mean,
                                          kept.inverse_deviation, weight, kept.options.training);

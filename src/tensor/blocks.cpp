@@ -30,6 +30,11 @@ const Array& Blocks::array() const {
   return computed();
 }
 
+Array Blocks::take() && {
+  (void)array();
+  return std::move(array_);
+}
+
 Blocks::Joined Blocks::joined() const {
   if (!is_computed_.load(std::memory_order_acquire)) {
     const std::scoped_lock lock(mutex_);
@@ -50,6 +55,17 @@ const Array& Blocks::plain() const {
 
 std::uint32_t Blocks::version() const {
   return is_plain_.load(std::memory_order_acquire) ? plain_.storage().version() - first_version_ : 0;
+}
+
+Array InBlocks::take(Tensor x) {
+  if (!stands(x)) return blocked::from_plain(x.array());
+  if (x.impl_->use_count() > 1 || x.impl_->blocks->use_count() > 1) return *find(x);
+  return std::move(*x.impl_->blocks).take();
+}
+
+Array InBlocks::take_planes(Tensor x) {
+  const bool is_kept = !x.impl_ || x.impl_->blocks || x.impl_->use_count() > 1;
+  return is_kept ? x.array() : std::move(x.impl_->array);
 }
 
 Tensor InBlocks::made(const Array& blocks) {

@@ -26,6 +26,10 @@ struct InBlocks {
     const Array* blocks = find(x);
     return blocks != nullptr ? *blocks : kernels::blocked::from_plain(x.array());
   }
+  // The numbers of a tensor that is needed no more, in blocks or in planes. Where nobody else held the tensor,
+  // nobody else holds them.
+  static Array take(Tensor x);
+  static Array take_planes(Tensor x);
   static Ref<Blocks> handle(const Tensor& x) { return x.impl_ ? x.impl_->blocks : nullptr; }
   static Tensor made(Ref<Blocks> blocks);
   // The tensor (N, C, H, W) of an array (N, C / B, H, W, B).
@@ -40,15 +44,13 @@ struct InBlocks {
   static Tensor add(const Tensor& a, const Tensor& b);
 };
 
-// kernel(a, b) of two float32 tensors of one shape: in blocks when either is.
+// kernel(Array a, const Array& b) of two tensors: in blocks when they fit. Hand over `a` where it is not needed
+// any more.
 template <class Kernel>
-Tensor map_blocks(const Tensor& a, const Tensor& b, const Kernel& kernel) {
-  if (InBlocks::fit(a, b)) {
-    const Array x = InBlocks::of(a);
-    const Array y = InBlocks::of(b);
-    if (x.shape() == y.shape()) return InBlocks::made(kernel(x, y));
-  }
-  return kernel(a.array(), b.array());
+Tensor map_blocks(Tensor a, const Tensor& b, const Kernel& kernel) {
+  if (!InBlocks::fit(a, b)) return kernel(InBlocks::take_planes(std::move(a)), b.array());
+  const Array y = InBlocks::of(b);
+  return InBlocks::made(kernel(InBlocks::take(std::move(a)), y));
 }
 
 }  // namespace sconce

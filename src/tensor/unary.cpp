@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "sconce/kernels/elementwise.h"
 #include "sconce/tensor/autograd.h"
 #include "sconce/tensor/elementwise.h"
@@ -103,13 +105,12 @@ Tensor sigmoid_gradient(const Tensor& grad, const Tensor& y) {
   return kernels::sigmoid_backward(grad.array(), y.array());
 }
 
-Tensor relu_gradient(const Tensor& grad, const Tensor& y) {
-  Tensor out = map_blocks(
-      grad, y, [](const Array& g, const Array& result) { return kernels::relu_backward(g, result); });
-  if (needs_grad(grad)) {
-    record(out, "relu_backward", {grad},
-           [y = Saved(y)](Backward& pass) { pass.set(0, relu_gradient(pass.grad(), y.get(pass))); });
-  }
+Tensor relu_gradient(Tensor grad, const Tensor& y) {
+  const auto masked = [&](Tensor g) { return map_blocks(std::move(g), y, kernels::relu_backward); };
+  if (!needs_grad(grad)) return masked(std::move(grad));
+  Tensor out = masked(grad);
+  record(out, "relu_backward", {grad},
+         [y = Saved(y)](Backward& pass) { pass.set(0, relu_gradient(pass.take_grad(), y.get(pass))); });
   return out;
 }
 
@@ -138,7 +139,7 @@ Tensor relu(const Tensor& x) {
   Tensor y = InBlocks::stands(x) ? InBlocks::relu(x) : Tensor(kernels::relu(x.array()));
   if (needs_grad(x)) {
     record(y, "relu", {x},
-           [y = Saved::output(y)](Backward& pass) { pass.set(0, relu_gradient(pass.grad(), y.get(pass))); });
+           [y = Saved::output(y)](Backward& pass) { pass.set(0, relu_gradient(pass.take_grad(), y.get(pass))); });
   }
   return y;
 }

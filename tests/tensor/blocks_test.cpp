@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <span>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "sconce/kernels/blocked.h"
@@ -322,6 +324,59 @@ TEST_F(BlocksTest, HooksSeePlainGradients) {
   const Tensor plain = conv2d(relu(conv2d(x, w)), w);
   plain.backward(ones_like(plain));
   EXPECT_LT(relative_difference(doubled, (x.grad() * 2).array()), 1e-6);
+}
+
+TEST_F(BlocksTest, GradientsThatAreHeldStay) {
+  const auto train = [](bool holds, const Shape& shape) {
+    Random random(3);
+    Network network(random, shape);
+    std::vector<std::pair<Tensor, Array>> held;
+    std::vector<Tensor> outputs;
+    Tensor x = network.image;
+    const auto watch = [&](Tensor t) {
+      if (!holds) return t;
+      t.register_hook([&held](const Tensor& grad) {
+        held.emplace_back(grad, grad.array().clone());
+        return Tensor();
+      });
+      t.retain_grad();
+      outputs.push_back(t);
+      return t;
+    };
+    // 16 channels stand in blocks, 6 in planes.
+    const Tensor few = leaf(random, {6, 16, 3, 3});
+    x = watch(relu(watch(conv2d(x, network.first, {}, {.padding = 1}))));
+    const Tensor y = watch(batch_norm(x, network.mean, network.variance, network.gain, {}, {.training = true}));
+    x = watch(relu(watch(x + y)));
+    x = watch(relu(watch(conv2d(x, few))));
+    const Tensor given = random.normal(x.shape());
+    const Array before = given.array().clone();
+    x.backward(given);
+    EXPECT_TRUE(given.array().same_bits(before));
+    EXPECT_EQ(held.size(), holds ? 7U : 0U);
+    for (const auto& [grad, value] : held) EXPECT_TRUE(grad.array().same_bits(value));
+    for (const Tensor& t : outputs) EXPECT_EQ(t.grad().shape(), t.shape());
+    return std::vector<Array>{network.image.grad().array(), network.first.grad().array(), few.grad().array()};
+  };
+  for (const Shape& shape : {Shape{2, 3, 8, 8}, Shape{1, 3, 5, 9}}) {
+    const auto expected = train(true, shape);
+    const auto found = train(false, shape);
+    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(found[i].same_bits(expected[i])) << i;
+  }
+}
+
+TEST_F(BlocksTest, MemoryOfOthersIsNotUsed) {
+  // The gradient lies in memory of this test, and only backward holds it.
+  std::vector<float> memory(16, 2.0F);
+  const Tensor x = full({16}, -1.0).set_requires_grad();
+  Tensor y = relu(x);
+  y.register_hook([&](const Tensor&) {
+    Storage storage = Storage::wrap(std::as_writable_bytes(std::span(memory)), nullptr);
+    return Tensor(Array(std::move(storage), kFloat32, Geometry::contiguous({16})));
+  });
+  y.backward(ones({16}));
+  EXPECT_EQ(x.grad().to_vector<float>(), std::vector<float>(16, 0.0F));
+  EXPECT_EQ(memory, std::vector<float>(16, 2.0F));
 }
 
 TEST_F(BlocksTest, WritesAreSeenByAll) {

@@ -84,6 +84,9 @@ class Storage {
   // The identity: equal for handles of one block, distinct among live blocks.
   const void* id() const { return block_.get(); }
   std::uint32_t use_count() const { return block_ ? block_->use_count() : 0; }
+  // This is the only handle, and the bytes are the block's own: whoever holds it may use them for something
+  // else.
+  bool is_ours_alone() const { return use_count() == 1 && block_->allocator != nullptr && !block_->pending; }
   friend bool operator==(const Storage& a, const Storage& b) = default;
 
  private:

@@ -59,7 +59,8 @@ Array evaluate(Joined& joined);
 BatchNormStatistics batch_norm_statistics(const Array& input, double eps);
 Joined::Term batch_norm_term(const Array& input, const Array& mean, const Array& inverse_deviation,
                              const Array& weight, const Array& bias);
-BatchNormGradients batch_norm_backward(const Array& grad, const Array& input, const Array& mean,
+// The gradient of the image is made in the memory of `grad` where nobody else holds it.
+BatchNormGradients batch_norm_backward(Array grad, const Array& input, const Array& mean,
                                        const Array& inverse_deviation, const Array& weight, bool training);
 
 // As the functions of sconce/kernels/pool.h, with the same errors; the places of the maxima stand in blocks,

@@ -36,7 +36,8 @@ Array sigmoid(const Array& x);
 Array relu(const Array& x);  // max(x, 0); NaN stays
 
 // grad where out > 0, otherwise 0: the derivative of relu.
-Array relu_backward(const Array& grad, const Array& out);
+// In the memory of `grad` where nobody else holds it.
+Array relu_backward(Array grad, const Array& out);
 // grad * (1 - out * out), grad * (1 - out) * out: the derivatives of tanh and sigmoid by their results.
 Array tanh_backward(const Array& grad, const Array& out);
 Array sigmoid_backward(const Array& grad, const Array& out);

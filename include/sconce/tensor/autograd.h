@@ -34,11 +34,13 @@ namespace sconce {
 // What a derivative sees: the gradients of the outputs in, those of the inputs out.
 class Backward {
  public:
-  Backward(const Node& node, std::span<const Tensor> grads, std::span<const std::uint8_t> needs,
+  Backward(const Node& node, std::span<Tensor> grads, std::span<const std::uint8_t> needs,
            std::span<Tensor> results)
       : node_(node), grads_(grads), needs_(needs), results_(results) {}
   // Gradient of an output; with several outputs, undefined for one that nothing used.
   const Tensor& grad(std::size_t output = 0) const { return grads_[output]; }
+  // The same for who needs it no more: where nobody else holds it, its memory may be used for the result.
+  Tensor take_grad(std::size_t output = 0) { return std::move(grads_[output]); }
   // False when nobody wants the gradient of this input.
   bool needs(std::size_t input) const { return needs_[input] != 0; }
   // States the gradient of an input, of the input's shape and dtype. Inputs without one count as zero.
@@ -47,7 +49,7 @@ class Backward {
 
  private:
   const Node& node_;
-  std::span<const Tensor> grads_;
+  std::span<Tensor> grads_;
   std::span<const std::uint8_t> needs_;
   std::span<Tensor> results_;
 };

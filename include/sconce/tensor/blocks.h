@@ -26,6 +26,8 @@ class Blocks final : public RefCounted {
   // Computed at the first look.
   const Array& array() const;
   const Shape& shape() const { return shape_; }  // (N, C, H, W)
+  // The array of blocks that nobody needs any more.
+  Array take() &&;
   // What is still to be computed to get the numbers; the array itself where nothing is.
   Joined joined() const;
   // The plain numbers (N, C, H, W); from then on they are kept, too.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/dnnl/runtime.h"
+#include "kernels/dnnl/scratch.h"
 #include "kernels/dnnl/signal_shield.h"
 #include "sconce/base/error.h"
 #include "sconce/kernels/backend.h"
@@ -82,12 +83,14 @@ struct Step {
   Desc scratchpad;
 
   void run(std::unordered_map<int, dnnl::memory> arguments) const {
-    Array scratch;
-    if (scratchpad.get_size() > 0) {
-      scratch = Array::empty({static_cast<std::int64_t>(scratchpad.get_size())}, kUInt8);
-      arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(scratchpad, engine(), scratch.mutable_raw()));
-    }
-    primitive.execute(stream(), arguments);
+    const std::size_t bytes = scratchpad.get_size();
+    if (bytes == 0) return primitive.execute(stream(), arguments);
+    const auto run_in = [&](std::byte* scratch) {
+      arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(scratchpad, engine(), scratch));
+      primitive.execute(stream(), arguments);
+    };
+    if (bytes >= kHugePage) return run_in(ScratchPool::Lease(scratch_pool(), bytes).data());
+    run_in(Array::empty({static_cast<std::int64_t>(bytes)}, kUInt8).mutable_raw());
   }
 };
 
