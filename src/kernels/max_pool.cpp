@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "kernels/operands.h"
 #include "kernels/pool_2x2.h"
@@ -42,8 +43,10 @@ bool beats(T value, T best) {
   return value > best || std::isnan(value);
 }
 
+// With `rising`, of relu.
 template <class T>
-void pool_plane(const T* in, T* out, std::int32_t* where, const Plane& s, const Window& w) {
+void pool_plane(const T* in, T* out, std::int32_t* where, std::int32_t* rising, const Plane& s,
+                const Window& w) {
   for (std::int64_t oy = 0; oy < s.out_height; ++oy) {
     for (std::int64_t ox = 0; ox < s.out_width; ++ox, ++out, ++where) {
       std::int64_t top = oy * w.stride.h - w.padding.h;
@@ -54,7 +57,8 @@ void pool_plane(const T* in, T* out, std::int32_t* where, const Plane& s, const 
       while (left < 0) left += w.dilation.w;
       T best = -std::numeric_limits<T>::infinity();
       // Dilation can step over a small image: such a window has no pixel and no place.
-      std::int64_t place = top < bottom && left < right ? top * s.width + left : kNoPlace;
+      const std::int64_t first = top < bottom && left < right ? top * s.width + left : kNoPlace;
+      std::int64_t place = first;
       for (std::int64_t y = top; y < bottom; y += w.dilation.h) {
         for (std::int64_t x = left; x < right; x += w.dilation.w) {
           const T value = in[y * s.width + x];
@@ -63,6 +67,13 @@ void pool_plane(const T* in, T* out, std::int32_t* where, const Plane& s, const 
             place = y * s.width + x;
           }
         }
+      }
+      if (rising != nullptr) {
+        // Where the largest is no more than 0, relu makes all of them 0, and the first of equals wins.
+        const bool is_flat = best <= T(0);
+        *rising++ = is_flat ? kNoPlace : static_cast<std::int32_t>(place);
+        if (is_flat && first != kNoPlace) best = T(0);
+        if (is_flat) place = first;
       }
       *out = best;
       *where = static_cast<std::int32_t>(place);
@@ -82,14 +93,13 @@ void check_plane(std::int64_t plane) {
           "expected planes of fewer than 2^31 elements, found one of ", plane);
 }
 
-}  // namespace
-
-MaxPool2dResult max_pool2d(const Array& image, const Window& window, bool ceil_mode) {
+ReluMaxPool2dResult pooled(const Array& image, const Window& window, bool ceil_mode, bool has_relu) {
   const Pair size = pooled_size(image.shape(), window, ceil_mode, kWhere);
   const Shape& shape = image.shape();
   const Shape out_shape{shape[0], shape[1], size.h, size.w};
-  MaxPool2dResult result{Array::empty(out_shape, image.dtype()), Array::empty(out_shape, kInt32)};
   check_plane(shape[2] * shape[3]);
+  ReluMaxPool2dResult result{Array::empty(out_shape, image.dtype()), Array::empty(out_shape, kInt32),
+                             has_relu ? Array::empty(out_shape, kInt32) : Array()};
   const Array x = image.contiguous();
   const Plane plane{shape[2], shape[3], size.h, size.w};
   const bool simple = is_side_by_side(window, plane) && backend() != Backend::kReference;
@@ -97,17 +107,32 @@ MaxPool2dResult max_pool2d(const Array& image, const Window& window, bool ceil_m
     const T* in = x.data<T>();
     T* out = result.values.mutable_data<T>();
     auto* where = result.places.mutable_data<std::int32_t>();
+    auto* rising = has_relu ? result.rising.mutable_data<std::int32_t>() : nullptr;
     const std::int64_t in_plane = shape[2] * shape[3];
     const std::int64_t out_plane = size.h * size.w;
     for_each_plane(shape, in_plane, [&](std::int64_t i) {
+      const T* from = in + i * in_plane;
+      const std::int64_t to = i * out_plane;
+      std::int32_t* const rising_to = has_relu ? rising + to : nullptr;
       if constexpr (std::is_same_v<T, float>) {
-        if (simple)
-          return pool_plane_2x2(in + i * in_plane, plane, out + i * out_plane, where + i * out_plane);
+        if (simple && has_relu) return relu_pool_plane_2x2(from, plane, out + to, where + to, rising_to);
+        if (simple) return pool_plane_2x2(from, plane, out + to, where + to);
       }
-      pool_plane(in + i * in_plane, out + i * out_plane, where + i * out_plane, plane, window);
+      pool_plane(from, out + to, where + to, rising_to, plane, window);
     });
   });
   return result;
+}
+
+}  // namespace
+
+MaxPool2dResult max_pool2d(const Array& image, const Window& window, bool ceil_mode) {
+  ReluMaxPool2dResult result = pooled(image, window, ceil_mode, false);
+  return {std::move(result.values), std::move(result.places)};
+}
+
+ReluMaxPool2dResult relu_max_pool2d(const Array& image, const Window& window, bool ceil_mode) {
+  return pooled(image, window, ceil_mode, true);
 }
 
 Array max_pool2d_backward(const Array& grad, const Array& places, const Shape& image_shape,

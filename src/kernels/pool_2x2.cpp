@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/isa.h"
+#include "kernels/pool_places.h"
 
 // In this order:
 // clang-format off
@@ -32,9 +33,11 @@ void for_each_vector(std::int64_t count, const Body& body) {
   for (std::int64_t i = 0; i < count; i += kLanes) body(d, std::min(i, count - kLanes));
 }
 
+// With `rising`, of relu.
+template <bool kHasRelu>
 void pool_row(const float* HWY_RESTRICT above, const float* HWY_RESTRICT below, std::int64_t count,
               std::int32_t first, std::int32_t width, float* HWY_RESTRICT out,
-              std::int32_t* HWY_RESTRICT places) {
+              std::int32_t* HWY_RESTRICT places, std::int32_t* HWY_RESTRICT rising) {
   for_each_vector(count, [&](auto d, std::int64_t i) {
     const hn::Rebind<std::int32_t, decltype(d)> di;
     hn::Vec<decltype(d)> best;
@@ -49,6 +52,14 @@ void pool_row(const float* HWY_RESTRICT above, const float* HWY_RESTRICT below, 
       const auto wins = hn::Or(hn::Gt(value[k], best), hn::IsNaN(value[k]));
       best = hn::IfThenElse(wins, value[k], best);
       place = hn::IfThenElse(hn::RebindMask(di, wins), hn::Add(left, hn::Set(di, offset[k])), place);
+    }
+    if constexpr (kHasRelu) {
+      // Where the largest is no more than 0, relu makes all four 0, and the first of equals wins.
+      const auto is_flat = hn::Le(best, hn::Zero(d));
+      best = hn::IfThenZeroElse(is_flat, best);
+      const auto flat = hn::RebindMask(di, is_flat);
+      hn::StoreU(hn::IfThenElse(flat, hn::Set(di, kNoPlace), place), di, rising + i);
+      place = hn::IfThenElse(flat, left, place);
     }
     hn::StoreU(best, d, out + i);
     hn::StoreU(place, di, places + i);
@@ -72,12 +83,25 @@ void unpool_row(const float* HWY_RESTRICT grad, const std::int32_t* HWY_RESTRICT
   });
 }
 
-void pool_plane(const float* in, const PooledPlane& plane, float* out, std::int32_t* places) {
+template <bool kHasRelu>
+void pool_rows(const float* in, const PooledPlane& plane, float* out, std::int32_t* places,
+               std::int32_t* rising) {
   for (std::int64_t y = 0; y < plane.out_height; ++y) {
     const std::int64_t top = 2 * y * plane.width;
-    pool_row(in + top, in + top + plane.width, plane.out_width, static_cast<std::int32_t>(top),
-             static_cast<std::int32_t>(plane.width), out + y * plane.out_width, places + y * plane.out_width);
+    const std::int64_t to = y * plane.out_width;
+    pool_row<kHasRelu>(in + top, in + top + plane.width, plane.out_width, static_cast<std::int32_t>(top),
+                       static_cast<std::int32_t>(plane.width), out + to, places + to,
+                       kHasRelu ? rising + to : nullptr);
   }
+}
+
+void pool_plane(const float* in, const PooledPlane& plane, float* out, std::int32_t* places) {
+  pool_rows<false>(in, plane, out, places, nullptr);
+}
+
+void relu_pool_plane(const float* in, const PooledPlane& plane, float* out, std::int32_t* places,
+                     std::int32_t* rising) {
+  pool_rows<true>(in, plane, out, places, rising);
 }
 
 void unpool_plane(const float* grad, const std::int32_t* places, const PooledPlane& plane, float* out) {
@@ -97,11 +121,18 @@ HWY_AFTER_NAMESPACE();
 namespace sconce::kernels {
 
 HWY_EXPORT(pool_plane);
+HWY_EXPORT(relu_pool_plane);
 HWY_EXPORT(unpool_plane);
 
 void pool_plane_2x2(const float* in, const PooledPlane& plane, float* out, std::int32_t* places) {
   isa();
   HWY_DYNAMIC_DISPATCH(pool_plane)(in, plane, out, places);
+}
+
+void relu_pool_plane_2x2(const float* in, const PooledPlane& plane, float* out, std::int32_t* places,
+                         std::int32_t* rising) {
+  isa();
+  HWY_DYNAMIC_DISPATCH(relu_pool_plane)(in, plane, out, places, rising);
 }
 
 void unpool_plane_2x2(const float* grad, const std::int32_t* places, const PooledPlane& plane, float* out) {

@@ -72,8 +72,18 @@ Array sigmoid(const Array& x) {
   return unary_floating("sigmoid", x, []<class T>(T v) { return T(1) / (T(1) + std::exp(-v)); });
 }
 
-Array relu(const Array& x) {
-  return unary_real("relu", x, []<class T>(T v) { return v <= T(0) ? T(0) : v; });
+namespace {
+
+constexpr auto kRelu = []<class T>(T v) { return v <= T(0) ? T(0) : v; };
+
+}  // namespace
+
+Array relu(const Array& x) { return unary_real("relu", x, kRelu); }
+
+void relu_into(Array& x) {
+  visit_floating("relu", x.dtype(), [&]<class T>(std::type_identity<T>) {
+    map_into<T, T>(x.mutable_data<T>(), x.strides(), x, x.shape(), kRelu);
+  });
 }
 
 bool has_nan(const Array& x) {

@@ -10,10 +10,12 @@ namespace sconce {
 namespace blocked = kernels::blocked;
 
 Blocks::Blocks(Array array)
-    : shape_(blocked::plain_shape(array)), is_computed_(true), array_(std::move(array)) {}
+    : Deferred(Kind::kBlocks, blocked::plain_shape(array), kFloat32),
+      is_computed_(true),
+      array_(std::move(array)) {}
 
 Blocks::Blocks(Joined joined)
-    : shape_(blocked::plain_shape(joined.first.image)), joined_(std::move(joined)) {}
+    : Deferred(Kind::kBlocks, blocked::plain_shape(joined.first.image), kFloat32), joined_(std::move(joined)) {}
 
 const Array& Blocks::computed() const {
   if (!is_computed_.load(std::memory_order_relaxed)) {
@@ -59,12 +61,12 @@ std::uint32_t Blocks::version() const {
 
 Array InBlocks::take(Tensor x) {
   if (!stands(x)) return blocked::from_plain(x.array());
-  if (x.impl_->use_count() > 1 || x.impl_->blocks->use_count() > 1) return *find(x);
-  return std::move(*x.impl_->blocks).take();
+  if (x.impl_->use_count() > 1 || x.impl_->deferred->use_count() > 1) return *find(x);
+  return std::move(blocks(x)).take();
 }
 
 Array InBlocks::take_planes(Tensor x) {
-  const bool is_kept = !x.impl_ || x.impl_->blocks || x.impl_->use_count() > 1;
+  const bool is_kept = !x.impl_ || x.impl_->deferred || x.impl_->use_count() > 1;
   return is_kept ? x.array() : std::move(x.impl_->array);
 }
 
@@ -80,10 +82,10 @@ Tensor InBlocks::made(blocked::Joined joined) {
   return made(make_ref<Blocks>(std::move(joined)));
 }
 
-Tensor InBlocks::made(Ref<Blocks> blocks) {
+Tensor InBlocks::made(Ref<Deferred> deferred) {
   Tensor out;
   out.impl_ = make_ref<Tensor::Impl>();
-  out.impl_->blocks = std::move(blocks);
+  out.impl_->deferred = std::move(deferred);
   return out;
 }
 
@@ -92,7 +94,7 @@ namespace {
 // x as one operand of a sum.
 blocked::Joined::Term term_of(const Tensor& x) {
   if (InBlocks::stands(x)) {
-    blocked::Joined joined = InBlocks::handle(x)->joined();
+    blocked::Joined joined = InBlocks::blocks(x).joined();
     if (!joined.second && !joined.has_relu) return std::move(joined.first);
   }
   return {InBlocks::of(x), {}, {}};
@@ -101,7 +103,7 @@ blocked::Joined::Term term_of(const Tensor& x) {
 }  // namespace
 
 Tensor InBlocks::relu(const Tensor& x) {
-  blocked::Joined joined = handle(x)->joined();
+  blocked::Joined joined = blocks(x).joined();
   joined.has_relu = true;
   return made(std::move(joined));
 }

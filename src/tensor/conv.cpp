@@ -4,6 +4,7 @@
 #include "sconce/tensor/reduce.h"
 #include "tensor/in_blocks.h"
 #include "tensor/operand.h"
+#include "tensor/unseen.h"
 
 namespace sconce {
 namespace {
@@ -27,7 +28,7 @@ Tensor convolved(const Tensor& image, const Tensor& weight, const Tensor& bias, 
                                       !is_grad_enabled());
     if (out.defined()) return InBlocks::made(out);
   }
-  return kernels::conv2d(image.array(), weight.array(), array_or_none(bias), params);
+  return Unseen::made(kernels::conv2d(image.array(), weight.array(), array_or_none(bias), params));
 }
 
 Tensor input_gradient(const Tensor& grad, const Tensor& weight, const Shape& image_shape,

@@ -4,18 +4,24 @@
 #include <utility>
 
 #include "sconce/kernels/blocked.h"
+#include "sconce/tensor/blocks.h"
 #include "sconce/tensor/tensor.h"
 
 namespace sconce {
 
 // The way to a tensor's blocks.
 struct InBlocks {
+  // Of whatever kind; null for a plain tensor.
+  static Deferred* deferred(const Tensor& x) { return x.impl_ ? x.impl_->deferred.get() : nullptr; }
   // False when the tensor stands in planes, or when its planes were written to.
   static bool stands(const Tensor& x) {
-    return x.impl_ && x.impl_->blocks && x.impl_->blocks->version() == 0;
+    const Deferred* found = deferred(x);
+    return found != nullptr && found->kind() == Deferred::Kind::kBlocks && found->version() == 0;
   }
+  // Of a tensor that stands in blocks.
+  static Blocks& blocks(const Tensor& x) { return static_cast<Blocks&>(*x.impl_->deferred); }
   // Null unless it stands in blocks.
-  static const Array* find(const Tensor& x) { return stands(x) ? &x.impl_->blocks->array() : nullptr; }
+  static const Array* find(const Tensor& x) { return stands(x) ? &blocks(x).array() : nullptr; }
   // In blocks or planes, as it stands.
   static const Array& any(const Tensor& x) {
     const Array* blocks = find(x);
@@ -30,8 +36,7 @@ struct InBlocks {
   // nobody else holds them.
   static Array take(Tensor x);
   static Array take_planes(Tensor x);
-  static Ref<Blocks> handle(const Tensor& x) { return x.impl_ ? x.impl_->blocks : nullptr; }
-  static Tensor made(Ref<Blocks> blocks);
+  static Tensor made(Ref<Deferred> deferred);
   // The tensor (N, C, H, W) of an array (N, C / B, H, W, B).
   static Tensor made(const Array& blocks);
   // The tensor of what is to be computed when somebody needs it, or at once without fusion.

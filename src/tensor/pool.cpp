@@ -3,6 +3,8 @@
 #include "sconce/kernels/pool.h"
 #include "sconce/tensor/autograd.h"
 #include "tensor/in_blocks.h"
+#include "tensor/scattered.h"
+#include "tensor/unseen.h"
 
 namespace sconce {
 namespace {
@@ -66,14 +68,30 @@ std::pair<Tensor, Array> max_pool2d_with_places(const Tensor& image, Pair kernel
         });
     return {taken.linked(image, InBlocks::made(result.values)), result.places};
   }
-  const auto result = kernels::max_pool2d(image.array(), window, options.ceil_mode);
-  const auto taken = linear_pool(
-      kName, false,
-      [places = result.places](const Array& x) { return kernels::max_pool2d_gather(x, places); },
-      [places = result.places, shape = image.shape(), window](const Array& grad) {
-        return kernels::max_pool2d_backward(grad, places, shape, window);
-      });
-  return {taken.linked(image, result.values), result.places};
+  const auto taken_from = [&](const Array& places) {
+    return linear_pool(
+        kName, false, [places](const Array& x) { return kernels::max_pool2d_gather(x, places); },
+        [places, shape = image.shape(), window](const Array& grad) {
+          return kernels::max_pool2d_backward(grad, places, shape, window);
+        });
+  };
+  Unseen* const unseen = Unseen::find(image);
+  const Unseen::Peek peek = unseen != nullptr ? unseen->peek() : Unseen::Peek{image.array(), false};
+  if (!peek.needs_relu) {
+    const auto result = kernels::max_pool2d(peek.array, window, options.ceil_mode);
+    return {taken_from(result.places).linked(image, result.values), result.places};
+  }
+  auto result = kernels::relu_max_pool2d(peek.array, window, options.ceil_mode);
+  Tensor out = std::move(result.values);
+  if (needs_grad(image)) {
+    record(out, kName, {image},
+           [taken = taken_from(result.places),
+            pooled = Scattered::Pooled{Ref<Unseen>(unseen), result.places, result.rising, window}](Backward& pass) {
+             const Tensor& grad = pass.grad();
+             pass.set(0, needs_grad(grad) ? taken.spread(grad) : Scattered::made(pooled, grad.array()));
+           });
+  }
+  return {out, result.places};
 }
 
 }  // namespace

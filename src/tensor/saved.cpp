@@ -5,23 +5,27 @@ namespace sconce {
 
 void Saved::keep_input(const Tensor& input) {
   edge_ = Graph::edge(input);
-  keep(input);
+  const Deferred* deferred = InBlocks::deferred(input);
+  keep(input, deferred != nullptr && deferred->kind() == Deferred::Kind::kBlocks);
 }
 
-void Saved::keep(const Tensor& tensor) {
-  blocks_ = InBlocks::handle(tensor);
-  if (!blocks_) array_.emplace(tensor.array());
+void Saved::keep(const Tensor& tensor, bool is_deferred) {
+  if (is_deferred) {
+    deferred_ = Ref<Deferred>(InBlocks::deferred(tensor));
+  } else {
+    array_.emplace(tensor.array());
+  }
   version_ = version();
 }
 
 std::uint32_t Saved::version() const {
-  if (blocks_) return blocks_->version();
+  if (deferred_) return deferred_->version();
   return array_ ? array_->storage().version() : 0;
 }
 
 Saved Saved::output(const Tensor& result, std::uint32_t index) {
   Saved out;
-  out.keep(result);
+  out.keep(result, InBlocks::deferred(result) != nullptr);  // which may still wait
   out.edge_.index = index;
   out.is_output_ = true;
   return out;
@@ -31,8 +35,8 @@ Tensor Saved::get(const Backward& pass) const {
   const std::uint32_t now = version();
   require(now == version_, ErrorCode::kState, pass.node().name(),
           "a tensor needed for backward was changed in place (version ", now, ", expected ", version_, ")");
-  if (!blocks_ && !array_) return {};
-  Tensor out = blocks_ ? InBlocks::made(blocks_) : Tensor(*array_);
+  if (!deferred_ && !array_) return {};
+  Tensor out = deferred_ ? InBlocks::made(deferred_) : Tensor(*array_);
   // The history only matters while the backward pass is itself recorded.
   if (is_grad_enabled()) {
     Graph::set_edge(out, is_output_ ? Edge(Ref<Node>(const_cast<Node*>(&pass.node())), edge_.index) : edge_);

@@ -27,9 +27,9 @@ void Tensor::fail_undefined() {
 
 Array& Tensor::mutable_array() {
   if (!impl_) fail_undefined();
-  if (impl_->blocks) {
-    impl_->array = impl_->blocks->plain();
-    impl_->blocks = nullptr;
+  if (impl_->deferred) {
+    impl_->array = impl_->deferred->leave();
+    impl_->deferred = nullptr;
   }
   return impl_->array;
 }

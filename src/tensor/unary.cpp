@@ -5,6 +5,8 @@
 #include "sconce/tensor/elementwise.h"
 #include "sconce/tensor/promote.h"
 #include "tensor/in_blocks.h"
+#include "tensor/scattered.h"
+#include "tensor/unseen.h"
 
 namespace sconce {
 namespace {
@@ -107,7 +109,10 @@ Tensor sigmoid_gradient(const Tensor& grad, const Tensor& y) {
 
 Tensor relu_gradient(Tensor grad, const Tensor& y) {
   const auto masked = [&](Tensor g) { return map_blocks(std::move(g), y, kernels::relu_backward); };
-  if (!needs_grad(grad)) return masked(std::move(grad));
+  if (!needs_grad(grad)) {
+    if (auto joined = Scattered::before_relu(grad, y)) return *std::move(joined);
+    return masked(std::move(grad));
+  }
   Tensor out = masked(grad);
   record(out, "relu_backward", {grad},
          [y = Saved(y)](Backward& pass) { pass.set(0, relu_gradient(pass.take_grad(), y.get(pass))); });
@@ -136,7 +141,7 @@ Tensor sigmoid(const Tensor& x) {
 }
 
 Tensor relu(const Tensor& x) {
-  Tensor y = InBlocks::stands(x) ? InBlocks::relu(x) : Tensor(kernels::relu(x.array()));
+  Tensor y = InBlocks::stands(x) ? InBlocks::relu(x) : Unseen::relu(x);
   if (needs_grad(x)) {
     record(y, "relu", {x},
            [y = Saved::output(y)](Backward& pass) { pass.set(0, relu_gradient(pass.take_grad(), y.get(pass))); });

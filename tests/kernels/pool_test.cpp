@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sconce/kernels/elementwise.h"
 #include "support/kernel_testing.h"
 
 namespace sconce {
@@ -71,6 +72,36 @@ Shape random_image(Random& random, const Window& w) {
   };
   const std::int64_t height = side(w.kernel.h, w.padding.h, w.dilation.h);
   return {random.integer(1, 3), random.integer(1, 3), height, side(w.kernel.w, w.padding.w, w.dilation.w)};
+}
+
+TEST(MaxPool2d, OfReluHasTheBitsOfOneAfterTheOther) {
+  const PoisonScope poison;
+  for (const kernels::Isa isa : test::all_isas()) {
+    const test::IsaScope scope(isa);
+    Random random(12);
+    for (int i = 0; i < 300; ++i) {
+      const bool is_common = random.coin();
+      const Window w = is_common ? Window{2, 2, 0, 1} : random_window(random);
+      const bool ceil_mode = random.coin();
+      Shape shape = random_image(random, w);
+      if (is_common) shape = {2, 3, random.integer(2, 40), random.integer(2, 70)};
+      Array image = random.digits(shape, random.integer(0, 3) == 0 ? kFloat64 : kFloat32);
+      kernels::mul_into(image, Array::scalar(random.coin() ? 1.0 : -1.0).cast(image.dtype()));  // zeros become -0
+      if (random.coin()) image.select(0, 0).select(0, 0).select(0, 0).select(0, 0).fill(NAN);
+      if (random.coin()) image.select(0, 0).select(0, 0).select(0, 0).fill(-INFINITY);
+      SCOPED_TRACE(cat(shape, " kernel ", w.kernel.h, ",", w.kernel.w));
+      const Array rectified = kernels::relu(image);
+      const auto expected = kernels::max_pool2d(rectified, w, ceil_mode);
+      const auto found = kernels::relu_max_pool2d(random.scattered(image), w, ceil_mode);
+      EXPECT_TRUE(found.values.same_bits(expected.values));
+      EXPECT_TRUE(found.places.same_bits(expected.places));
+      // Both derivatives, one after the other and at once.
+      const Array grad = random.normal(expected.values.shape(), image.dtype());
+      const Array through = kernels::max_pool2d_backward(grad, expected.places, shape, w);
+      EXPECT_TRUE(kernels::max_pool2d_backward(grad, found.rising, shape, w)
+                      .same_bits(kernels::relu_backward(through, rectified)));
+    }
+  }
 }
 
 TEST(MaxPool2d, TakesTheFirstLargestAndNanWins) {

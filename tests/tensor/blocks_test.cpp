@@ -17,6 +17,7 @@
 #include "sconce/tensor/fusion.h"
 #include "sconce/tensor/ops.h"
 #include "sconce/tensor/pool.h"
+#include "support/fusion_scope.h"
 #include "support/kernel_testing.h"
 #include "tensor/in_blocks.h"
 
@@ -26,21 +27,10 @@ namespace {
 using kernels::Backend;
 using test::BackendScope;
 using test::code_of;
+using test::FusionScope;
 using test::Random;
 using test::relative_difference;
 using test::ThreadsScope;
-
-// Fusion on or off for a scope.
-class FusionScope {
- public:
-  explicit FusionScope(bool on) : previous_(set_fusion_enabled(on)) {}
-  FusionScope(const FusionScope&) = delete;
-  FusionScope& operator=(const FusionScope&) = delete;
-  ~FusionScope() { set_fusion_enabled(previous_); }
-
- private:
-  bool previous_;
-};
 
 // What a test looks at: nothing, or every tensor as soon as it is there.
 using Look = void (*)(const Tensor&);
@@ -227,7 +217,7 @@ TEST_F(BlocksTest, FactsNeedNoNumbers) {
   const NoGradGuard no_grad;
   const Tensor x = conv2d(random.normal({2, 3, 6, 6}), random.normal({16, 3, 3, 3}), {}, {.padding = 1});
   const Tensor y = relu(x + x);
-  const auto waits = [](const Tensor& t) { return InBlocks::handle(t)->joined().has_relu; };
+  const auto waits = [](const Tensor& t) { return InBlocks::blocks(t).joined().has_relu; };
   ASSERT_TRUE(waits(y));
   EXPECT_EQ(y.shape(), (Shape{2, 16, 6, 6}));
   EXPECT_EQ(y.numel(), 2 * 16 * 36);

@@ -34,6 +34,7 @@ Array cos(const Array& x);
 Array tanh(const Array& x);
 Array sigmoid(const Array& x);
 Array relu(const Array& x);  // max(x, 0); NaN stays
+void relu_into(Array& x);    // the same in x's memory
 
 // grad where out > 0, otherwise 0: the derivative of relu.
 // In the memory of `grad` where nobody else holds it.

@@ -70,11 +70,11 @@ class Saved {
 
  private:
   void keep_input(const Tensor& input);
-  void keep(const Tensor& tensor);
+  void keep(const Tensor& tensor, bool is_deferred);
   std::uint32_t version() const;
 
-  std::optional<Array> array_;  // none: nothing is kept, or blocks_ is
-  Ref<Blocks> blocks_;
+  std::optional<Array> array_;  // none: nothing is kept, or deferred_ is
+  Ref<Deferred> deferred_;
   Edge edge_;
   std::uint32_t version_ = 0;
   bool is_output_ = false;

@@ -1,7 +1,5 @@
 // A tensor whose numbers stand in blocks of channels (sconce/kernels/blocked.h), as convolutions make them,
 // or will stand there: what follows a convolution waits until somebody needs its numbers.
-// Operations that know blocks hand them on; everybody else sees plain numbers, which are made at the first
-// look. Threads may meet in every function.
 #pragma once
 
 #include <atomic>
@@ -9,13 +7,13 @@
 #include <mutex>
 #include <optional>
 
-#include "sconce/base/ref.h"
 #include "sconce/core/array.h"
 #include "sconce/kernels/blocked.h"
+#include "sconce/tensor/deferred.h"
 
 namespace sconce {
 
-class Blocks final : public RefCounted {
+class Blocks final : public Deferred {
  public:
   using Joined = kernels::blocked::Joined;
   // `array` is (N, C / B, H, W, B).
@@ -25,20 +23,18 @@ class Blocks final : public RefCounted {
 
   // Computed at the first look.
   const Array& array() const;
-  const Shape& shape() const { return shape_; }  // (N, C, H, W)
   // The array of blocks that nobody needs any more.
   Array take() &&;
   // What is still to be computed to get the numbers; the array itself where nothing is.
   Joined joined() const;
-  // The plain numbers (N, C, H, W); from then on they are kept, too.
-  const Array& plain() const;
-  // Changes when the plain numbers are written to: the blocks are out of date then.
-  std::uint32_t version() const;
+  // (N, C, H, W).
+  const Array& plain() const override;
+  // Where it is not 0, the blocks are out of date.
+  std::uint32_t version() const override;
 
  private:
   const Array& computed() const;  // with the lock held
 
-  Shape shape_;
   mutable std::mutex mutex_;
   mutable std::atomic<bool> is_computed_{false};
   mutable std::atomic<bool> is_plain_{false};

@@ -3,8 +3,8 @@
 
 namespace sconce {
 
-// On by default, off with SCONCE_FUSION=off in the environment. What follows a convolution of many channels
-// (batch normalisation, sums, ReLU) is then computed when somebody looks, together where it can be. The
+// On by default, off with SCONCE_FUSION=off in the environment. What follows a convolution (batch
+// normalisation, sums, ReLU, max-pooling) is then computed when somebody looks, together where it can be. The
 // numbers are the same bits either way; the switch is for measurements, and for finding out what is at fault.
 // One switch for the process.
 bool is_fusion_enabled();

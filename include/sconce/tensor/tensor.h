@@ -13,7 +13,7 @@
 #include "sconce/base/recycled.h"
 #include "sconce/base/ref.h"
 #include "sconce/core/array.h"
-#include "sconce/tensor/blocks.h"
+#include "sconce/tensor/deferred.h"
 #include "sconce/tensor/node.h"
 #include "sconce/tensor/scalar.h"
 
@@ -36,10 +36,10 @@ class Tensor {
   Tensor(Array array);  // NOLINT(google-explicit-constructor): data without history
 
   bool defined() const { return static_cast<bool>(impl_); }
-  DType dtype() const { return impl_ && impl_->blocks ? kFloat32 : array().dtype(); }
+  DType dtype() const { return impl_ && impl_->deferred ? impl_->deferred->dtype() : array().dtype(); }
   const Shape& shape() const {
-    if (impl_ && impl_->blocks) [[unlikely]]
-      return impl_->blocks->shape();
+    if (impl_ && impl_->deferred) [[unlikely]]
+      return impl_->deferred->shape();
     return array().shape();
   }
   const Strides& strides() const { return array().strides(); }
@@ -52,8 +52,8 @@ class Tensor {
   const Array& array() const {
     if (!impl_) [[unlikely]]
       fail_undefined();
-    if (impl_->blocks) [[unlikely]]
-      return impl_->blocks->plain();
+    if (impl_->deferred) [[unlikely]]
+      return impl_->deferred->plain();
     return impl_->array;
   }
   // The data for writing, outside autograd: nothing is recorded, but backward notices the write.
@@ -136,10 +136,10 @@ class Tensor {
   struct Impl : RefCounted, Recycled<Impl> {
     Impl() = default;
     explicit Impl(Array&& plain) : array(std::move(plain)) {}
-    Array array;         // undefined while the numbers stand in blocks
-    Ref<Blocks> blocks;  // null: they stand in `array`
-    Edge edge;           // what made it; a GradSlot for a leaf that requires grad
-    Ref<Node> slot;      // GradSlot: where its gradient is kept, null until one may be
+    Array array;             // undefined while the numbers are somewhere else
+    Ref<Deferred> deferred;  // null: they stand in `array`
+    Edge edge;               // what made it; a GradSlot for a leaf that requires grad
+    Ref<Node> slot;          // GradSlot: where its gradient is kept, null until one may be
   };
   [[noreturn]] static void fail_undefined();
   Ref<Impl> impl_;
