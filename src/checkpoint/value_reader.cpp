@@ -107,7 +107,7 @@ std::optional<std::vector<Value>> ValueReader::get_all(NodeList nodes) {
   return out;
 }
 
-Value ValueReader::now(Node node) {
+const Value& ValueReader::now(Node node) {
   if (slots_[node.id()] < kReady) build(node);
   return values_[slots_[node.id()] - kReady];
 }
@@ -265,9 +265,9 @@ Value ValueReader::make_referent(Node node) {
 }
 
 std::size_t ValueReader::storage(Node node) {
-  const Referent referent = ids_.resolve(node);
+  Referent referent = ids_.resolve(node);
   if (referent.global || referent.tensor) node.unexpected("a storage");
-  return storage_of(node, referent);
+  return storage_of(node, std::move(referent));
 }
 
 std::size_t ValueReader::empty_storage(DType dtype) {
@@ -279,11 +279,11 @@ std::size_t ValueReader::empty_storage(DType dtype) {
   return storages_.size() - 1;
 }
 
-std::size_t ValueReader::storage_of(const Node& at, const Referent& referent) {
+std::size_t ValueReader::storage_of(const Node& at, Referent referent) {
   if (!referent.storage.is_in_file) return empty_storage(referent.storage.dtype.value_or(kUInt8));
+  if (!referent.view) return add_storage(at, std::move(referent.storage), std::nullopt);
   const std::size_t root = add_storage(at, referent.storage, std::nullopt);
-  if (!referent.view) return root;
-  StorageInfo view = referent.storage;
+  StorageInfo view = std::move(referent.storage);
   view.key = referent.view->key;
   view.bytes = static_cast<std::uint64_t>(referent.view->numel) * itemsize(view.dtype.value_or(kUInt8));
   return add_storage(at, std::move(view), ViewOf{root, referent.view->offset});

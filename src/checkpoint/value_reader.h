@@ -52,7 +52,7 @@ class ValueReader {
   // All of them, or nothing when some must be made first.
   std::optional<std::vector<Value>> get_all(pickle::NodeList nodes);
   // The value of a node, made now: for work put off with later().
-  Value now(pickle::Node node);
+  const Value& now(pickle::Node node);
   // Work to do once every value that is being made stands: filling containers, which may be cyclic.
   void later(std::function<void()> work) { later_.push_back(std::move(work)); }
   // Interprets a call; nullopt when something must be made first. `known` tells whether the table has it.
@@ -98,7 +98,7 @@ class ValueReader {
   void spend(pickle::Node source, std::uint64_t bytes);
   void count_object(pickle::Node node);
   std::size_t add_storage(const pickle::Node& at, StorageInfo info, std::optional<ViewOf> view);
-  std::size_t storage_of(const pickle::Node& at, const Referent& referent);
+  std::size_t storage_of(const pickle::Node& at, Referent referent);
   Value make_referent(pickle::Node node);
   std::optional<Value> make(pickle::Node node);
   std::optional<Value> make_object(pickle::Node node);

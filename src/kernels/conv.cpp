@@ -7,6 +7,7 @@
 #include "kernels/direct/conv.h"
 #include "kernels/direct/conv_sparse.h"
 #include "kernels/dnnl/conv.h"
+#include "kernels/multiversion.h"
 #include "kernels/operands.h"
 #include "sconce/base/parallel.h"
 #include "sconce/kernels/backend.h"
@@ -125,21 +126,23 @@ Array conv2d_backward_bias(const Array& grad) {
     T* target = out.mutable_data<T>();
     const std::int64_t grain = std::max<std::int64_t>(1, 65536 / std::max<std::int64_t>(batch * plane, 1));
     parallel_for(channels, grain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t c = begin; c < end; ++c) {
-        // Independent lanes let the compiler use vector registers without reordering a sum behind our back.
-        constexpr std::int64_t kLanes = 8;
-        double lanes[kLanes] = {};
-        for (std::int64_t n = 0; n < batch; ++n) {
-          const T* row = source + (n * channels + c) * plane;
-          for (std::int64_t i = 0; i + kLanes <= plane; i += kLanes) {
-            for (std::int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += row[i + lane];
+      multiversion([&]() SCONCE_ALWAYS_INLINE {
+        for (std::int64_t c = begin; c < end; ++c) {
+          // Independent lanes let the compiler use vector registers without reordering a sum behind our back.
+          constexpr std::int64_t kLanes = 8;
+          double lanes[kLanes] = {};
+          for (std::int64_t n = 0; n < batch; ++n) {
+            const T* row = source + (n * channels + c) * plane;
+            for (std::int64_t i = 0; i + kLanes <= plane; i += kLanes) {
+              for (std::int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += row[i + lane];
+            }
+            for (std::int64_t i = plane - plane % kLanes; i < plane; ++i) lanes[i % kLanes] += row[i];
           }
-          for (std::int64_t i = plane - plane % kLanes; i < plane; ++i) lanes[i % kLanes] += row[i];
+          double sum = 0;
+          for (const double lane : lanes) sum += lane;
+          target[c] = static_cast<T>(sum);
         }
-        double sum = 0;
-        for (const double lane : lanes) sum += lane;
-        target[c] = static_cast<T>(sum);
-      }
+      });
     });
   });
   return out;

@@ -94,6 +94,7 @@ std::shared_ptr<ValueGraph> root_of(const std::shared_ptr<ValueGraph>& graph) {
 }
 
 void join(const std::shared_ptr<ValueGraph>& a, const std::shared_ptr<ValueGraph>& b) {
+  if (a == b) return;
   auto large = root_of(a);
   auto small = root_of(b);
   if (large == small) return;
