@@ -40,6 +40,10 @@ TEST(ScratchPool, WhoComputesAtOnceSharesNothing) {
     EXPECT_EQ(pool.kept_bytes(), 0U);
   }
   EXPECT_EQ(pool.kept_bytes(), 8 * kMegabyte);
+}
+
+TEST(ScratchPoolThreads, ShareNothing) {
+  ScratchPool pool;
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&pool, t] {

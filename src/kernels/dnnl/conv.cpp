@@ -235,13 +235,18 @@ bool is_unimplemented(const dnnl::error& error) {
 }
 
 // Winograd's minimal filtering (Lavin and Gray 2015, F(4x4, 3x3)) takes a quarter of the multiplications. It
-// rounds more: hence the switch. On small planes its tiles compute too much that nobody needs.
+// rounds more: hence the switch. On small planes its tiles compute too much that nobody needs, and of few channels
+// its transformations take longer than the products that it spares; but for the gradient of the weight, whose
+// direct form is slower (DNNL_VERBOSE=1 tells what each takes).
 bool suits_winograd(const Job& job) {
   constexpr std::int64_t kSmallestPlane = 8;
+  constexpr std::int64_t kFewestChannels = 32;
   const ConvSizes& s = job.sizes;
+  const bool is_large = std::min(s.out.h, s.out.w) >= kSmallestPlane &&
+                        std::min(s.in_channels, s.out_channels) >= kFewestChannels;
   return !job.exact && s.kernel == Pair(3) && s.params.stride == Pair(1) && s.params.dilation == Pair(1) &&
          s.params.groups == 1 && job.image != 0 && job.result != 0 &&
-         (std::min(s.out.h, s.out.w) >= kSmallestPlane || job.pass == Pass::kBackwardWeight);
+         (is_large || job.pass == Pass::kBackwardWeight);
 }
 
 std::shared_ptr<const Plan> make_plan(const Job& job) {
