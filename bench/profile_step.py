@@ -16,14 +16,14 @@ KINDS = [
     ("convolution: direct loops", r"direct::"),
     ("convolution: Winograd", r"winograd"),
     ("convolution, matrix products: oneDNN", r"libdnnl|\[JIT\]|\[unknown\]|perf-\d+\.map|//anon"),
-    ("batch normalisation", r"batch_norm|channel_sums"),
+    ("batch normalisation, with what joins it", r"batch_norm|channel_sums|blocked::.*join"),
     ("pooling", r"pool|check_places"),
     ("optimizer", r"sgd|update<|kernels::\(anonymous namespace\)::run<"),
     ("ReLU, sums, other elementwise", r"map_into|zip_into|relu"),
     ("bias and its gradient", r"bias"),
     ("loss", r"softmax|nll|cross_entropy|log_"),
     ("layouts, copies, filling", r"memmove|memcpy|memset|from_plain|to_plain|copy_strided|interleave|separate|fill"),
-    ("page faults, system", r"kernel|\[k\]"),
+    ("page faults, system", r"\[kernel|\[k\]"),
 ]
 REST = "graph, memory, calls, the rest"
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "kernels/blocks.h"
@@ -10,6 +11,11 @@ namespace sconce::kernels::blocked {
 namespace {
 
 constexpr const char* kWhere = "batch_norm";
+
+// As wide as the registers that this code is compiled for. The compiler cannot know that a gradient is overwritten
+// number by number; with these types it need not.
+constexpr int kLanes = 8;
+typedef float Floats __attribute__((vector_size(kLanes * sizeof(float))));
 
 void check_channels(const Blocks& s, std::initializer_list<const Array*> arrays) {
   for (const Array* array : arrays) {
@@ -111,19 +117,21 @@ BatchNormGradients batch_norm_backward(Array grad, const Array& input, const Arr
   }
   float* result = out.input.mutable_data<float>();
   for_each_block(s, [&](auto block, std::int64_t channel, std::int64_t first) SCONCE_ALWAYS_INLINE {
-    constexpr int kBlock = decltype(block)::value;
-    float mean_grad[kBlock], center[kBlock], slope[kBlock], scale[kBlock];
-    std::copy_n(mean_grads.data() + channel, kBlock, mean_grad);
-    std::copy_n(means.data() + channel, kBlock, center);
-    std::copy_n(slopes.data() + channel, kBlock, slope);
-    std::copy_n(scales.data() + channel, kBlock, scale);
-    for (std::int64_t i = first; i < first + s.plane * kBlock; i += kBlock) {
-      float pixel[kBlock];  // by itself: the compiler cannot know that gradient and result are one
-      std::copy_n(gradient + i, kBlock, pixel);
-      for (int c = 0; c < kBlock; ++c) {
-        pixel[c] = (pixel[c] - mean_grad[c] - (in[i + c] - center[c]) * slope[c]) * scale[c];
+    constexpr int kParts = decltype(block)::value / kLanes;
+    Floats mean_grad[kParts], center[kParts], slope[kParts], scale[kParts];
+    std::memcpy(mean_grad, mean_grads.data() + channel, sizeof mean_grad);
+    std::memcpy(center, means.data() + channel, sizeof center);
+    std::memcpy(slope, slopes.data() + channel, sizeof slope);
+    std::memcpy(scale, scales.data() + channel, sizeof scale);
+    for (std::int64_t i = first; i < first + s.plane * kParts * kLanes;) {
+      for (int part = 0; part < kParts; ++part, i += kLanes) {
+        Floats pixel;
+        Floats x;
+        std::memcpy(&pixel, gradient + i, sizeof pixel);
+        std::memcpy(&x, in + i, sizeof x);
+        pixel = (pixel - mean_grad[part] - (x - center[part]) * slope[part]) * scale[part];
+        std::memcpy(result + i, &pixel, sizeof pixel);
       }
-      std::copy_n(pixel, kBlock, result + i);
     }
   });
   return out;

@@ -78,7 +78,7 @@ HWY_INLINE void step_with_dead(Words old, float* HWY_RESTRICT param, const float
   hn::StoreU(hn::MulAdd(hn::Set(d, by.step), by_step, p), d, param);
 }
 
-std::int64_t step(float* HWY_RESTRICT param, const float* HWY_RESTRICT grad, float* HWY_RESTRICT buffer,
+std::int64_t sgd_step_rows(float* HWY_RESTRICT param, const float* HWY_RESTRICT grad, float* HWY_RESTRICT buffer,
                   std::int64_t count, const MomentumFactors& by) {
   const D d;
   const DI di;
@@ -106,7 +106,7 @@ std::int64_t step(float* HWY_RESTRICT param, const float* HWY_RESTRICT grad, flo
 #else
 
 // Without an instruction for it, what rounds once must be asked for by name.
-std::int64_t step(float*, const float*, float*, std::int64_t, const MomentumFactors&) { return 0; }
+std::int64_t sgd_step_rows(float*, const float*, float*, std::int64_t, const MomentumFactors&) { return 0; }
 
 #endif
 
@@ -117,12 +117,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace sconce::kernels {
 
-HWY_EXPORT(step);
+HWY_EXPORT(sgd_step_rows);
 
 std::int64_t momentum_step(float* param, const float* grad, float* buffer, std::int64_t count,
                            const MomentumFactors& by) {
   isa();
-  return HWY_DYNAMIC_DISPATCH(step)(param, grad, buffer, count, by);
+  return HWY_DYNAMIC_DISPATCH(sgd_step_rows)(param, grad, buffer, count, by);
 }
 
 }  // namespace sconce::kernels
