@@ -12,8 +12,8 @@ namespace {
 
 constexpr const char* kWhere = "batch_norm";
 
-// As wide as the registers that this code is compiled for. The compiler cannot know that a gradient is overwritten
-// number by number; with these types it need not.
+// As wide as the registers that this code is compiled for. The compiler cannot know that a gradient is
+// overwritten number by number; with these types it need not.
 constexpr int kLanes = 8;
 typedef float Floats __attribute__((vector_size(kLanes * sizeof(float))));
 
@@ -95,9 +95,8 @@ BatchNormGradients batch_norm_backward(Array grad, const Array& input, const Arr
   const float* gradient = grad.data<float>();
   const auto [sums, dots] = channel_sums(
       s, [gradient](std::int64_t, std::int64_t i) SCONCE_ALWAYS_INLINE { return double{gradient[i]}; },
-      [in, gradient, mean = means.data()](std::int64_t channel, std::int64_t i) SCONCE_ALWAYS_INLINE {
-        return double{gradient[i]} * (double{in[i]} - double{mean[channel]});
-      });
+      [in, gradient, mean = means.data()](std::int64_t channel, std::int64_t i)
+          SCONCE_ALWAYS_INLINE { return double{gradient[i]} * (double{in[i]} - double{mean[channel]}); });
   const bool is_reused = grad.storage().is_ours_alone();
   BatchNormGradients out{is_reused ? std::move(grad) : Array::empty(input.shape()),
                          Array::empty({s.channels()}), to_array(sums, s)};

@@ -45,8 +45,8 @@ template <bool kDecay, bool kMomentum, bool kFirst, bool kNesterov, class T>
 void run(T* param, const T* grad, T* buffer, std::int64_t count, const Factors<T>& by) {
   const auto piece = [&](std::int64_t begin, std::int64_t end) {
     if constexpr (std::is_same_v<T, float> && kMomentum && !kDecay && !kFirst && !kNesterov) {
-      const bool is_common = by.momentum >= 0 && by.momentum <= 1 && std::fabs(by.step) <= 1 &&
-                             std::isfinite(by.fresh);
+      const bool is_common =
+          by.momentum >= 0 && by.momentum <= 1 && std::fabs(by.step) <= 1 && std::isfinite(by.fresh);
       if (is_common) {
         begin += momentum_step(param + begin, grad + begin, buffer + begin, end - begin,
                                {by.sign, by.momentum, by.fresh, by.step});

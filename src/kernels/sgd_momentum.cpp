@@ -43,11 +43,11 @@ HWY_INLINE hn::Mask<DI> is_denormal(Words magnitude) {
 
 HWY_INLINE Words magnitude_of(Words bits) { return hn::And(bits, hn::Set(DI(), 0x7FFFFFFF)); }
 
-// A unit that is dead has no gradient: its momentum shrinks at every step, becomes denormal, and for factors above
-// a half never zero, since a few of the smallest units times 0.9 round to as many. Intel's processors take a
-// hundred cycles and more for each product with such a number, so these are multiplied as integers: denormals
-// are whole numbers of the smallest unit, and their products with a float are exact in double. The bits are
-// the same.
+// A unit that is dead has no gradient: its momentum shrinks at every step, becomes denormal, and for factors
+// above a half never zero, since a few of the smallest units times 0.9 round to as many. Intel's processors
+// take a hundred cycles and more for each product with such a number, so these are multiplied as integers:
+// denormals are whole numbers of the smallest unit, and their products with a float are exact in double. The
+// bits are the same.
 HWY_INLINE void step_with_dead(Words old, float* HWY_RESTRICT param, const float* HWY_RESTRICT grad,
                                float* HWY_RESTRICT buffer, const MomentumFactors& by) {
   constexpr float kLarge = 0x1p-90F;  // to which the smallest numbers add nothing
@@ -78,8 +78,8 @@ HWY_INLINE void step_with_dead(Words old, float* HWY_RESTRICT param, const float
   hn::StoreU(hn::MulAdd(hn::Set(d, by.step), by_step, p), d, param);
 }
 
-std::int64_t sgd_step_rows(float* HWY_RESTRICT param, const float* HWY_RESTRICT grad, float* HWY_RESTRICT buffer,
-                  std::int64_t count, const MomentumFactors& by) {
+std::int64_t sgd_step_rows(float* HWY_RESTRICT param, const float* HWY_RESTRICT grad,
+                           float* HWY_RESTRICT buffer, std::int64_t count, const MomentumFactors& by) {
   const D d;
   const DI di;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -95,8 +95,7 @@ std::int64_t sgd_step_rows(float* HWY_RESTRICT param, const float* HWY_RESTRICT 
       step_with_dead(bits, param + i, grad + i, buffer + i, by);
       continue;
     }
-    const auto moving =
-        hn::MulAdd(fresh, hn::Mul(sign, hn::LoadU(d, grad + i)), hn::Mul(old, momentum));
+    const auto moving = hn::MulAdd(fresh, hn::Mul(sign, hn::LoadU(d, grad + i)), hn::Mul(old, momentum));
     hn::StoreU(moving, d, buffer + i);
     hn::StoreU(hn::MulAdd(factor, moving, hn::LoadU(d, param + i)), d, param + i);
   }

@@ -15,7 +15,8 @@ Blocks::Blocks(Array array)
       array_(std::move(array)) {}
 
 Blocks::Blocks(Joined joined)
-    : Deferred(Kind::kBlocks, blocked::plain_shape(joined.first.image), kFloat32), joined_(std::move(joined)) {}
+    : Deferred(Kind::kBlocks, blocked::plain_shape(joined.first.image), kFloat32),
+      joined_(std::move(joined)) {}
 
 const Array& Blocks::computed() const {
   if (!is_computed_.load(std::memory_order_relaxed)) {
@@ -112,6 +113,8 @@ bool InBlocks::fit(const Tensor& a, const Tensor& b) {
   return (stands(a) || stands(b)) && a.shape() == b.shape() && a.dtype() == b.dtype();
 }
 
-Tensor InBlocks::add(const Tensor& a, const Tensor& b) { return made(blocked::Joined{term_of(a), term_of(b), false}); }
+Tensor InBlocks::add(const Tensor& a, const Tensor& b) {
+  return made(blocked::Joined{term_of(a), term_of(b), false});
+}
 
 }  // namespace sconce

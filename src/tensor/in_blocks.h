@@ -32,8 +32,8 @@ struct InBlocks {
     const Array* blocks = find(x);
     return blocks != nullptr ? *blocks : kernels::blocked::from_plain(x.array());
   }
-  // The numbers of a tensor that is needed no more, in blocks or in planes. Where nobody else held the tensor,
-  // nobody else holds them.
+  // The numbers of a tensor that is needed no more, in blocks or in planes. Where nobody else held the
+  // tensor, nobody else holds them.
   static Array take(Tensor x);
   static Array take_planes(Tensor x);
   static Tensor made(Ref<Deferred> deferred);
@@ -49,8 +49,8 @@ struct InBlocks {
   static Tensor add(const Tensor& a, const Tensor& b);
 };
 
-// kernel(Array a, const Array& b) of two tensors: in blocks when they fit. Hand over `a` where it is not needed
-// any more.
+// kernel(Array a, const Array& b) of two tensors: in blocks when they fit. Hand over `a` where it is not
+// needed any more.
 template <class Kernel>
 Tensor map_blocks(Tensor a, const Tensor& b, const Kernel& kernel) {
   if (!InBlocks::fit(a, b)) return kernel(InBlocks::take_planes(std::move(a)), b.array());

@@ -86,7 +86,8 @@ std::pair<Tensor, Array> max_pool2d_with_places(const Tensor& image, Pair kernel
   if (needs_grad(image)) {
     record(out, kName, {image},
            [taken = taken_from(result.places),
-            pooled = Scattered::Pooled{Ref<Unseen>(unseen), result.places, result.rising, window}](Backward& pass) {
+            pooled = Scattered::Pooled{Ref<Unseen>(unseen), result.places, result.rising, window}](
+               Backward& pass) {
              const Tensor& grad = pass.grad();
              pass.set(0, needs_grad(grad) ? taken.spread(grad) : Scattered::made(pooled, grad.array()));
            });

@@ -21,7 +21,9 @@ std::optional<Array> Scattered::before_relu(const Tensor& grad, const Tensor& y)
 }
 
 Scattered::Scattered(const Pooled& pooled, Array grad)
-    : Deferred(Kind::kScattered, pooled.image->shape(), grad.dtype()), pooled_(pooled), grad_(std::move(grad)) {}
+    : Deferred(Kind::kScattered, pooled.image->shape(), grad.dtype()),
+      pooled_(pooled),
+      grad_(std::move(grad)) {}
 
 const Array& Scattered::plain() const {
   if (is_plain_.load(std::memory_order_acquire)) return plain_;

@@ -143,8 +143,9 @@ Tensor sigmoid(const Tensor& x) {
 Tensor relu(const Tensor& x) {
   Tensor y = InBlocks::stands(x) ? InBlocks::relu(x) : Unseen::relu(x);
   if (needs_grad(x)) {
-    record(y, "relu", {x},
-           [y = Saved::output(y)](Backward& pass) { pass.set(0, relu_gradient(pass.take_grad(), y.get(pass))); });
+    record(y, "relu", {x}, [y = Saved::output(y)](Backward& pass) {
+      pass.set(0, relu_gradient(pass.take_grad(), y.get(pass)));
+    });
   }
   return y;
 }

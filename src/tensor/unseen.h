@@ -44,10 +44,10 @@ class Unseen final : public Deferred {
 
   mutable std::mutex mutex_;
   mutable std::atomic<bool> is_seen_{false};
-  mutable Ref<Unseen> source_;  // what ReLU is still to be applied to
-  mutable Array array_;         // until the numbers are seen
-  mutable Array plain_;         // from then on
-  mutable bool is_copied_ = false;  // plain_, since others read array_
+  mutable Ref<Unseen> source_;               // what ReLU is still to be applied to
+  mutable Array array_;                      // until the numbers are seen
+  mutable Array plain_;                      // from then on
+  mutable bool is_copied_ = false;           // plain_, since others read array_
   mutable std::uint32_t first_version_ = 0;  // of plain_
   mutable std::atomic<std::uint32_t> lent_{0};
 };

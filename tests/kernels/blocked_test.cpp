@@ -247,7 +247,7 @@ TEST(Blocked, BatchNormEqualsTheReference) {
       // From the same statistics, the same bits as in planes.
       expect_same(kernels::batch_norm_apply(x, expected.mean, expected.inverse_deviation, weight, bias),
                   blocked::to_plain(normalised(blocked::from_plain(x), expected.mean,
-                                                              expected.inverse_deviation, weight, bias)));
+                                               expected.inverse_deviation, weight, bias)));
       const Array mean = wide(expected.mean);
       const Array inverse = wide(expected.inverse_deviation);
       for (const bool training : {true, false}) {
@@ -326,7 +326,9 @@ TEST(Blocked, JoinedOfWhatDoesNotFit) {
     const Array larger = blocked::from_plain(random.normal({2, b, 3, 4}));
     const std::vector<float> few(static_cast<std::size_t>(b - 1), 1.0F);
     const std::vector<float> enough(static_cast<std::size_t>(b), 1.0F);
-    const auto code = [](blocked::Joined joined) { return code_of([&] { (void)blocked::evaluate(joined); }); };
+    const auto code = [](blocked::Joined joined) {
+      return code_of([&] { (void)blocked::evaluate(joined); });
+    };
     EXPECT_EQ(code({{x, {}, {}}, blocked::Joined::Term{larger, {}, {}}, false}), ErrorCode::kShapeMismatch);
     EXPECT_EQ(code({{x, few, few}, {}, false}), ErrorCode::kShapeMismatch);
     EXPECT_EQ(code({{x, enough, {}}, {}, false}), ErrorCode::kShapeMismatch);

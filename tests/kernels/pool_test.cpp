@@ -86,7 +86,8 @@ TEST(MaxPool2d, OfReluHasTheBitsOfOneAfterTheOther) {
       Shape shape = random_image(random, w);
       if (is_common) shape = {2, 3, random.integer(2, 40), random.integer(2, 70)};
       Array image = random.digits(shape, random.integer(0, 3) == 0 ? kFloat64 : kFloat32);
-      kernels::mul_into(image, Array::scalar(random.coin() ? 1.0 : -1.0).cast(image.dtype()));  // zeros become -0
+      kernels::mul_into(image,
+                        Array::scalar(random.coin() ? 1.0 : -1.0).cast(image.dtype()));  // zeros become -0
       if (random.coin()) image.select(0, 0).select(0, 0).select(0, 0).select(0, 0).fill(NAN);
       if (random.coin()) image.select(0, 0).select(0, 0).select(0, 0).fill(-INFINITY);
       SCOPED_TRACE(cat(shape, " kernel ", w.kernel.h, ",", w.kernel.w));

@@ -154,7 +154,8 @@ TEST_F(BlocksTest, FusionChangesNoBit) {
   }
 }
 
-// What a network in eval mode gives, with everything kept, looked at from the last to the first or not at all.
+// What a network in eval mode gives, with everything kept, looked at from the last to the first or not at
+// all.
 std::vector<Array> infer(bool looks) {
   const NoGradGuard no_grad;
   Random random(12);
@@ -336,7 +337,8 @@ TEST_F(BlocksTest, GradientsThatAreHeldStay) {
     // 16 channels stand in blocks, 6 in planes.
     const Tensor few = leaf(random, {6, 16, 3, 3});
     x = watch(relu(watch(conv2d(x, network.first, {}, {.padding = 1}))));
-    const Tensor y = watch(batch_norm(x, network.mean, network.variance, network.gain, {}, {.training = true}));
+    const Tensor y =
+        watch(batch_norm(x, network.mean, network.variance, network.gain, {}, {.training = true}));
     x = watch(relu(watch(x + y)));
     x = watch(relu(watch(conv2d(x, few))));
     const Tensor given = random.normal(x.shape());

@@ -64,7 +64,8 @@ std::vector<Array> trained(Seen look, bool branches, Pair window) {
   const Tensor loss = network.forward(look, branches, window);
   loss.backward();
   std::vector<Array> out{loss.array()};
-  for (const Tensor& t : {network.image, network.first, network.second, network.bias}) out.push_back(t.grad().array());
+  for (const Tensor& t : {network.image, network.first, network.second, network.bias})
+    out.push_back(t.grad().array());
   return out;
 }
 
@@ -110,7 +111,9 @@ TEST(Unseen, WaitsUntilSomebodyLooks) {
   Random random(3);
   const NoGradGuard no_grad;
   const auto convolved = [&] { return conv2d(random.normal({4, 3, 26, 26}), random.normal({6, 3, 5, 5})); };
-  const auto waits = [](const Tensor& t) { return Unseen::find(t) != nullptr && Unseen::find(t)->peek().needs_relu; };
+  const auto waits = [](const Tensor& t) {
+    return Unseen::find(t) != nullptr && Unseen::find(t)->peek().needs_relu;
+  };
   Tensor c = convolved();
   const Tensor y = relu(c);
   EXPECT_TRUE(waits(y));

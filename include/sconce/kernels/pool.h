@@ -20,8 +20,8 @@ struct MaxPool2dResult {
 // Largest value of each window. The padding counts as minus infinity, the first of equal values wins, and
 // NaN wins over all. Error kLimit for a plane of 2^31 elements or more.
 MaxPool2dResult max_pool2d(const Array& image, const Window& window, bool ceil_mode);
-// max_pool2d(relu(image)) to the bit, in one pass. `rising` is `places`, but -1 wherever relu gives 0: where the
-// gradient of `image` goes.
+// max_pool2d(relu(image)) to the bit, in one pass. `rising` is `places`, but -1 wherever relu gives 0: where
+// the gradient of `image` goes.
 struct ReluMaxPool2dResult {
   Array values, places, rising;
 };

@@ -41,7 +41,8 @@ struct Factors {
   double onednn, onednn_number;
   double dense_weight, dense_weight_out, dense_weight_in;
   double dense_input, dense_input_out, dense_input_in;
-  double sparse_weight, sparse_weight_far, sparse_out, sparse_in;  // far: the image does not stay in the cache
+  double sparse_weight, sparse_weight_far, sparse_out,
+      sparse_in;  // far: the image does not stay in the cache
   // A pixel whose number of gradients the processor guesses wrong; a run; a vector.
   double sparse_guess, sparse_run, sparse_input, sparse_input_far, sparse_input_number;
   double onednn_few, onednn_some, onednn_many;  // by channels of the image: see below
@@ -130,8 +131,7 @@ struct Costs {
     return by.dense * in * taps * out_numbers / lanes + by.dense_out * out_numbers + by.dense_in * in_numbers;
   }
   double onednn() const {
-    return by.onednn * in * whole(out, lanes) * taps * out_plane / lanes +
-           by.onednn_number * moved;
+    return by.onednn * in * whole(out, lanes) * taps * out_plane / lanes + by.onednn_number * moved;
   }
   double dense_input() const {
     return by.dense_input * out * taps * in_numbers / lanes + by.dense_input_out * out_numbers +

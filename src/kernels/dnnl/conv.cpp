@@ -235,9 +235,9 @@ bool is_unimplemented(const dnnl::error& error) {
 }
 
 // Winograd's minimal filtering (Lavin and Gray 2015, F(4x4, 3x3)) takes a quarter of the multiplications. It
-// rounds more: hence the switch. On small planes its tiles compute too much that nobody needs, and of few channels
-// its transformations take longer than the products that it spares; but for the gradient of the weight, whose
-// direct form is slower (DNNL_VERBOSE=1 tells what each takes).
+// rounds more: hence the switch. On small planes its tiles compute too much that nobody needs, and of few
+// channels its transformations take longer than the products that it spares; but for the gradient of the
+// weight, whose direct form is slower (DNNL_VERBOSE=1 tells what each takes).
 bool suits_winograd(const Job& job) {
   constexpr std::int64_t kSmallestPlane = 8;
   constexpr std::int64_t kFewestChannels = 32;
